@@ -1,0 +1,1 @@
+"""What to do: risk, diagnosis, eligibility, policy, and the scorer that joins them."""

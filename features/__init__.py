@@ -1,0 +1,1 @@
+"""What happened: events become numbers, declared once and computed by one kernel."""

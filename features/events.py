@@ -1,0 +1,91 @@
+"""What the other modules pass around: one event as received, and many sessions as arrays."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+CodeArray = NDArray[np.int32]
+TextArray = NDArray[np.object_]
+
+US_PER_SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event in the canonical columns; times are microseconds since 1970 in UTC."""
+
+    event_id: str
+    name: str
+    occurred_at_us: int
+    visitor_id: str
+    session_id: str | None = None
+    user_id: str | None = None
+    received_at_us: int | None = None
+    channel: str | None = None
+    device: str | None = None
+    source: str | None = None
+    campaign: str | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedLog:
+    """Sessions as flat arrays, in the total order ``(visitor, session start, session, occurred_at, event_id)``.
+
+    ``S`` sessions and ``N`` events; session ``s`` owns the events ``starts[s]:starts[s + 1]``. The sessions of one
+    visitor stand together, by their first event's time and then their id.
+    """
+
+    session_ids: TextArray
+    """(S,) text."""
+    visitor_ids: TextArray
+    """(S,) text."""
+    user_ids: TextArray
+    """(S,) text or None: the latest known user of the session."""
+    starts: IntArray
+    """(S + 1,) offsets into the events."""
+    at_us: IntArray
+    """(N,) microseconds since 1970, UTC."""
+    codes: CodeArray
+    """(N,) event codes of the plan; 0 is an undeclared name."""
+    values: FloatArray
+    """(N, P) the plan's value columns, row-major; NaN where missing."""
+    event_ids: TextArray
+    """(N,) text."""
+    context: Mapping[str, TextArray] = field(default_factory=dict)
+    """(S,) text or None per context column: the session's first known value. For cohorts, not for features."""
+
+    @property
+    def session_count(self) -> int:
+        """Number of sessions."""
+        return len(self.starts) - 1
+
+    @property
+    def event_count(self) -> int:
+        """Number of events."""
+        return len(self.at_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Cutoffs:
+    """Moments at which rows are wanted, ordered by session, events seen and time.
+
+    ``after[r]`` events of session ``session[r]`` have been seen (at least one), and the row is read at ``at_us[r]``,
+    which is at or after the last of them and before the next.
+    """
+
+    session: IntArray
+    after: IntArray
+    at_us: IntArray
+
+    def __len__(self) -> int:
+        return len(self.session)
+
+    def take(self, rows: NDArray[Any]) -> "Cutoffs":
+        """Return the chosen rows; ``rows`` is a mask or ascending indices."""
+        return Cutoffs(self.session[rows], self.after[rows], self.at_us[rows])

@@ -1,0 +1,196 @@
+"""Features and stages as a journey declares them, and the table that holds a journey's own."""
+
+import hashlib
+import math
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from features.friction import Friction
+from features.scan import (
+    Clock,
+    ClockKind,
+    DeclarationError,
+    EventFilter,
+    Expression,
+    On,
+    Scan,
+    ValueKind,
+    _filter,
+    scans,
+)
+
+CONTEXT_COLUMNS = ("channel", "device", "source", "campaign")
+"""Log columns, besides the properties, that ``key`` and ``category`` can read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One number about a session at a moment: what it is, what it gives evidence of, and how to say it.
+
+    ``phrase`` is a format string with one number, for example ``"payment failed {:.0f} times"``; a category's phrase
+    has none. Raises :class:`DeclarationError` at once, naming the feature, when anything is off.
+    """
+
+    name: str
+    expression: Expression
+    friction: Friction
+    phrase: str
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier() or self.name != self.name.lower():
+            raise DeclarationError(
+                f"feature {self.name!r}: write the name as a lower-case identifier with its unit"
+            )
+        if not isinstance(self.expression, Expression):
+            raise DeclarationError(
+                f"feature {self.name!r}: {self.expression!r} is no scan: write for example count('event_name')"
+            )
+        if not isinstance(self.friction, Friction):
+            raise DeclarationError(
+                f"feature {self.name!r}: {self.friction!r} is no friction: write Friction.FORM, or Friction.NONE for context"
+            )
+        self._check_phrase()
+
+    def _check_phrase(self) -> None:
+        fields = [name for _, name, _, _ in string.Formatter().parse(self.phrase) if name is not None]
+        try:
+            text = self.phrase.format(1.0)
+        except (ValueError, IndexError, KeyError) as error:
+            raise DeclarationError(
+                f"feature {self.name!r}: the phrase {self.phrase!r} does not format a number ({error}): "
+                "write for example '{:.0f} form errors'"
+            ) from error
+        if not text.strip() or len(fields) > 1 or (self.is_category and fields):
+            wanted = (
+                "words without a number, for example 'device'"
+                if self.is_category
+                else "words with one number"
+            )
+            raise DeclarationError(f"feature {self.name!r}: the phrase {self.phrase!r} should be {wanted}")
+
+    @property
+    def is_category(self) -> bool:
+        """Whether the value is an identity that a vocabulary numbers, not a quantity."""
+        match self.expression:
+            case Scan(value=value) as scan:
+                return value.kind is ValueKind.KEY and scan.kind.name in ("LAST", "FIRST")
+            case Clock(kind=kind):
+                return kind is not ClockKind.STAGE
+            case _:
+                return False
+
+    def say(self, value: float) -> str:
+        """Return the phrase with its number; ``value`` must not be NaN."""
+        return self.phrase.format(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A step of the journey, reached by the first event that ``enters`` lets through.
+
+    A session's stage is the furthest one it has reached: walking back does not undo it.
+    """
+
+    name: str
+    enters: On
+    description: str = ""
+    owner: str = ""
+
+    @property
+    def filter(self) -> EventFilter:
+        """What enters the stage, as a filter on event names."""
+        return _filter(self.enters)
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """All that the kernel needs of a journey: event names, stages, features and the time zone of its clocks."""
+
+    events: tuple[str, ...]
+    stages: tuple[Stage, ...]
+    features: tuple[Feature, ...]
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        _require_unique("event", self.events)
+        _require_unique("stage", [stage.name for stage in self.stages])
+        _require_unique("feature", [feature.name for feature in self.features])
+        if not self.features:
+            raise DeclarationError("a feature table needs at least one feature")
+        if not self.stages:
+            raise DeclarationError("a journey needs at least one stage: Stage('browse', enters='page_view')")
+        try:
+            ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError) as error:
+            raise DeclarationError(
+                f"time zone {self.timezone!r} is unknown: write for example 'Europe/Paris'"
+            ) from error
+        for stage in self.stages:
+            entered = stage.filter
+            if entered.bounds or entered.near or entered.starts_session or not entered.names:
+                raise DeclarationError(f"stage {stage.name!r}: enters takes event names: enters=on('a', 'b')")
+            self._require_known(f"stage {stage.name!r}", entered.names)
+        for feature in self.features:
+            for scan in scans(feature.expression):
+                self._require_known(f"feature {feature.name!r}", _names(scan))
+
+    def _require_known(self, where: str, names: Sequence[str]) -> None:
+        unknown = [name for name in names if name not in self.events]
+        if unknown:
+            raise DeclarationError(
+                f"{where} listens to {unknown[0]!r}, which the journey's events do not list; "
+                f"did you mean one of {', '.join(nearest(unknown[0], self.events))}?"
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Feature names in column order."""
+        return tuple(feature.name for feature in self.features)
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """A digest per feature of all that decides its value; equal digests mean equal columns."""
+        common = (
+            "|".join(f"{stage.name}:{sorted(stage.filter.names)}" for stage in self.stages) + self.timezone
+        )
+        return {
+            feature.name: _digest(f"{feature.name}={feature.expression!r};{common}")
+            for feature in self.features
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the whole table, in column order."""
+        return _digest("\n".join(f"{name}:{digest}" for name, digest in self.fingerprints.items()))
+
+
+def nearest(name: str, candidates: Sequence[str], count: int = 3) -> list[str]:
+    """Return the candidates that are spelt most like ``name``."""
+    import difflib
+
+    return difflib.get_close_matches(name, candidates, n=count, cutoff=0.0)
+
+
+def is_missing(value: float) -> bool:
+    """Whether a feature has not happened yet."""
+    return math.isnan(value)
+
+
+def _names(scan: Scan) -> tuple[str, ...]:
+    near = scan.on.near[1] if scan.on.near else ()
+    among = scan.among.names if scan.among else ()
+    return (*scan.on.names, *near, *among)
+
+
+def _require_unique(what: str, names: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise DeclarationError(f"{what} {name!r} is declared twice: rename or remove one")
+        seen.add(name)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
