@@ -129,16 +129,12 @@ class EventFilter:
             text = f"any_event.where({bounds[2:]})" if bounds else "any_event"
         if self.near is not None:
             of = ", ".join(f'"{name}"' for name in self.near[1])
-            text = (
-                text if bounds or not self.names else f"on({names})"
-            ) + f".within({self.near[0]:g}, of={of})"
+            text = (text if bounds or not self.names else f"on({names})") + f".within({self.near[0]:g}, of={of})"
         return text
 
     def where(self, **bounds: Bound) -> "EventFilter":
         """Keep events whose numeric properties equal a number or lie in an inclusive ``(low, high)``."""
-        return replace(
-            self, bounds=self.bounds + tuple(_bound(name, bound) for name, bound in bounds.items())
-        )
+        return replace(self, bounds=self.bounds + tuple(_bound(name, bound) for name, bound in bounds.items()))
 
 
 def on(*names: str, **bounds: Bound) -> EventFilter:
@@ -316,9 +312,7 @@ def streak(on: On, *, among: On | None = None, per: Per = "session") -> Scan:
     else:
         background = any_event
     if background.bounds or background.near or background.starts_session or chosen.starts_session:
-        raise DeclarationError(
-            "streak(..., among=...) takes event names without bounds: among=on('search', 'click')"
-        )
+        raise DeclarationError("streak(..., among=...) takes event names without bounds: among=on('search', 'click')")
     if background.names and not set(chosen.names) <= set(background.names):
         raise DeclarationError("streak(...): the events of `on` must be among those of `among`")
     return Scan(ScanKind.STREAK, ONE, chosen, _per(per), among=background)
@@ -387,13 +381,9 @@ def _bound(name: str, bound: object) -> tuple[str, float, float]:
     else:
         low = high = bound
     if isinstance(low, bool) or not isinstance(low, int | float) or not isinstance(high, int | float):
-        raise DeclarationError(
-            f"{name}={bound!r} is no bound: write a number or an inclusive pair such as (3, None)"
-        )
+        raise DeclarationError(f"{name}={bound!r} is no bound: write a number or an inclusive pair such as (3, None)")
     if not low <= high:
-        raise DeclarationError(
-            f"{name}={bound!r} lets nothing through: the first number must not exceed the second"
-        )
+        raise DeclarationError(f"{name}={bound!r} lets nothing through: the first number must not exceed the second")
     return name, float(low), float(high)
 
 

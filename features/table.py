@@ -40,16 +40,15 @@ class Feature:
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name != self.name.lower():
-            raise DeclarationError(
-                f"feature {self.name!r}: write the name as a lower-case identifier with its unit"
-            )
+            raise DeclarationError(f"feature {self.name!r}: write the name as a lower-case identifier with its unit")
         if not isinstance(self.expression, Expression):
             raise DeclarationError(
                 f"feature {self.name!r}: {self.expression!r} is no scan: write for example count('event_name')"
             )
         if not isinstance(self.friction, Friction):
             raise DeclarationError(
-                f"feature {self.name!r}: {self.friction!r} is no friction: write Friction.FORM, or Friction.NONE for context"
+                f"feature {self.name!r}: {self.friction!r} is no friction: "
+                "write Friction.FORM, or Friction.NONE for context"
             )
         self._check_phrase()
 
@@ -63,11 +62,7 @@ class Feature:
                 "write for example '{:.0f} form errors'"
             ) from error
         if not text.strip() or len(fields) > 1 or (self.is_category and fields):
-            wanted = (
-                "words without a number, for example 'device'"
-                if self.is_category
-                else "words with one number"
-            )
+            wanted = "words without a number, for example 'device'" if self.is_category else "words with one number"
             raise DeclarationError(f"feature {self.name!r}: the phrase {self.phrase!r} should be {wanted}")
 
     @property
@@ -152,13 +147,8 @@ class FeatureTable:
     @property
     def fingerprints(self) -> dict[str, str]:
         """A digest per feature of all that decides its value; equal digests mean equal columns."""
-        common = (
-            "|".join(f"{stage.name}:{sorted(stage.filter.names)}" for stage in self.stages) + self.timezone
-        )
-        return {
-            feature.name: _digest(f"{feature.name}={feature.expression!r};{common}")
-            for feature in self.features
-        }
+        common = "|".join(f"{stage.name}:{sorted(stage.filter.names)}" for stage in self.stages) + self.timezone
+        return {feature.name: _digest(f"{feature.name}={feature.expression!r};{common}") for feature in self.features}
 
     @property
     def fingerprint(self) -> str:

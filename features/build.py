@@ -1,0 +1,66 @@
+"""Replay an encoded log through the kernel and read a row at each cutoff."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features import kernel
+from features.events import Cutoffs, EncodedLog, FloatArray
+from features.plan import Plan
+
+
+def build(plan: Plan, log: EncodedLog, cutoffs: Cutoffs) -> FloatArray:
+    """Return the features at each cutoff, (R, F); NaN means "has not happened", categories are raw keys.
+
+    Raises ValueError for cutoffs out of order, outside their session, or before an event that they have seen.
+    """
+    _check(log, cutoffs)
+    rows = np.empty((len(cutoffs), len(plan.feature_names)), np.float64)
+    if len(cutoffs):
+        kernel.replay(
+            plan.arrays,
+            log.at_us,
+            log.codes,
+            log.values,
+            log.starts,
+            opens_visitor(log),
+            cutoffs.session,
+            cutoffs.after,
+            cutoffs.at_us,
+            plan.register_count,
+            rows,
+        )
+    return rows
+
+
+def every_event(log: EncodedLog, step: int = 1) -> Cutoffs:
+    """Return a cutoff right after every ``step``-th event of each session, at that event's time."""
+    counts = np.diff(log.starts)
+    rows_of = counts // step
+    session = np.repeat(np.arange(log.session_count), rows_of)
+    first_row = np.repeat(np.cumsum(rows_of) - rows_of, rows_of)
+    after = (np.arange(len(session)) - first_row + 1) * step
+    return Cutoffs(session, after, log.at_us[log.starts[session] + after - 1])
+
+
+def opens_visitor(log: EncodedLog) -> NDArray[np.bool_]:
+    """Return, for each session, whether it is the first of its visitor in the log, (S,)."""
+    opens = np.ones(log.session_count, np.bool_)
+    if log.session_count:
+        opens[1:] = log.visitor_ids[1:] != log.visitor_ids[:-1]
+    return opens
+
+
+def _check(log: EncodedLog, cutoffs: Cutoffs) -> None:
+    if not len(cutoffs):
+        return
+    session, after, at_us = cutoffs.session, cutoffs.after, cutoffs.at_us
+    if session.min() < 0 or session.max() >= log.session_count:
+        raise ValueError("a cutoff names a session that the log does not have")
+    if (after < 1).any() or (after > np.diff(log.starts)[session]).any():
+        raise ValueError("a cutoff counts fewer than one event, or more than its session has")
+    if (at_us < log.at_us[log.starts[session] + after - 1]).any():
+        raise ValueError("a cutoff lies before the last event that it has seen")
+    same = session[1:] == session[:-1]
+    ahead = (after[1:] > after[:-1]) | ((after[1:] == after[:-1]) & (at_us[1:] >= at_us[:-1]))
+    if ((session[1:] < session[:-1]) | (same & ~ahead)).any():
+        raise ValueError("cutoffs must be ordered by session, events seen and time")

@@ -1,0 +1,94 @@
+"""Encode one event as the kernel reads it; the live twin of the SQL in ``read_log``."""
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from features.events import Event, FloatArray
+from features.plan import UNKNOWN_CODE, Plan
+from features.scan import Value, ValueKind
+from features.table import CONTEXT_COLUMNS
+
+NUMERIC_TEXT = r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?"
+"""What text must match as a whole to count as a number; plain enough for every regular-expression engine."""
+
+_NUMERIC = re.compile(NUMERIC_TEXT)
+_HASH_HEX_DIGITS = 13
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedEvent:
+    """One event as numbers; ``values`` is (P,), the plan's columns."""
+
+    event_id: str
+    at_us: int
+    code: int
+    values: FloatArray
+
+
+def number(value: object) -> float:
+    """Return a property as a number: true/false are 1/0, numeric text counts, and anything else is NaN."""
+    if isinstance(value, bool):
+        return float(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else math.nan
+    if isinstance(value, int):
+        return _finite(value)
+    if isinstance(value, str):
+        return _number_of_text(value)
+    return math.nan
+
+
+def key(value: object) -> float:
+    """Return a property's identity: its number, or a negative 52-bit hash of its text; NaN when missing."""
+    if isinstance(value, str):
+        return _key_of_text(value)
+    return number(value)
+
+
+def encode_event(plan: Plan, event: Event) -> EncodedEvent:
+    """Return the event in the plan's codes and columns."""
+    values = np.array([_read(column, event) for column in plan.columns], np.float64)
+    return EncodedEvent(event.event_id, event.occurred_at_us, plan.codes.get(event.name, UNKNOWN_CODE), values)
+
+
+def _read(column: Value, event: Event) -> float:
+    value = _context(event)[column.name] if column.name in CONTEXT_COLUMNS else event.properties.get(column.name)
+    return key(value) if column.kind is ValueKind.KEY else number(value)
+
+
+def _context(event: Event) -> Mapping[str, str | None]:
+    return {"channel": event.channel, "device": event.device, "source": event.source, "campaign": event.campaign}
+
+
+def _finite(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
+
+
+@lru_cache(maxsize=65_536)
+def _number_of_text(text: str) -> float:
+    if text in ("true", "false"):
+        return float(text == "true")
+    if _NUMERIC.fullmatch(text) is None:
+        return math.nan
+    parsed = float(text)
+    return parsed if math.isfinite(parsed) else math.nan
+
+
+@lru_cache(maxsize=65_536)
+def _key_of_text(text: str) -> float:
+    if not text:
+        return math.nan
+    parsed = _number_of_text(text)
+    if not math.isnan(parsed):
+        return parsed
+    digest = hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+    return -(1.0 + int(digest[:_HASH_HEX_DIGITS], 16))

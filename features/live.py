@@ -1,0 +1,135 @@
+"""One open session: an append-only list of encoded events, replayed through the same kernel as history."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+import numpy as np
+
+from features import kernel
+from features.encode import EncodedEvent
+from features.events import CodeArray, FloatArray, IntArray
+from features.plan import Plan
+
+_INITIAL_CAPACITY = 16
+_State = tuple[FloatArray, IntArray, IntArray]
+
+
+class LiveSession:
+    """The events of one session received so far, in the total order ``(occurred_at, event_id)``."""
+
+    def __init__(self, plan: Plan, session_id: str, visitor_id: str) -> None:
+        self.plan = plan
+        self.session_id = session_id
+        self.visitor_id = visitor_id
+        self._order: list[tuple[int, bytes]] = []
+        self._ids: set[str] = set()
+        self._at_us: IntArray = np.empty(_INITIAL_CAPACITY, np.int64)
+        self._codes: CodeArray = np.empty(_INITIAL_CAPACITY, np.int32)
+        self._values: FloatArray = np.empty((_INITIAL_CAPACITY, len(plan.columns)), np.float64)
+        self._carried: tuple[object, _State] | None = None
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @property
+    def first_at_us(self) -> int:
+        """Time of the earliest event."""
+        return self._order[0][0]
+
+    @property
+    def last_at_us(self) -> int:
+        """Time of the latest event."""
+        return self._order[-1][0]
+
+    def append(self, event: EncodedEvent) -> bool:
+        """Insert the event in its place and return True, or return False for an id that is already there."""
+        if event.event_id in self._ids:
+            return False
+        place_key = (event.at_us, event.event_id.encode("utf-8", "surrogatepass"))
+        place, count = bisect_left(self._order, place_key), len(self._order)
+        if count == len(self._at_us):
+            self._grow()
+        if place < count:
+            for column in (self._at_us, self._codes, self._values):
+                column[place + 1 : count + 1] = column[place:count].copy()
+        self._at_us[place], self._codes[place], self._values[place] = event.at_us, event.code, event.values
+        self._order.insert(place, place_key)
+        self._ids.add(event.event_id)
+        return True
+
+    def seen(self, at_us: int) -> int:
+        """Return how many events had occurred by the moment."""
+        return bisect_right(self._at_us[: len(self)], at_us)
+
+    def row(self, at_us: int, earlier: Sequence["LiveSession"] = ()) -> FloatArray:
+        """Return the features (F,) at a moment; ``earlier`` are the visitor's other sessions.
+
+        Raises ValueError when nothing had occurred by then.
+        """
+        row: FloatArray = self.rows([(self.seen(at_us), at_us)], earlier)[0]
+        return row
+
+    def rows(self, moments: Sequence[tuple[int, int]], earlier: Sequence["LiveSession"] = ()) -> FloatArray:
+        """Return the features (R, F) at several ``(events seen, moment)``, in ascending order, in one pass."""
+        if not moments or min(moments)[0] < 1:
+            raise ValueError(f"session {self.session_id!r} has no event at or before that moment")
+        plan = self.plan.arrays
+        carried_cells, carried_generations, carried_seen = self._carry(earlier)
+        cells, generations, seen = carried_cells.copy(), carried_generations.copy(), carried_seen.copy()
+        registers = np.empty(self.plan.register_count, np.float64)
+        out = np.empty((len(moments), len(self.plan.feature_names)), np.float64)
+        kernel.replay_session(
+            plan,
+            cells,
+            generations,
+            seen,
+            self._at_us,
+            self._codes,
+            self._values,
+            np.array([after for after, _ in moments], np.int64),
+            np.array([at_us for _, at_us in moments], np.int64),
+            registers,
+            out,
+        )
+        return out
+
+    def _carry(self, earlier: Sequence["LiveSession"]) -> _State:
+        others = [
+            session
+            for session in earlier
+            if session is not self and len(session) and session.first_at_us < self.first_at_us
+        ]
+        identity = (self.first_at_us, *sorted((session.session_id, len(session)) for session in others))
+        if self._carried is None or self._carried[0] != identity:
+            others.sort(key=lambda session: (session.first_at_us, session.session_id.encode("utf-8", "surrogatepass")))
+            self._carried = (identity, self._carry_anew(others))
+        return self._carried[1]
+
+    def _carry_anew(self, others: Sequence["LiveSession"]) -> _State:
+        plan = self.plan.arrays
+        cells = plan.initial.copy()
+        generations = np.zeros(len(plan.distinct_scopes), np.int64)
+        seen = np.zeros((kernel.EMPTY_SEEN_ROWS, 3), np.int64)
+        kernel.open_visitor(plan, cells, generations, seen)
+        if others and self.plan.uses_visitor_history:
+            starts = np.cumsum([0, *(len(session) for session in others)])
+            seen = kernel.carry(
+                plan,
+                cells,
+                generations,
+                seen,
+                np.concatenate([session._at_us[: len(session)] for session in others]),
+                np.concatenate([session._codes[: len(session)] for session in others]),
+                np.concatenate([session._values[: len(session)] for session in others]),
+                starts,
+                0,
+                len(others),
+                self.first_at_us,
+            )
+        return cells, generations, seen
+
+    def _grow(self) -> None:
+        capacity = 2 * len(self._at_us)
+        self._at_us = np.resize(self._at_us, capacity)
+        self._codes = np.resize(self._codes, capacity)
+        self._values = np.resize(self._values, (capacity, self._values.shape[1]))
