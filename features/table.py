@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from features.friction import Friction
+from features.phrase import say
 from features.scan import (
     Clock,
     ClockKind,
@@ -29,8 +30,9 @@ CONTEXT_COLUMNS = ("channel", "device", "source", "campaign")
 class Feature:
     """One number about a session at a moment: what it is, what it gives evidence of, and how to say it.
 
-    ``phrase`` is a format string with one number, for example ``"payment failed {:.0f} times"``; a category's phrase
-    has none. Raises :class:`DeclarationError` at once, naming the feature, when anything is off.
+    ``phrase`` is a format string with one number, for example ``"payment failed {:times}"`` (``features.phrase`` lists
+    the formats); a category's phrase has none. Raises :class:`DeclarationError` at once, naming the feature, when
+    anything is off.
     """
 
     name: str
@@ -55,13 +57,13 @@ class Feature:
     def _check_phrase(self) -> None:
         fields = [name for _, name, _, _ in string.Formatter().parse(self.phrase) if name is not None]
         try:
-            text = self.phrase.format(1.0)
+            text = say(self.phrase, 1.0)
         except (ValueError, IndexError, KeyError) as error:
             raise DeclarationError(
                 f"feature {self.name!r}: the phrase {self.phrase!r} does not format a number ({error}): "
                 "write for example '{:.0f} form errors'"
             ) from error
-        if not text.strip() or len(fields) > 1 or (self.is_category and fields):
+        if not text.strip() or len(fields) != (0 if self.is_category else 1):
             wanted = "words without a number, for example 'device'" if self.is_category else "words with one number"
             raise DeclarationError(f"feature {self.name!r}: the phrase {self.phrase!r} should be {wanted}")
 
@@ -78,7 +80,7 @@ class Feature:
 
     def say(self, value: float) -> str:
         """Return the phrase with its number; ``value`` must not be NaN."""
-        return self.phrase.format(value)
+        return say(self.phrase, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class FeatureTable:
             self._require_known(f"stage {stage.name!r}", entered.names)
         for feature in self.features:
             for scan in scans(feature.expression):
-                self._require_known(f"feature {feature.name!r}", _names(scan))
+                self._require_known(f"feature {feature.name!r}", names_heard(scan))
 
     def _require_known(self, where: str, names: Sequence[str]) -> None:
         unknown = [name for name in names if name not in self.events]
@@ -168,7 +170,8 @@ def is_missing(value: float) -> bool:
     return math.isnan(value)
 
 
-def _names(scan: Scan) -> tuple[str, ...]:
+def names_heard(scan: Scan) -> tuple[str, ...]:
+    """Return the event names that a scan depends on, those of ``within`` and ``among`` included; none for any event."""
     near = scan.on.near[1] if scan.on.near else ()
     among = scan.among.names if scan.among else ()
     return (*scan.on.names, *near, *among)
