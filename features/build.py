@@ -8,13 +8,13 @@ from features.events import Cutoffs, EncodedLog, FloatArray
 from features.plan import Plan
 
 
-def build(plan: Plan, log: EncodedLog, cutoffs: Cutoffs) -> FloatArray:
+def build(plan: Plan, log: EncodedLog, cutoffs: Cutoffs, out: FloatArray | None = None) -> FloatArray:
     """Return the features at each cutoff, (R, F); NaN means "has not happened", categories are raw keys.
 
-    Raises ValueError for cutoffs out of order, outside their session, or before an event that they have seen.
+    ``out``, where given, is filled and returned: fresh memory costs as much as the features. Raises ValueError for cutoffs out of order, outside their session, or before an event that they have seen.
     """
     _check(log, cutoffs)
-    rows = np.empty((len(cutoffs), len(plan.feature_names)), np.float64)
+    rows = np.empty((len(cutoffs), len(plan.feature_names)), np.float64) if out is None else out
     if len(cutoffs):
         kernel.replay(
             plan.arrays,
@@ -23,7 +23,7 @@ def build(plan: Plan, log: EncodedLog, cutoffs: Cutoffs) -> FloatArray:
             log.values,
             log.starts,
             opens_visitor(log),
-            cutoffs.session,
+            np.searchsorted(cutoffs.session, np.arange(log.session_count + 1)),
             cutoffs.after,
             cutoffs.at_us,
             plan.register_count,

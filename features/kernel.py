@@ -1,7 +1,7 @@
 """The one kernel: the only code that turns events into features, for history and for the live session alike.
 
 The state of one visitor is three arrays: ``cells`` (the scans' numbers), ``generations`` (which values of a distinct
-scan still count) and ``seen`` (a hash table of those values, which :func:`advance` may replace by a larger one).
+scan still count) and ``seen`` (a hash table of those values, which :func:`with_room` replaces by a larger one in time).
 """
 
 import math
@@ -18,6 +18,8 @@ from features.plan import (
     COLUMN,
     EXTRA,
     NEAR_CELL,
+    NEAR_FROM,
+    NEAR_TO,
     OP,
     PREVIOUS_AT,
     READ_DIFFERENCE,
@@ -28,6 +30,9 @@ from features.plan import (
     SESSION_START_CODE,
     SOURCE,
     STAGE,
+    STAGE_ENTERED,
+    STEP_FROM,
+    STEP_TO,
     PlanArrays,
 )
 from features.scan import ScanKind, ValueKind
@@ -54,32 +59,35 @@ HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 EMPTY_SEEN_ROWS = 65
 SESSION_SCOPE, STAGE_SCOPE, VISITOR_SCOPE = 0, 1, 2
 
+# Every read of a member of the plan counts a reference, which costs more than a step. So the loops unpack the plan
+# once, and what they call is inlined and takes arrays.
+_inlined = numba.njit(cache=True, inline="always")
 
-@numba.njit(cache=True)
-def open_visitor(plan: PlanArrays, cells: FloatArray, generations: IntArray, seen: IntArray) -> None:
-    """Forget everything: the next event is the first of a visitor."""
-    cells[:] = plan.initial
+
+@_inlined
+def _reset(
+    cells: FloatArray,
+    generations: IntArray,
+    seen: IntArray,
+    initial: FloatArray,
+    scope_starts: IntArray,
+    distinct_scopes: IntArray,
+    scope: int,
+) -> None:
+    for cell in range(scope_starts[scope], scope_starts[scope + 1]):
+        cells[cell] = initial[cell]
     for slot in range(generations.shape[0]):
-        seen[0, 1] += 1
-        generations[slot] = seen[0, 1]
-
-
-@numba.njit(cache=True)
-def _reset(plan: PlanArrays, cells: FloatArray, generations: IntArray, seen: IntArray, scope: int) -> None:
-    for cell in range(plan.scope_starts[scope], plan.scope_starts[scope + 1]):
-        cells[cell] = plan.initial[cell]
-    for slot in range(generations.shape[0]):
-        if plan.distinct_scopes[slot] == scope:
+        if distinct_scopes[slot] == scope:
             seen[0, 1] += 1
             generations[slot] = seen[0, 1]
 
 
-@numba.njit(cache=True)
+@_inlined
 def _bits(value: float) -> int:
     return int(np.float64(value).view(np.int64))
 
 
-@numba.njit(cache=True)
+@_inlined
 def _hash(bits: int, slot: int, generation: int) -> int:
     # splitmix64's finaliser (Steele, Lea and Flood 2014) over the three parts.
     mixed = np.uint64(bits) ^ (np.uint64(slot) * np.uint64(0x9E3779B97F4A7C15))
@@ -92,11 +100,11 @@ def _hash(bits: int, slot: int, generation: int) -> int:
 @numba.njit(cache=True)
 def _place(seen: IntArray, bits: int, slot: int, generation: int) -> bool:
     size = seen.shape[0] - 1
-    row = _hash(bits, slot, generation) % size + 1
+    row = (_hash(bits, slot, generation) & (size - 1)) + 1
     while seen[row, 2] != 0:
         if seen[row, 0] == bits and seen[row, 1] == slot and seen[row, 2] == generation:
             return False
-        row = row % size + 1
+        row = (row & (size - 1)) + 1
     seen[row, 0] = bits
     seen[row, 1] = slot
     seen[row, 2] = generation
@@ -105,16 +113,23 @@ def _place(seen: IntArray, bits: int, slot: int, generation: int) -> bool:
 
 
 @numba.njit(cache=True)
-def _make_room(seen: IntArray, generations: IntArray) -> IntArray:
-    # Row 0 holds the number of entries and the latest generation; at half full, the dead entries are dropped.
-    if seen[0, 0] * 2 < seen.shape[0]:
+def with_room(seen: IntArray, generations: IntArray, events: int) -> IntArray:
+    """Return a table of seen values with room for so many more events, at most half full.
+
+    Row 0 holds the number of entries and the latest generation; the number of other rows is a power of two.
+    Entries of an older generation are dropped.
+    """
+    size = seen.shape[0] - 1
+    if (seen[0, 0] + events * generations.shape[0]) * 2 <= size:
         return seen
     alive = 0
-    for row in range(1, seen.shape[0]):
+    for row in range(1, size + 1):
         if seen[row, 2] != 0 and generations[seen[row, 1]] == seen[row, 2]:
             alive += 1
-    size = seen.shape[0] - 1
-    roomy = np.zeros((size * 2 + 1 if alive * 4 > size else size + 1, 3), np.int64)
+    # Twice what is needed now, so that the next sessions need no new table.
+    while (alive + events * generations.shape[0]) * 4 > size:
+        size *= 2
+    roomy = np.zeros((size + 1, 3), np.int64)
     roomy[0, 1] = seen[0, 1]
     for row in range(1, seen.shape[0]):
         if seen[row, 2] != 0 and generations[seen[row, 1]] == seen[row, 2]:
@@ -122,98 +137,216 @@ def _make_room(seen: IntArray, generations: IntArray) -> IntArray:
     return roomy
 
 
-@numba.njit(cache=True)
-def _passes(plan: PlanArrays, step: int, cells: FloatArray, at_us: int, values: FloatArray) -> bool:
-    for bound in range(plan.steps[step, BOUND_FROM], plan.steps[step, BOUND_TO]):
-        value = values[plan.bound_columns[bound]]
+@_inlined
+def _passes(
+    steps: NDArray[np.int32],
+    step_numbers: FloatArray,
+    bounds: FloatArray,
+    step: int,
+    cells: FloatArray,
+    at_us: int,
+    values: FloatArray,
+    event: int,
+) -> bool:
+    passes = True
+    for bound in range(steps[step, BOUND_FROM], steps[step, BOUND_TO]):
+        value = values[event, int(bounds[bound, 0])]
         # Written so that NaN fails.
-        if not (value >= plan.bound_lows[bound] and value <= plan.bound_highs[bound]):
-            return False
-    near = plan.steps[step, NEAR_CELL]
-    return bool(near < 0 or at_us - cells[near] <= plan.step_near_us[step])
+        if not (value >= bounds[bound, 1] and value <= bounds[bound, 2]):
+            passes = False
+    near = steps[step, NEAR_CELL]
+    if near >= 0 and not (at_us - cells[near] <= step_numbers[step, 1]):
+        passes = False
+    return passes
 
 
-@numba.njit(cache=True)
+@_inlined
 def _step(
-    plan: PlanArrays,
+    codes: NDArray[np.int32],
+    steps: NDArray[np.int32],
+    step_numbers: FloatArray,
+    bounds: FloatArray,
+    near_cells: NDArray[np.int32],
     cells: FloatArray,
     generations: IntArray,
     seen: IntArray,
     at_us: int,
     code: int,
     values: FloatArray,
+    event: int,
     gap: float,
     absence: float,
     position: float,
-) -> IntArray:
-    for step in range(plan.step_starts[code], plan.step_starts[code + 1]):
-        operation = plan.steps[step, OP]
-        cell = plan.steps[step, CELL]
-        passes = _passes(plan, step, cells, at_us, values)
+) -> None:
+    for step in range(codes[code, STEP_FROM], codes[code, STEP_TO]):
+        operation = steps[step, OP]
+        cell = steps[step, CELL]
+        passes = _passes(steps, step_numbers, bounds, step, cells, at_us, values, event)
         if operation == STREAK:
-            cells[cell] = cells[cell] + 1.0 if passes and plan.steps[step, EXTRA] == 1 else 0.0
-            continue
-        if not passes:
-            continue
-        if operation == COUNT:
-            cells[cell] += 1.0
-            continue
-        if operation == SINCE:
-            cells[cell] = at_us
-            continue
-        if operation == SINCE_FIRST:
-            if math.isnan(cells[cell]):
-                cells[cell] = at_us
-            continue
-        source = plan.steps[step, SOURCE]
-        if source in (NUMBER, KEY):
-            value = values[plan.steps[step, COLUMN]]
-        elif source == ONE:
-            value = 1.0
-        elif source == GAP:
-            value = gap
-        elif source == ABSENCE:
-            value = absence
-        else:
-            value = position
-        if math.isnan(value):
-            continue
-        if operation == TOTAL:
-            cells[cell] += value
-        elif operation == MEAN:
-            cells[cell] += value
-            cells[cell + 1] += 1.0
-        elif operation == LAST:
-            cells[cell] = value
-        elif operation == FIRST:
-            if math.isnan(cells[cell]):
-                cells[cell] = value
-        elif operation == PEAK:
-            if not (cells[cell] >= value):
-                cells[cell] = value
-        elif operation == LOW:
-            if not (cells[cell] <= value):
-                cells[cell] = value
-        elif operation == RECENT:
-            if cells[cell] != 0.0:
-                elapsed = (at_us - cells[cell + 1]) / US
-                cells[cell] = cells[cell] * math.exp(-elapsed * plan.step_rates[step]) + value
+            cells[cell] = cells[cell] + 1.0 if passes and steps[step, EXTRA] == 1 else 0.0
+        elif passes:
+            source = steps[step, SOURCE]
+            if source == ONE:
+                value = 1.0
+            elif source == NUMBER or source == KEY:  # noqa: PLR1714, SIM109 -- the kernel compiles this, not a set
+                value = values[event, steps[step, COLUMN]]
+            elif source == GAP:
+                value = gap
+            elif source == ABSENCE:
+                value = absence
             else:
+                value = position
+            if math.isnan(value):
+                pass
+            elif operation == COUNT:
+                cells[cell] += 1.0
+            elif operation == SINCE:
+                cells[cell] = at_us
+            elif operation == LAST:
                 cells[cell] = value
-            cells[cell + 1] = at_us
-        elif operation == DISTINCT:
-            slot = plan.steps[step, EXTRA]
-            seen = _make_room(seen, generations)
-            # Adding zero makes -0.0 the same value as 0.0.
-            if _place(seen, _bits(value + 0.0), slot, generations[slot]):
-                cells[cell] += 1.0
-        elif operation == DROPS:
-            if value < cells[cell + 1]:
-                cells[cell] += 1.0
-            cells[cell + 1] = value
-    for entry in range(plan.near_starts[code], plan.near_starts[code + 1]):
-        cells[plan.near_cells[entry]] = at_us
-    return seen
+            elif operation == TOTAL:
+                cells[cell] += value
+            elif operation == MEAN:
+                cells[cell] += value
+                cells[cell + 1] += 1.0
+            elif operation == SINCE_FIRST:
+                if math.isnan(cells[cell]):
+                    cells[cell] = at_us
+            elif operation == FIRST:
+                if math.isnan(cells[cell]):
+                    cells[cell] = value
+            elif operation == PEAK:
+                if not (cells[cell] >= value):
+                    cells[cell] = value
+            elif operation == LOW:
+                if not (cells[cell] <= value):
+                    cells[cell] = value
+            elif operation == RECENT:
+                if cells[cell] != 0.0:
+                    elapsed = (at_us - cells[cell + 1]) / US
+                    cells[cell] *= math.exp(-elapsed * step_numbers[step, 0])
+                cells[cell] += value
+                cells[cell + 1] = at_us
+            elif operation == DISTINCT:
+                slot = steps[step, EXTRA]
+                # Adding zero makes -0.0 the same value as 0.0.
+                if _place(seen, _bits(value + 0.0), slot, generations[slot]):
+                    cells[cell] += 1.0
+            elif operation == DROPS:
+                if value < cells[cell + 1]:
+                    cells[cell] += 1.0
+                cells[cell + 1] = value
+    for entry in range(codes[code, NEAR_FROM], codes[code, NEAR_TO]):
+        cells[near_cells[entry]] = at_us
+
+
+@_inlined
+def _advance(
+    codes: NDArray[np.int32],
+    steps: NDArray[np.int32],
+    step_numbers: FloatArray,
+    bounds: FloatArray,
+    near_cells: NDArray[np.int32],
+    initial: FloatArray,
+    scope_starts: IntArray,
+    distinct_scopes: IntArray,
+    cells: FloatArray,
+    generations: IntArray,
+    seen: IntArray,
+    at_us: int,
+    code: int,
+    values: FloatArray,
+    event: int,
+    opens_session: bool,
+) -> None:
+    visitor_previous = scope_starts[VISITOR_SCOPE]
+    gap = math.nan
+    if opens_session:
+        _reset(cells, generations, seen, initial, scope_starts, distinct_scopes, SESSION_SCOPE)
+        _reset(cells, generations, seen, initial, scope_starts, distinct_scopes, STAGE_SCOPE)
+    else:
+        gap = (at_us - cells[PREVIOUS_AT]) / US
+    # The start of a session is a moment of its own, before its first event: the loop runs twice then.
+    for moment in range(0 if opens_session else 1, 2):
+        entered = -1
+        absence = math.nan
+        listened = code
+        if moment == 0:
+            listened = SESSION_START_CODE
+            absence = (at_us - cells[visitor_previous]) / US
+        else:
+            entered = codes[code, STAGE_ENTERED]
+            if entered > cells[STAGE]:
+                cells[STAGE] = entered
+                _reset(cells, generations, seen, initial, scope_starts, distinct_scopes, STAGE_SCOPE)
+        position = float(entered) if entered >= 0 else math.nan
+        _step(
+            codes,
+            steps,
+            step_numbers,
+            bounds,
+            near_cells,
+            cells,
+            generations,
+            seen,
+            at_us,
+            listened,
+            values,
+            event,
+            gap if moment == 1 else math.nan,
+            absence,
+            position,
+        )
+    cells[PREVIOUS_AT] = at_us
+    cells[visitor_previous] = at_us
+
+
+@_inlined
+def _evaluate(
+    readings: NDArray[np.int32],
+    reading_rates: FloatArray,
+    clock: IntArray,
+    cells: FloatArray,
+    at_us: int,
+    registers: FloatArray,
+) -> None:
+    for reading in range(readings.shape[0]):
+        operation = readings[reading, 0]
+        a = readings[reading, 2]
+        if operation == MEAN:
+            value = cells[a] / cells[a + 1] if cells[a + 1] > 0.0 else math.nan
+        elif operation == SINCE or operation == SINCE_FIRST:  # noqa: PLR1714, SIM109 -- as above
+            value = (at_us - cells[a]) / US
+        elif operation == RECENT:
+            value = cells[a]
+            if value != 0.0:
+                value *= math.exp(-(at_us - cells[a + 1]) / US * reading_rates[reading])
+        elif operation == READ_DIFFERENCE:
+            value = registers[a] - registers[readings[reading, 3]]
+        elif operation == READ_RATIO:
+            divisor = registers[readings[reading, 3]]
+            value = registers[a] / divisor if divisor != 0.0 else math.nan
+        elif operation == READ_HOUR:
+            value = float(_local_us(clock, at_us) // HOUR_US % 24)
+        elif operation == READ_WEEKDAY:
+            value = float((_local_us(clock, at_us) // DAY_US + 3) % 7)
+        elif operation == READ_STAGE:
+            value = cells[STAGE] if cells[STAGE] >= 0.0 else math.nan
+        else:
+            value = cells[a]
+        registers[readings[reading, 1]] = value
+
+
+@numba.njit(cache=True)
+def _local_us(clock: IntArray, at_us: int) -> int:
+    low, high = 0, clock.shape[0]
+    while high - low > 1:
+        middle = (low + high) // 2
+        if clock[middle, 0] <= at_us:
+            low = middle
+        else:
+            high = middle
+    return int(at_us + clock[low, 1])
 
 
 @numba.njit(cache=True)
@@ -225,69 +358,45 @@ def advance(
     at_us: int,
     code: int,
     values: FloatArray,
+    event: int,
     opens_session: bool,
-) -> IntArray:
-    """Step the state of one visitor forward by one event, and return the table of seen values.
+) -> None:
+    """Step the state of one visitor forward by one event; ``seen`` must have room for it.
 
-    ``values`` is the event's row of the plan's columns; ``opens_session`` marks a session's first event.
+    ``values[event]`` is the event's row of the plan's columns; ``opens_session`` marks a session's first event.
     """
-    visitor_previous = plan.scope_starts[VISITOR_SCOPE]
-    gap = math.nan
-    if opens_session:
-        _reset(plan, cells, generations, seen, SESSION_SCOPE)
-        _reset(plan, cells, generations, seen, STAGE_SCOPE)
-        absence = (at_us - cells[visitor_previous]) / US
-        seen = _step(plan, cells, generations, seen, at_us, SESSION_START_CODE, values, math.nan, absence, math.nan)
-    else:
-        gap = (at_us - cells[PREVIOUS_AT]) / US
-    entered = plan.stage_entered[code]
-    if entered > cells[STAGE]:
-        cells[STAGE] = entered
-        _reset(plan, cells, generations, seen, STAGE_SCOPE)
-    position = float(entered) if entered >= 0 else math.nan
-    seen = _step(plan, cells, generations, seen, at_us, code, values, gap, math.nan, position)
-    cells[PREVIOUS_AT] = at_us
-    cells[visitor_previous] = at_us
-    return seen
-
-
-@numba.njit(cache=True)
-def _local_us(plan: PlanArrays, at_us: int) -> int:
-    change = 0
-    while change + 1 < plan.clock_at_us.shape[0] and plan.clock_at_us[change + 1] <= at_us:
-        change += 1
-    return int(at_us + plan.clock_offsets_us[change])
+    codes, steps, step_numbers, bounds, near_cells, initial, scope_starts, distinct_scopes, _, _, _ = plan
+    _advance(
+        codes,
+        steps,
+        step_numbers,
+        bounds,
+        near_cells,
+        initial,
+        scope_starts,
+        distinct_scopes,
+        cells,
+        generations,
+        seen,
+        at_us,
+        code,
+        values,
+        event,
+        opens_session,
+    )
 
 
 @numba.njit(cache=True)
 def evaluate(plan: PlanArrays, cells: FloatArray, at_us: int, registers: FloatArray) -> None:
     """Read the features at a moment into ``registers``, whose first F numbers they are; the state stays as it is."""
-    for reading in range(plan.readings.shape[0]):
-        operation = plan.readings[reading, 0]
-        target = plan.readings[reading, 1]
-        a = plan.readings[reading, 2]
-        if operation == MEAN:
-            value = cells[a] / cells[a + 1] if cells[a + 1] > 0.0 else math.nan
-        elif operation in (SINCE, SINCE_FIRST):
-            value = (at_us - cells[a]) / US
-        elif operation == RECENT:
-            value = cells[a]
-            if value != 0.0:
-                value = value * math.exp(-(at_us - cells[a + 1]) / US * plan.reading_rates[reading])
-        elif operation == READ_DIFFERENCE:
-            value = registers[a] - registers[plan.readings[reading, 3]]
-        elif operation == READ_RATIO:
-            divisor = registers[plan.readings[reading, 3]]
-            value = registers[a] / divisor if divisor != 0.0 else math.nan
-        elif operation == READ_HOUR:
-            value = float(_local_us(plan, at_us) // HOUR_US % 24)
-        elif operation == READ_WEEKDAY:
-            value = float((_local_us(plan, at_us) // DAY_US + 3) % 7)
-        elif operation == READ_STAGE:
-            value = cells[STAGE] if cells[STAGE] >= 0.0 else math.nan
-        else:
-            value = cells[a]
-        registers[target] = value
+    _evaluate(plan.readings, plan.reading_rates, plan.clock, cells, at_us, registers)
+
+
+@numba.njit(cache=True)
+def open_visitor(plan: PlanArrays, cells: FloatArray, generations: IntArray, seen: IntArray) -> None:
+    """Forget everything: the next event is the first of a visitor."""
+    cells[:] = plan.initial
+    _reset(cells, generations, seen, plan.initial, plan.scope_starts, plan.distinct_scopes, VISITOR_SCOPE)
 
 
 @numba.njit(cache=True)
@@ -310,6 +419,7 @@ def carry(
     sessions that overlap never tell a later one what had not happened yet.
     """
     open_visitor(plan, cells, generations, seen)
+    seen = with_room(seen, generations, starts[last] - starts[first])
     following = starts[first:last].copy()
     while True:
         chosen = -1
@@ -324,8 +434,109 @@ def carry(
         opens = event == starts[chosen]
         if not opens:
             cells[PREVIOUS_AT] = at_us[event - 1]
-        seen = advance(plan, cells, generations, seen, at_us[event], codes[event], values[event], opens)
+        advance(plan, cells, generations, seen, at_us[event], codes[event], values, event, opens)
         following[chosen - first] += 1
+
+
+@_inlined
+def _replay_session(
+    table: NDArray[np.int32],
+    steps: NDArray[np.int32],
+    step_numbers: FloatArray,
+    bounds: FloatArray,
+    near_cells: NDArray[np.int32],
+    initial: FloatArray,
+    scope_starts: IntArray,
+    distinct_scopes: IntArray,
+    readings: NDArray[np.int32],
+    rates: FloatArray,
+    clock: IntArray,
+    cells: FloatArray,
+    generations: IntArray,
+    seen: IntArray,
+    at_us: IntArray,
+    codes: CodeArray,
+    values: FloatArray,
+    begin: int,
+    end: int,
+    cut_after: IntArray,
+    cut_at_us: IntArray,
+    cut: int,
+    cut_end: int,
+    registers: FloatArray,
+    out: FloatArray,
+) -> None:
+    for event in range(begin, end):
+        _advance(
+            table,
+            steps,
+            step_numbers,
+            bounds,
+            near_cells,
+            initial,
+            scope_starts,
+            distinct_scopes,
+            cells,
+            generations,
+            seen,
+            at_us[event],
+            codes[event],
+            values,
+            event,
+            event == begin,
+        )
+        while cut < cut_end and cut_after[cut] == event - begin + 1:
+            _evaluate(readings, rates, clock, cells, cut_at_us[cut], registers)
+            for feature in range(out.shape[1]):
+                out[cut, feature] = registers[feature]
+            cut += 1
+
+
+@numba.njit(cache=True)
+def replay_session(
+    plan: PlanArrays,
+    cells: FloatArray,
+    generations: IntArray,
+    seen: IntArray,
+    at_us: IntArray,
+    codes: CodeArray,
+    values: FloatArray,
+    cut_after: IntArray,
+    cut_at_us: IntArray,
+    registers: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Replay one session on a visitor's carried state, which it changes, and write the row of each cutoff."""
+    table, steps, step_numbers, bounds, near_cells, initial, scope_starts, distinct_scopes, readings, rates, clock = (
+        plan
+    )
+    _replay_session(
+        table,
+        steps,
+        step_numbers,
+        bounds,
+        near_cells,
+        initial,
+        scope_starts,
+        distinct_scopes,
+        readings,
+        rates,
+        clock,
+        cells,
+        generations,
+        seen,
+        at_us,
+        codes,
+        values,
+        0,
+        cut_after[-1],
+        cut_after,
+        cut_at_us,
+        0,
+        cut_after.shape[0],
+        registers,
+        out,
+    )
 
 
 @numba.njit(cache=True)
@@ -336,29 +547,33 @@ def replay(
     values: FloatArray,
     starts: IntArray,
     opens_visitor: NDArray[np.bool_],
-    cut_session: IntArray,
+    cut_starts: IntArray,
     cut_after: IntArray,
     cut_at_us: IntArray,
     register_count: int,
     out: FloatArray,
 ) -> None:
-    """Loop :func:`advance` and :func:`evaluate` over whole visitors and write the row of each cutoff into ``out``."""
-    cells = plan.initial.copy()
-    generations = np.zeros(plan.distinct_scopes.shape[0], np.int64)
+    """Replay whole visitors, and write the row of each cutoff into ``out``.
+
+    ``cut_starts`` (S + 1,) are the offsets of each session's cutoffs.
+    """
+    table, steps, step_numbers, bounds, near_cells, initial, scope_starts, distinct_scopes, readings, rates, clock = (
+        plan
+    )
+    cells = initial.copy()
+    generations = np.zeros(distinct_scopes.shape[0], np.int64)
     seen = np.zeros((EMPTY_SEEN_ROWS, 3), np.int64)
     registers = np.empty(register_count, np.float64)
-    features = out.shape[1]
-    cut = 0
     first_of_visitor = 0
     latest_us = np.int64(0)
     tangled = False
     for session in range(starts.shape[0] - 1):
-        begin = starts[session]
+        begin, end = starts[session], starts[session + 1]
         if opens_visitor[session]:
-            open_visitor(plan, cells, generations, seen)
             first_of_visitor = session
             tangled = False
-            latest_us = at_us[starts[session + 1] - 1]
+            latest_us = at_us[end - 1]
+            _reset(cells, generations, seen, initial, scope_starts, distinct_scopes, VISITOR_SCOPE)
         else:
             overlaps = at_us[begin] <= latest_us
             if overlaps or tangled:
@@ -376,35 +591,32 @@ def replay(
                     at_us[begin],
                 )
             tangled = overlaps
-            latest_us = max(latest_us, at_us[starts[session + 1] - 1])
-        for event in range(begin, starts[session + 1]):
-            seen = advance(plan, cells, generations, seen, at_us[event], codes[event], values[event], event == begin)
-            while cut < cut_session.shape[0] and cut_session[cut] == session and cut_after[cut] == event - begin + 1:
-                evaluate(plan, cells, cut_at_us[cut], registers)
-                for feature in range(features):
-                    out[cut, feature] = registers[feature]
-                cut += 1
-
-
-@numba.njit(cache=True)
-def replay_session(
-    plan: PlanArrays,
-    cells: FloatArray,
-    generations: IntArray,
-    seen: IntArray,
-    at_us: IntArray,
-    codes: CodeArray,
-    values: FloatArray,
-    cut_after: IntArray,
-    cut_at_us: IntArray,
-    registers: FloatArray,
-    out: FloatArray,
-) -> None:
-    """Replay one session on a visitor's carried state, which it changes, and write the rows of its cutoffs."""
-    event = 0
-    for cut in range(cut_after.shape[0]):
-        while event < cut_after[cut]:
-            seen = advance(plan, cells, generations, seen, at_us[event], codes[event], values[event], event == 0)
-            event += 1
-        evaluate(plan, cells, cut_at_us[cut], registers)
-        out[cut, :] = registers[: out.shape[1]]
+            latest_us = max(latest_us, at_us[end - 1])
+        seen = with_room(seen, generations, end - begin)
+        _replay_session(
+            table,
+            steps,
+            step_numbers,
+            bounds,
+            near_cells,
+            initial,
+            scope_starts,
+            distinct_scopes,
+            readings,
+            rates,
+            clock,
+            cells,
+            generations,
+            seen,
+            at_us,
+            codes,
+            values,
+            begin,
+            end,
+            cut_after,
+            cut_at_us,
+            cut_starts[session],
+            cut_starts[session + 1],
+            registers,
+            out,
+        )

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from features.events import US_PER_SECOND, CodeArray, FloatArray, IntArray
+from features.events import US_PER_SECOND, FloatArray, IntArray
 from features.scan import (
     SCOPES,
     Clock,
@@ -39,6 +39,8 @@ READ_DIFFERENCE, READ_RATIO, READ_HOUR, READ_WEEKDAY, READ_STAGE = 100, 101, 102
 
 # Columns of `steps`.
 OP, CELL, SOURCE, COLUMN, BOUND_FROM, BOUND_TO, NEAR_CELL, EXTRA = range(8)
+# Columns of `codes`.
+STEP_FROM, STEP_TO, NEAR_FROM, NEAR_TO, STAGE_ENTERED = range(5)
 
 _NAN = float("nan")
 _INITIAL_CELLS: dict[ScanKind, tuple[float, ...]] = {
@@ -61,22 +63,16 @@ _INITIAL_CELLS: dict[ScanKind, tuple[float, ...]] = {
 class PlanArrays(NamedTuple):
     """What the kernel reads; every member is an array, so that one compiled kernel serves every plan."""
 
-    step_starts: IntArray
-    """(C + 1,) offsets into the steps, by event code."""
+    codes: NDArray[np.int32]
+    """(C, 5) per event code: its steps from/to, its `within` cells from/to, the stage that it enters or -1."""
     steps: NDArray[np.int32]
     """(K, 8) operation, cell, value source, value column, bounds from/to, cell of `within` or -1, extra."""
-    step_rates: FloatArray
-    """(K,) decay per second."""
-    step_near_us: FloatArray
-    """(K,) microseconds of `within`."""
-    bound_columns: NDArray[np.int32]
-    bound_lows: FloatArray
-    bound_highs: FloatArray
-    near_starts: IntArray
-    """(C + 1,) offsets into `near_cells`: which latest times an event code sets."""
+    step_numbers: FloatArray
+    """(K, 2) decay per second, microseconds of `within`."""
+    bounds: FloatArray
+    """(B, 3) value column, lowest and highest number let through."""
     near_cells: NDArray[np.int32]
-    stage_entered: NDArray[np.int32]
-    """(C,) stage index that an event code enters, or -1."""
+    """Cells of latest times, for `within`."""
     initial: FloatArray
     """(M,) cells at the start of a visitor: session scope, then stage scope, then visitor scope."""
     scope_starts: IntArray
@@ -87,10 +83,8 @@ class PlanArrays(NamedTuple):
     """(Q, 4) operation, target register, operand or cell a, operand b; operands before their users."""
     reading_rates: FloatArray
     """(Q,) decay per second."""
-    clock_at_us: IntArray
-    """(Z,) moments at which the time zone's offset changes."""
-    clock_offsets_us: IntArray
-    """(Z,) the offset from then on."""
+    clock: IntArray
+    """(Z, 2) moments in microseconds at which the time zone's offset changes, and the offset from then on."""
 
 
 @dataclass(frozen=True)
@@ -156,27 +150,22 @@ class _Compilation:
 
     def finish(self) -> Plan:
         readings, register_count = self._readings()
-        clock_at_us, clock_offsets_us = offsets_of(self.table.timezone)
-        step_starts, steps, rates, near_us, bounds = self._steps()
+        step_starts, steps, step_numbers, bounds = self._steps()
         near_starts, near_cells = self._near_updates()
         arrays = PlanArrays(
-            step_starts=step_starts,
+            codes=np.column_stack(
+                (step_starts[:-1], step_starts[1:], near_starts[:-1], near_starts[1:], self._stage_entered())
+            ).astype(np.int32),
             steps=steps,
-            step_rates=rates,
-            step_near_us=near_us,
-            bound_columns=np.array([column for column, _, _ in bounds], np.int32),
-            bound_lows=np.array([low for _, low, _ in bounds], np.float64),
-            bound_highs=np.array([high for _, _, high in bounds], np.float64),
-            near_starts=near_starts,
+            step_numbers=step_numbers,
+            bounds=np.array(bounds, np.float64).reshape(-1, 3),
             near_cells=near_cells,
-            stage_entered=self._stage_entered(),
             initial=np.array([value for scope in SCOPES for value in self.cells.initial[scope]], np.float64),
             scope_starts=np.array(self.starts, np.int64),
             distinct_scopes=np.array([SCOPES.index(scan.per) for scan in self.distinct], np.int64),
             readings=np.array([reading[:4] for reading in readings], np.int32).reshape(-1, 4),
             reading_rates=np.array([reading[4] for reading in readings], np.float64),
-            clock_at_us=clock_at_us,
-            clock_offsets_us=clock_offsets_us,
+            clock=offsets_of(self.table.timezone),
         )
         return Plan(self.table, self.columns, self.codes, arrays, register_count, self.table.fingerprint)
 
@@ -220,7 +209,7 @@ class _Compilation:
 
     def _steps(
         self,
-    ) -> tuple[IntArray, NDArray[np.int32], FloatArray, FloatArray, list[tuple[int, float, float]]]:
+    ) -> tuple[IntArray, NDArray[np.int32], FloatArray, list[tuple[int, float, float]]]:
         bounds: list[tuple[int, float, float]] = []
         ranges: dict[Scan, tuple[int, int]] = {}
         for scan in self.all_scans:
@@ -246,9 +235,8 @@ class _Compilation:
                 near,
                 self._extra(scan, code),
             )
-        rates = np.array([_rate(scan) for _, scan in entries], np.float64)
-        near_us = np.array([(scan.on.near or (0.0,))[0] * US_PER_SECOND for _, scan in entries], np.float64)
-        return starts, steps, rates, near_us, bounds
+        numbers = [(_rate(scan), (scan.on.near or (0.0,))[0] * US_PER_SECOND) for _, scan in entries]
+        return starts, steps, np.array(numbers, np.float64).reshape(-1, 2), bounds
 
     def _extra(self, scan: Scan, code: int) -> int:
         if scan.kind is ScanKind.DISTINCT:
@@ -302,8 +290,8 @@ def _rate(scan: Scan) -> float:
 
 
 @lru_cache
-def offsets_of(timezone: str) -> tuple[IntArray, IntArray]:
-    """Return the moments, in microseconds, at which a time zone's offset changes, and the offsets from then on.
+def offsets_of(timezone: str) -> IntArray:
+    """Return when a time zone's offset changes and the offset from then on, both in microseconds, (Z, 2).
 
     Covers 1995 to 2060; before and after, the nearest offset holds.
     """
@@ -325,7 +313,4 @@ def offsets_of(timezone: str) -> tuple[IntArray, IntArray]:
             changes.append(int(high.timestamp()) * US_PER_SECOND)
             offsets.append(offset_at(high))
         moment = following
-    return np.array(changes, np.int64), np.array(offsets, np.int64)
-
-
-__all__ = ["CodeArray", "Plan", "PlanArrays", "compile_plan", "offsets_of"]
+    return np.column_stack((np.array(changes, np.int64), np.array(offsets, np.int64)))
