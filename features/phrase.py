@@ -10,7 +10,7 @@
 
 import math
 
-_TIMES = {0: "not once", 1: "once", 2: "twice"}
+_TIMES = {0.0: "not once", 1.0: "once", 2.0: "twice"}
 _UNITS = (
     (86_400.0, "day", "days"),
     (3_600.0, "hour", "hours"),

@@ -1,0 +1,123 @@
+"""What is measured about a visit to the shop, one feature a line: context first, then by friction.
+
+Nothing listens to what the shop itself showed (``intervention_*``).
+"""
+
+from features.friction import Friction
+from features.scan import (
+    absence,
+    any_event,
+    category,
+    count,
+    distinct,
+    drops,
+    gap,
+    hour,
+    last,
+    mean,
+    on,
+    peak,
+    prop,
+    recent,
+    session_start,
+    since,
+    since_first,
+    stage,
+    streak,
+    weekday,
+)
+from features.table import Feature
+
+PROGRESS = on("add_to_cart", "begin_checkout", "submit_address", "choose_payment_method", "submit_payment")
+TROUBLE = on("form_error", "payment_failed", "page_error", "rage_click", "dead_click")
+RAGE_AFTER_TROUBLE = on("rage_click").within(30, of=("form_error", "payment_failed", "page_error", "dead_click"))
+SOLD_OUT = on("view_product", in_stock=0)
+BASKET, PRICE, PRODUCT = prop("basket_value"), prop("price"), prop("product")
+LOAD, FIELD = prop("load_seconds"), prop("field")
+SHIPPING_SHARE = last(prop("shipping")) / last(BASKET)
+VIEWS_PER_PRODUCT = count("view_product") / distinct(PRODUCT, "view_product")
+RECENT_FAILURES = "{:.1f} failed payments lately"
+
+CONTEXT = (
+    Feature("stage_index", stage, Friction.NONE, "at stage {:.0f}"),
+    Feature("events_seen", count(any_event), Friction.NONE, "{:event|events} so far"),
+    Feature("session_seconds", since_first(any_event), Friction.NONE, "here for {:duration}"),
+    Feature("idle_seconds", since(any_event), Friction.NONE, "idle for {:duration}"),
+    Feature("stage_seconds", since_first(any_event, per="stage"), Friction.NONE, "at this stage for {:duration}"),
+    Feature("stage_events", count(any_event, per="stage"), Friction.NONE, "{:event|events} at this stage"),
+    Feature("mean_gap_seconds", mean(gap), Friction.NONE, "a step every {:duration} on average"),
+    Feature("longest_gap_seconds", peak(gap), Friction.NONE, "the longest pause was {:duration}"),
+    Feature("last_gap_seconds", last(gap), Friction.NONE, "{:duration} before the latest step"),
+    Feature("progress_age_seconds", since(PROGRESS), Friction.NONE, "last moved forward {:duration} ago"),
+    Feature("device", category("device"), Friction.NONE, "device"),
+    Feature("source", category("source"), Friction.NONE, "source of the visit"),
+    Feature("campaign", category("campaign"), Friction.NONE, "campaign"),
+    Feature("channel", category("channel"), Friction.NONE, "channel"),
+    Feature("country", category("country"), Friction.NONE, "country"),
+    Feature("hour", hour, Friction.NONE, "hour of the day"),
+    Feature("weekday", weekday, Friction.NONE, "day of the week"),
+    Feature("visits", count(session_start, per="visitor"), Friction.NONE, "{:visit|visits} with this one"),
+    Feature("earlier_purchases", count("purchase", per="visitor"), Friction.NONE, "{:earlier order|earlier orders}"),
+    Feature("absence_seconds", last(absence, session_start, per="visitor"), Friction.NONE, "back after {:duration}"),
+    Feature("basket_value", last(BASKET), Friction.NONE, "{:,.2f} euros in the basket"),
+    Feature("product_views", count("view_product"), Friction.NONE, "{:product|products} looked at"),
+    Feature("cart_additions", count("add_to_cart"), Friction.NONE, "{:item|items} put into the basket"),
+    Feature("wishlist_additions", count("add_to_wishlist"), Friction.NONE, "{:product|products} kept for later"),
+    Feature("image_zooms", count("zoom_image"), Friction.NONE, "{:picture|pictures} enlarged"),
+    Feature("tab_switches", count("hide_tab"), Friction.NONE, "left for another tab {:times}"),
+    Feature("scroll_depth", peak(prop("depth"), "scroll"), Friction.NONE, "scrolled through up to {:.0%} of a page"),
+    Feature("exit_intents", count("exit_intent"), Friction.NONE, "went for the close button {:times}"),
+)
+"""Who, where, when and how far: nobody's blocker."""
+
+OBSTACLES = (
+    # Friction: the way itself.
+    Feature("form_errors", count("form_error"), Friction.FORM, "{:form error|form errors}"),
+    Feature("form_errors_recent", recent("form_error", half_life=60), Friction.FORM, "{:.1f} form errors lately"),
+    Feature("field_edits", count("edit_field"), Friction.FORM, "{:entry|entries} in the form"),
+    Feature("edits_per_field", count("edit_field") / distinct(FIELD), Friction.FORM, "each field filled in {:times}"),
+    Feature("payment_failures", count("payment_failed"), Friction.PAYMENT, "payment failed {:times}"),
+    Feature("payment_failures_recent", recent("payment_failed", half_life=120), Friction.PAYMENT, RECENT_FAILURES),
+    Feature("payment_methods", last(prop("method_count")), Friction.PAYMENT, "{:way|ways} to pay offered"),
+    Feature("payment_methods_tried", distinct(prop("method")), Friction.PAYMENT, "{:way|ways} to pay tried"),
+    Feature("load_seconds", mean(LOAD), Friction.SPEED, "pages take {:.1f} s to load"),
+    Feature("slowest_load_seconds", peak(LOAD), Friction.SPEED, "a page took {:.1f} s to load"),
+    Feature("page_errors", count("page_error"), Friction.SPEED, "{:page|pages} failed to load"),
+    Feature("dead_clicks", count("dead_click"), Friction.SPEED, "{:click|clicks} did nothing"),
+    Feature("rage_clicks", count("rage_click"), Friction.SPEED, "clicked in anger {:times}"),
+    Feature("rage_after_trouble", count(RAGE_AFTER_TROUBLE), Friction.SPEED, "anger right after an error {:times}"),
+    Feature("trouble_age_seconds", since(TROUBLE), Friction.SPEED, "something went wrong {:duration} ago"),
+    Feature("searches", count("search"), Friction.NAVIGATION, "{:search|searches}"),
+    Feature("failed_searches", count(on("search", results=0)), Friction.NAVIGATION, "searched in vain {:times}"),
+    Feature("failed_search_streak", streak(on("search", results=0)), Friction.NAVIGATION, "{:.0f} in vain in a row"),
+    Feature("back_clicks", count("go_back"), Friction.NAVIGATION, "{:step|steps} back in the browser"),
+    Feature("stages_back", drops(), Friction.NAVIGATION, "went back in the journey {:times}"),
+    Feature("filters", count("apply_filter"), Friction.NAVIGATION, "{:filter|filters} applied"),
+    Feature("unanswered_logins", count("ask_login") - count("log_in"), Friction.EFFORT, "asked to sign in {:times}"),
+    Feature("checkout_seconds", since_first("begin_checkout"), Friction.EFFORT, "checking out for {:duration}"),
+    # Information gap: how to decide, and what is not known.
+    Feature("products_viewed", distinct(PRODUCT, "view_product"), Friction.CHOICE, "{:product|products} seen"),
+    Feature("categories_viewed", distinct(prop("category")), Friction.CHOICE, "{:category|categories} looked at"),
+    Feature("views_per_product", VIEWS_PER_PRODUCT, Friction.CHOICE, "each product opened {:times}"),
+    Feature("comparisons", count("compare_products"), Friction.CHOICE, "compared products {:times}"),
+    Feature("help_pages", count("open_help"), Friction.INFORMATION, "{:help page|help pages} opened"),
+    Feature("chats", count("open_chat"), Friction.INFORMATION, "opened the chat {:times}"),
+    Feature("size_guides", count("view_size_guide"), Friction.INFORMATION, "looked up sizes {:times}"),
+    Feature("sold_out_views", count(SOLD_OUT), Friction.AVAILABILITY, "{:sold-out product|sold-out products} seen"),
+    # Value: is it worth it.
+    Feature("price", last(PRICE, "view_product"), Friction.PRICE, "the latest product costs {:,.2f} euros"),
+    Feature("coupons_refused", count(on("try_coupon", accepted=0)), Friction.PRICE, "{:code|codes} refused"),
+    Feature("cart_removals", count("remove_from_cart"), Friction.PRICE, "{:item|items} taken out of the basket"),
+    Feature("basket_drop", peak(BASKET) - last(BASKET), Friction.PRICE, "basket {:,.2f} euros below its highest"),
+    Feature("shipping_share", SHIPPING_SHARE, Friction.SHIPPING, "shipping is {:.0%} of the basket"),
+    Feature("shipping_views", count("view_shipping"), Friction.SHIPPING, "looked at delivery {:times}"),
+    Feature("delivery_days", last(prop("delivery_days")), Friction.SHIPPING, "delivery takes {:day|days}"),
+    # Trust: is it safe.
+    Feature("rating", last(prop("rating"), "view_product"), Friction.TRUST, "the latest product is rated {:.1f}"),
+    Feature("review_views", count("view_reviews"), Friction.TRUST, "read reviews {:times}"),
+    Feature("returns_views", count("view_returns_policy"), Friction.TRUST, "looked up returns {:times}"),
+    Feature("privacy_views", count("view_privacy_policy"), Friction.PRIVACY, "looked up data protection {:times}"),
+)
+"""What may stand in the way, each with the friction it is evidence of."""
+
+FEATURES = CONTEXT + OBSTACLES
