@@ -88,7 +88,7 @@ INTERVENTIONS = (
     Intervention(
         name="papers_checklist",
         title="Which papers are still missing",
-        message="Two papers are all we need. Here is the list, with an example of each.",
+        message="Here is the list of what we still need, with an example of each paper.",
         channel="email",
         stages=LATE,
         treats=(DOCUMENTS,),
