@@ -55,8 +55,8 @@ class Feature:
         self._check_phrase()
 
     def _check_phrase(self) -> None:
-        fields = [name for _, name, _, _ in string.Formatter().parse(self.phrase) if name is not None]
         try:
+            fields = [name for _, name, _, _ in string.Formatter().parse(self.phrase) if name is not None]
             text = say(self.phrase, 1.0)
         except (ValueError, IndexError, KeyError) as error:
             raise DeclarationError(
