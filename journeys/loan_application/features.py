@@ -50,6 +50,7 @@ QUICK_CALL = on(OFFER_CALLED).within(60, of=OFFER_CALL)
 AUTOMATIC = any_event.where(automatic=1)
 AMOUNT_REQUESTED, STAFF_MEMBER = prop("amount_requested"), key("resource")
 EUROS_PER_STAFF_STEP = last(AMOUNT_REQUESTED) / count(STAFF_STEP)
+COMPLETING_DELAY = since_first(any_event) - since_first(COMPLETING)
 OFFER_DELAY = since_first(any_event) - since_first("o_sent")
 NEW_PEOPLE = distinct(STAFF_MEMBER, STAFF_STEP) / count(STAFF_STEP)
 STAGE_PEOPLE = distinct(STAFF_MEMBER, STAFF_STEP, per="stage")
@@ -60,6 +61,7 @@ CONTEXT = (
     Feature("hour", hour, Friction.NONE, "hour of the day"),
     Feature("weekday", weekday, Friction.NONE, "day of the week"),
     Feature("staff_member", category("resource"), Friction.NONE, "member of staff"),
+    Feature("offer_caller", last(STAFF_MEMBER, OFFER_CALL), Friction.NONE, "who called about the offer"),
     Feature("elapsed_seconds", since_first(any_event), Friction.NONE, "under way for {:duration}"),
     Feature("stage_seconds", since_first(any_event, per="stage"), Friction.NONE, "at this stage for {:duration}"),
     Feature("stage_events", count(any_event, per="stage"), Friction.NONE, "{:event|events} at this stage"),
@@ -88,6 +90,7 @@ OBSTACLES = (
     Feature("completions_lately", recent(COMPLETING, half_life=3 * DAY), EFFORT, "worked on {:times} lately"),
     Feature("completing_age_seconds", since(COMPLETED), EFFORT, "last worked on {:duration} ago"),
     Feature("completing_seconds", since_first(COMPLETING), EFFORT, "being completed for {:duration}"),
+    Feature("completing_delay_seconds", COMPLETING_DELAY, EFFORT, "first worked on after {:duration}"),
     Feature("accepted_age_seconds", since("a_accepted"), EFFORT, "complete for {:duration}"),
     Feature("staff_steps", count(STAFF_STEP), EFFORT, "{:step|steps} by staff"),
     Feature("stage_staff_steps", count(STAFF_STEP, per="stage"), EFFORT, "{:step|steps} by staff at this stage"),
