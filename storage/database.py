@@ -1,0 +1,105 @@
+"""Open the database that the event log and the ledger live in, and bring its tables up to date."""
+
+import sqlite3
+from enum import StrEnum
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+_BUSY_TIMEOUT_SECONDS = 10.0
+
+
+class Durability(StrEnum):
+    """When a commit counts as done.
+
+    ``NORMAL`` survives the end of the process, even by force; ``FULL`` also waits for the disk at every commit, so it
+    survives the loss of power.
+    """
+
+    NORMAL = "NORMAL"
+    FULL = "FULL"
+
+
+class DatabaseError(ValueError):
+    """The database cannot be opened or used; the text says which one and what to do."""
+
+
+def database_url(home: Path) -> str:
+    """Return the address of the database under ``DROPOFF_HOME``: one SQLite file for all journeys."""
+    return f"sqlite:///{(home / 'dropoff.db').resolve()}"
+
+
+def open_database(url: str, durability: Durability = Durability.NORMAL) -> Engine:
+    """Return an engine whose tables are up to date; creates the SQLite file and its folder if they are missing.
+
+    Raises :class:`DatabaseError` with one sentence.
+    """
+    engine = _engine(url, durability)
+    try:
+        migrate(engine)
+    except (SQLAlchemyError, OSError) as error:
+        engine.dispose()
+        cause = getattr(error, "orig", None) or error
+        raise DatabaseError(
+            f"the database {make_url(url).render_as_string(hide_password=True)} cannot be opened ({cause}): "
+            "check that the address is right, and that its folder is writable"
+        ) from error
+    return engine
+
+
+def insert_if_absent(engine: Engine, table: Table) -> Insert:
+    """Return an insert that leaves rows alone whose key is there already."""
+    if engine.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the tables to a revision, the newest by default; does nothing when they are there already."""
+    with as_file(files("storage") / "migrations") as folder, engine.connect() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        writing = connection.execution_options(immediate=True)
+        with writing.begin():
+            config.attributes["connection"] = writing
+            command.upgrade(config, revision)
+
+
+def _engine(url: str, durability: Durability) -> Engine:
+    address = make_url(url)
+    if address.get_backend_name() != "sqlite":
+        return create_engine(address)
+    if address.database:
+        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(address, connect_args={"timeout": _BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
+    event.listen(engine, "connect", _prepare_with(durability))
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare_with(durability: Durability) -> Any:
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        # Python's own transaction control would commit behind the back of schema changes.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(1000 * _BUSY_TIMEOUT_SECONDS)}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA synchronous = {durability}")
+        # What is erased on request must not stay readable in the file's free pages.
+        cursor.execute("PRAGMA secure_delete = ON")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    return prepare
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that is going to write takes its lock at once: upgrading later can fail without waiting.
+    immediate = connection.get_execution_options().get("immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

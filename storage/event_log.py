@@ -1,0 +1,208 @@
+"""The durable log of received events, in the canonical columns; training reads what serving appended."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select
+
+from features.events import Event
+from storage.database import insert_if_absent
+from storage.tables import events, quarantine
+
+CANONICAL_SCHEMA = pa.schema(
+    [
+        pa.field("event_id", pa.string(), nullable=False),
+        pa.field("session_id", pa.string()),
+        pa.field("visitor_id", pa.string(), nullable=False),
+        pa.field("user_id", pa.string()),
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("occurred_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("received_at", pa.timestamp("us", tz="UTC")),
+        pa.field("channel", pa.string()),
+        pa.field("device", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("campaign", pa.string()),
+        pa.field("properties", pa.string()),
+    ]
+)
+"""The canonical columns; ``properties`` is the text of a JSON object."""
+
+_BATCH_EVENTS = 50_000
+_IDS_PER_QUERY = 500
+_PAYLOAD_CHARACTERS = 2_000
+_COLUMNS = (
+    events.c.event_id,
+    events.c.session_id,
+    events.c.visitor_id,
+    events.c.user_id,
+    events.c.name,
+    events.c.occurred_at_us,
+    events.c.received_at_us,
+    events.c.channel,
+    events.c.device,
+    events.c.source,
+    events.c.campaign,
+    events.c.properties,
+)
+
+
+class EventLog:
+    """The events of one journey. Writing methods take the writer's connection, reading ones open their own."""
+
+    def __init__(self, engine: Engine, journey: str) -> None:
+        self.journey = journey
+        self._engine = engine
+        # Of one event id, the first received stays; both databases understand the same clause.
+        self._insert = insert_if_absent(engine, events)
+
+    def append(self, connection: Connection, received: Sequence[Event]) -> frozenset[str]:
+        """Insert the events that are not there yet and return the ids of those that were.
+
+        Every event needs its ``session_id`` and ``received_at_us``. Raises ValueError where one lacks them.
+        """
+        present = self._present(connection, [event.event_id for event in received])
+        rows = [self._row(event) for event in received if event.event_id not in present]
+        if rows:
+            connection.execute(self._insert, rows)
+        return present
+
+    def refuse(
+        self, connection: Connection, received_at_us: int, visitor_id: str | None, reason: str, payload: str
+    ) -> None:
+        """Keep the start of what could not be used, with the reason."""
+        connection.execute(
+            insert(quarantine),
+            {
+                "journey": self.journey,
+                "received_at_us": received_at_us,
+                "visitor_id": visitor_id,
+                "reason": reason,
+                "payload": payload[:_PAYLOAD_CHARACTERS],
+            },
+        )
+
+    def erase_visitor(self, connection: Connection, visitor_id: str) -> dict[str, int]:
+        """Delete a visitor's events and refused events; return how many of each."""
+        return {
+            "events": _delete(connection, events, self.journey, visitor_id),
+            "quarantined": _delete(connection, quarantine, self.journey, visitor_id),
+        }
+
+    def visitor_events(self, visitor_id: str) -> list[Event]:
+        """Return all events of a visitor, in the order of their arrival."""
+        return self._events(select(*_COLUMNS).where(events.c.visitor_id == visitor_id))
+
+    def session_events(self, session_id: str) -> list[Event]:
+        """Return the events of a session, in the total order ``(occurred_at, event_id)``."""
+        found = self._events(select(*_COLUMNS).where(events.c.session_id == session_id))
+        return sorted(found, key=lambda event: (event.occurred_at_us, event.event_id.encode()))
+
+    def visitor_of_session(self, session_id: str) -> str | None:
+        """Return whose session it is, or None for an unknown one."""
+        query = select(events.c.visitor_id).where(events.c.journey == self.journey, events.c.session_id == session_id)
+        with self._engine.connect() as connection:
+            return connection.execute(query.limit(1)).scalar()
+
+    def latest_session_of_user(self, user_id: str) -> tuple[str, str] | None:
+        """Return the visitor and session of a user's latest event, or None for an unknown one."""
+        query = (
+            select(events.c.visitor_id, events.c.session_id)
+            .where(events.c.journey == self.journey, events.c.user_id == user_id)
+            .order_by(events.c.occurred_at_us.desc(), events.c.position.desc())
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query.limit(1)).first()
+        return None if row is None else (row.visitor_id, row.session_id)
+
+    def batches(self, batch_events: int = _BATCH_EVENTS) -> Iterator[pa.RecordBatch]:
+        """Stream the whole log in the order of arrival, in the canonical columns."""
+        position = 0
+        query = select(*_COLUMNS, events.c.position).where(events.c.journey == self.journey)
+        with self._engine.connect() as connection:
+            while True:
+                page = query.where(events.c.position > position).order_by(events.c.position).limit(batch_events)
+                rows = connection.execute(page).all()
+                if not rows:
+                    return
+                position = rows[-1].position
+                columns = list(zip(*rows, strict=True))[: len(_COLUMNS)]
+                yield pa.record_batch(
+                    [pa.array(column, field.type) for column, field in zip(columns, CANONICAL_SCHEMA, strict=True)],
+                    schema=CANONICAL_SCHEMA,
+                )
+
+    def export(self, path: Path) -> int:
+        """Write the log as one canonical Parquet file, which training reads, and return how many events it holds.
+
+        The file appears under its name only when it is whole.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        count = 0
+        try:
+            with pq.ParquetWriter(unfinished, CANONICAL_SCHEMA, compression="zstd") as writer:
+                for batch in self.batches():
+                    writer.write_batch(batch)
+                    count += batch.num_rows
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return count
+
+    def _events(self, query: Select[Any]) -> list[Event]:
+        whole = query.where(events.c.journey == self.journey).order_by(events.c.position)
+        with self._engine.connect() as connection:
+            return [_event(row) for row in connection.execute(whole)]
+
+    def _present(self, connection: Connection, event_ids: Sequence[str]) -> frozenset[str]:
+        present: set[str] = set()
+        for start in range(0, len(event_ids), _IDS_PER_QUERY):
+            wanted = event_ids[start : start + _IDS_PER_QUERY]
+            query = select(events.c.event_id).where(events.c.journey == self.journey, events.c.event_id.in_(wanted))
+            present.update(connection.execute(query).scalars())
+        return frozenset(present)
+
+    def _row(self, event: Event) -> dict[str, Any]:
+        if event.session_id is None or event.received_at_us is None:
+            raise ValueError(f"event {event.event_id!r} has no session or no time of arrival")
+        return {
+            "journey": self.journey,
+            "event_id": event.event_id,
+            "session_id": event.session_id,
+            "visitor_id": event.visitor_id,
+            "user_id": event.user_id,
+            "name": event.name,
+            "occurred_at_us": event.occurred_at_us,
+            "received_at_us": event.received_at_us,
+            "channel": event.channel,
+            "device": event.device,
+            "source": event.source,
+            "campaign": event.campaign,
+            "properties": msgspec.json.encode(event.properties).decode(),
+        }
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        event_id=row.event_id,
+        name=row.name,
+        occurred_at_us=row.occurred_at_us,
+        visitor_id=row.visitor_id,
+        session_id=row.session_id,
+        user_id=row.user_id,
+        received_at_us=row.received_at_us,
+        channel=row.channel,
+        device=row.device,
+        source=row.source,
+        campaign=row.campaign,
+        properties=msgspec.json.decode(row.properties),
+    )
+
+
+def _delete(connection: Connection, table: Any, journey: str, visitor_id: str) -> int:
+    where = (table.c.journey == journey, table.c.visitor_id == visitor_id)
+    return connection.execute(delete(table).where(*where)).rowcount

@@ -1,0 +1,145 @@
+"""The ledger: every decision with its propensity, and what came of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine, Row, delete, insert, select
+
+from storage.database import insert_if_absent
+from storage.tables import decisions, outcomes
+
+_JSON_COLUMNS = ("blockers", "eligible", "propensities")
+
+
+class Outcome(StrEnum):
+    """What may become of a decision."""
+
+    SHOWN = "shown"
+    CLICKED = "clicked"
+    DISMISSED = "dismissed"
+    CONVERTED = "converted"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One decision as it is kept; ``propensities`` names every option, so that it can be weighed later."""
+
+    decision_id: str
+    session_id: str
+    visitor_id: str
+    at_us: int
+    decided_at_us: int
+    stage: str | None
+    events_seen: int
+    risk: float
+    blockers: Sequence[Mapping[str, Any]]
+    narrative: str
+    eligible: Sequence[str]
+    propensities: Mapping[str, float]
+    chosen: str | None
+    propensity: float
+    expected_uplift: float | None
+    reason: str
+    holdout: bool
+    experiment: str | None
+    drawn: float | None
+    policy_version: str
+    model_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedOutcome:
+    """What became of a decision, when, and what it was worth."""
+
+    decision_id: str
+    outcome: Outcome
+    at_us: int
+    value: float | None
+
+
+class Ledger:
+    """The decisions of one journey. Writing methods take the writer's connection, reading ones open their own."""
+
+    def __init__(self, engine: Engine, journey: str) -> None:
+        self.journey = journey
+        self._engine = engine
+        # An outcome that is reported again changes nothing.
+        self._insert_outcome = insert_if_absent(engine, outcomes)
+
+    def append(self, connection: Connection, entry: LedgerEntry) -> None:
+        """Insert one decision."""
+        row = asdict(entry) | {"journey": self.journey}
+        for name in _JSON_COLUMNS:
+            row[name] = msgspec.json.encode(row[name]).decode()
+        connection.execute(insert(decisions), row)
+
+    def record_outcome(self, connection: Connection, outcome: RecordedOutcome) -> bool:
+        """Insert what became of a decision and return True, or False if there is no such decision."""
+        known = select(decisions.c.decision_id).where(
+            decisions.c.journey == self.journey, decisions.c.decision_id == outcome.decision_id
+        )
+        if connection.execute(known).first() is None:
+            return False
+        connection.execute(self._insert_outcome, asdict(outcome))
+        return True
+
+    def record_conversion(self, connection: Connection, session_id: str, at_us: int, value: float | None) -> int:
+        """Mark the decisions that a session got up to its goal as converted; return how many there were."""
+        query = select(decisions.c.decision_id).where(
+            decisions.c.journey == self.journey, decisions.c.session_id == session_id, decisions.c.at_us <= at_us
+        )
+        rows = [
+            asdict(RecordedOutcome(decision_id, Outcome.CONVERTED, at_us, value))
+            for decision_id in connection.execute(query).scalars()
+        ]
+        if rows:
+            connection.execute(self._insert_outcome, rows)
+        return len(rows)
+
+    def erase_visitor(self, connection: Connection, visitor_id: str) -> dict[str, int]:
+        """Delete a visitor's decisions and their outcomes; return how many of each."""
+        mine = (decisions.c.journey == self.journey, decisions.c.visitor_id == visitor_id)
+        ids = select(decisions.c.decision_id).where(*mine)
+        return {
+            "outcomes": connection.execute(delete(outcomes).where(outcomes.c.decision_id.in_(ids))).rowcount,
+            "decisions": connection.execute(delete(decisions).where(*mine)).rowcount,
+        }
+
+    def visitor_decisions(self, visitor_id: str) -> list[LedgerEntry]:
+        """Return all decisions about a visitor, the oldest first: what caps and cooldowns count."""
+        return self._entries(decisions.c.visitor_id == visitor_id)
+
+    def session_decisions(self, session_id: str) -> list[LedgerEntry]:
+        """Return all decisions about a session, the oldest first."""
+        return self._entries(decisions.c.session_id == session_id)
+
+    def session_outcomes(self, session_id: str) -> list[RecordedOutcome]:
+        """Return what became of a session's decisions, the oldest first."""
+        return self._outcomes(decisions.c.session_id == session_id)
+
+    def visitor_outcomes(self, visitor_id: str) -> list[RecordedOutcome]:
+        """Return what became of the decisions about a visitor, the oldest first."""
+        return self._outcomes(decisions.c.visitor_id == visitor_id)
+
+    def _entries(self, condition: Any) -> list[LedgerEntry]:
+        query = select(decisions).where(decisions.c.journey == self.journey, condition)
+        with self._engine.connect() as connection:
+            found = connection.execute(query.order_by(decisions.c.at_us, decisions.c.decided_at_us)).all()
+        return [_entry(row) for row in found]
+
+    def _outcomes(self, condition: Any) -> list[RecordedOutcome]:
+        query = select(outcomes).join(decisions).where(decisions.c.journey == self.journey, condition)
+        with self._engine.connect() as connection:
+            found = connection.execute(query.order_by(outcomes.c.at_us, outcomes.c.outcome)).all()
+        return [RecordedOutcome(row.decision_id, Outcome(row.outcome), row.at_us, row.value) for row in found]
+
+
+def _entry(row: Row[Any]) -> LedgerEntry:
+    values = dict(row._mapping)
+    del values["journey"]
+    for name in _JSON_COLUMNS:
+        values[name] = msgspec.json.decode(values[name])
+    return LedgerEntry(**values)

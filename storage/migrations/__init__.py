@@ -1,0 +1,1 @@
+"""Alembic's migrations, packaged so that they run without a checkout."""
