@@ -31,10 +31,23 @@ from features.table import Feature
 PROGRESS = on("add_to_cart", "begin_checkout", "submit_address", "choose_payment_method", "submit_payment")
 TROUBLE = on("form_error", "payment_failed", "page_error", "rage_click", "dead_click")
 RAGE_AFTER_TROUBLE = on("rage_click").within(30, of=("form_error", "payment_failed", "page_error", "dead_click"))
+DOUBT = on(
+    "view_shipping",
+    "view_returns_policy",
+    "view_privacy_policy",
+    "view_reviews",
+    "view_size_guide",
+    "open_help",
+    "open_chat",
+    "try_coupon",
+    "remove_from_cart",
+)
 SOLD_OUT = on("view_product", in_stock=0)
 BASKET, PRICE, PRODUCT = prop("basket_value"), prop("price"), prop("product")
-LOAD, FIELD = prop("load_seconds"), prop("field")
-SHIPPING_SHARE = last(prop("shipping")) / last(BASKET)
+LOAD, DELIVERY_DAYS, CATEGORY = prop("load_seconds"), prop("delivery_days"), prop("category")
+EDITS_PER_FIELD = count("edit_field") / distinct(prop("field"), "edit_field")
+METHODS_TRIED = distinct(prop("method"), "choose_payment_method")
+SHIPPING_SHARE = last(prop("shipping"), "view_shipping") / last(BASKET)
 VIEWS_PER_PRODUCT = count("view_product") / distinct(PRODUCT, "view_product")
 RECENT_FAILURES = "{:.1f} failed payments lately"
 
@@ -60,12 +73,13 @@ CONTEXT = (
     Feature("earlier_purchases", count("purchase", per="visitor"), Friction.NONE, "{:earlier order|earlier orders}"),
     Feature("absence_seconds", last(absence, session_start, per="visitor"), Friction.NONE, "back after {:duration}"),
     Feature("basket_value", last(BASKET), Friction.NONE, "{:,.2f} euros in the basket"),
-    Feature("product_views", count("view_product"), Friction.NONE, "{:product|products} looked at"),
+    Feature("doubt_age_seconds", since(DOUBT), Friction.NONE, "last looked something up {:duration} ago"),
     Feature("cart_additions", count("add_to_cart"), Friction.NONE, "{:item|items} put into the basket"),
     Feature("wishlist_additions", count("add_to_wishlist"), Friction.NONE, "{:product|products} kept for later"),
     Feature("image_zooms", count("zoom_image"), Friction.NONE, "{:picture|pictures} enlarged"),
     Feature("tab_switches", count("hide_tab"), Friction.NONE, "left for another tab {:times}"),
     Feature("scroll_depth", peak(prop("depth"), "scroll"), Friction.NONE, "scrolled through up to {:.0%} of a page"),
+    Feature("log_ins", count("log_in"), Friction.NONE, "signed in {:times}"),
     Feature("exit_intents", count("exit_intent"), Friction.NONE, "went for the close button {:times}"),
 )
 """Who, where, when and how far: nobody's blocker."""
@@ -75,13 +89,13 @@ OBSTACLES = (
     Feature("form_errors", count("form_error"), Friction.FORM, "{:form error|form errors}"),
     Feature("form_errors_recent", recent("form_error", half_life=60), Friction.FORM, "{:.1f} form errors lately"),
     Feature("field_edits", count("edit_field"), Friction.FORM, "{:entry|entries} in the form"),
-    Feature("edits_per_field", count("edit_field") / distinct(FIELD), Friction.FORM, "each field filled in {:times}"),
+    Feature("edits_per_field", EDITS_PER_FIELD, Friction.FORM, "each field filled in {:times}"),
     Feature("payment_failures", count("payment_failed"), Friction.PAYMENT, "payment failed {:times}"),
     Feature("payment_failures_recent", recent("payment_failed", half_life=120), Friction.PAYMENT, RECENT_FAILURES),
-    Feature("payment_methods", last(prop("method_count")), Friction.PAYMENT, "{:way|ways} to pay offered"),
-    Feature("payment_methods_tried", distinct(prop("method")), Friction.PAYMENT, "{:way|ways} to pay tried"),
-    Feature("load_seconds", mean(LOAD), Friction.SPEED, "pages take {:.1f} s to load"),
-    Feature("slowest_load_seconds", peak(LOAD), Friction.SPEED, "a page took {:.1f} s to load"),
+    Feature("payment_methods", last(prop("method_count"), "view_payment"), Friction.PAYMENT, "{:way|ways} to pay"),
+    Feature("payment_methods_tried", METHODS_TRIED, Friction.PAYMENT, "{:way|ways} to pay tried"),
+    Feature("load_seconds", mean(LOAD, "page_view"), Friction.SPEED, "pages take {:.1f} s to load"),
+    Feature("slowest_load_seconds", peak(LOAD, "page_view"), Friction.SPEED, "a page took {:.1f} s to load"),
     Feature("page_errors", count("page_error"), Friction.SPEED, "{:page|pages} failed to load"),
     Feature("dead_clicks", count("dead_click"), Friction.SPEED, "{:click|clicks} did nothing"),
     Feature("rage_clicks", count("rage_click"), Friction.SPEED, "clicked in anger {:times}"),
@@ -93,15 +107,14 @@ OBSTACLES = (
     Feature("back_clicks", count("go_back"), Friction.NAVIGATION, "{:step|steps} back in the browser"),
     Feature("stages_back", drops(), Friction.NAVIGATION, "went back in the journey {:times}"),
     Feature("filters", count("apply_filter"), Friction.NAVIGATION, "{:filter|filters} applied"),
-    Feature("unanswered_logins", count("ask_login") - count("log_in"), Friction.EFFORT, "asked to sign in {:times}"),
+    Feature("login_requests", count("ask_login"), Friction.EFFORT, "asked to sign in {:times}"),
     Feature("checkout_seconds", since_first("begin_checkout"), Friction.EFFORT, "checking out for {:duration}"),
     # Information gap: how to decide, and what is not known.
     Feature("products_viewed", distinct(PRODUCT, "view_product"), Friction.CHOICE, "{:product|products} seen"),
-    Feature("categories_viewed", distinct(prop("category")), Friction.CHOICE, "{:category|categories} looked at"),
+    Feature("categories_viewed", distinct(CATEGORY, "view_category"), Friction.CHOICE, "{:category|categories} seen"),
     Feature("views_per_product", VIEWS_PER_PRODUCT, Friction.CHOICE, "each product opened {:times}"),
     Feature("comparisons", count("compare_products"), Friction.CHOICE, "compared products {:times}"),
-    Feature("help_pages", count("open_help"), Friction.INFORMATION, "{:help page|help pages} opened"),
-    Feature("chats", count("open_chat"), Friction.INFORMATION, "opened the chat {:times}"),
+    Feature("help_requests", count(on("open_help", "open_chat")), Friction.INFORMATION, "looked for help {:times}"),
     Feature("size_guides", count("view_size_guide"), Friction.INFORMATION, "looked up sizes {:times}"),
     Feature("sold_out_views", count(SOLD_OUT), Friction.AVAILABILITY, "{:sold-out product|sold-out products} seen"),
     # Value: is it worth it.
@@ -111,7 +124,7 @@ OBSTACLES = (
     Feature("basket_drop", peak(BASKET) - last(BASKET), Friction.PRICE, "basket {:,.2f} euros below its highest"),
     Feature("shipping_share", SHIPPING_SHARE, Friction.SHIPPING, "shipping is {:.0%} of the basket"),
     Feature("shipping_views", count("view_shipping"), Friction.SHIPPING, "looked at delivery {:times}"),
-    Feature("delivery_days", last(prop("delivery_days")), Friction.SHIPPING, "delivery takes {:day|days}"),
+    Feature("delivery_days", last(DELIVERY_DAYS, "view_shipping"), Friction.SHIPPING, "delivery takes {:day|days}"),
     # Trust: is it safe.
     Feature("rating", last(prop("rating"), "view_product"), Friction.TRUST, "the latest product is rated {:.1f}"),
     Feature("review_views", count("view_reviews"), Friction.TRUST, "read reviews {:times}"),
