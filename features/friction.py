@@ -14,7 +14,7 @@ class ProblemType(StrEnum):
     INFORMATION_GAP = "information gap"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Friction:
     """A category of obstacle, which features give evidence of and interventions treat.
 
@@ -41,6 +41,9 @@ class Friction:
     AVAILABILITY: ClassVar["Friction"]
     NONE: ClassVar["Friction"]
 
+    def __repr__(self) -> str:
+        return f"Friction({self.name!r})"
+
     @property
     def addressable(self) -> bool:
         """Whether this category can be a blocker, that is, whether it is anything but context."""
@@ -54,9 +57,7 @@ Friction.NAVIGATION = Friction("navigation", ProblemType.FRICTION, "the way forw
 Friction.EFFORT = Friction("effort", ProblemType.FRICTION, "the journey asks for too many steps")
 Friction.CHOICE = Friction("choice", ProblemType.INFORMATION_GAP, "too many options and no way to decide")
 Friction.PRICE = Friction("price", ProblemType.VALUE_MISMATCH, "the price is more than it seems worth")
-Friction.SHIPPING = Friction(
-    "shipping", ProblemType.VALUE_MISMATCH, "delivery costs too much or takes too long"
-)
+Friction.SHIPPING = Friction("shipping", ProblemType.VALUE_MISMATCH, "delivery costs too much or takes too long")
 Friction.FIT = Friction("fit", ProblemType.VALUE_MISMATCH, "the offer does not match what was looked for")
 Friction.TRUST = Friction("trust", ProblemType.TRUST_BARRIER, "doubt about the seller or the product")
 Friction.PRIVACY = Friction("privacy", ProblemType.TRUST_BARRIER, "unease about giving personal data")

@@ -59,8 +59,8 @@ HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 EMPTY_SEEN_ROWS = 65
 SESSION_SCOPE, STAGE_SCOPE, VISITOR_SCOPE = 0, 1, 2
 
-# Every read of a member of the plan counts a reference, which costs more than a step. So the loops unpack the plan
-# once, and what they call is inlined and takes arrays.
+# Counting references costs more than a step. So the loops unpack the plan once, what they call is inlined and takes
+# arrays, and the innermost loop is compiled without Numba's run time, which is where the counting happens.
 _inlined = numba.njit(cache=True, inline="always")
 
 
@@ -266,20 +266,13 @@ def _advance(
         _reset(cells, generations, seen, initial, scope_starts, distinct_scopes, STAGE_SCOPE)
     else:
         gap = (at_us - cells[PREVIOUS_AT]) / US
+    entered = codes[code, STAGE_ENTERED]
+    if entered > cells[STAGE]:
+        cells[STAGE] = entered
+        _reset(cells, generations, seen, initial, scope_starts, distinct_scopes, STAGE_SCOPE)
     # The start of a session is a moment of its own, before its first event: the loop runs twice then.
     for moment in range(0 if opens_session else 1, 2):
-        entered = -1
-        absence = math.nan
-        listened = code
-        if moment == 0:
-            listened = SESSION_START_CODE
-            absence = (at_us - cells[visitor_previous]) / US
-        else:
-            entered = codes[code, STAGE_ENTERED]
-            if entered > cells[STAGE]:
-                cells[STAGE] = entered
-                _reset(cells, generations, seen, initial, scope_starts, distinct_scopes, STAGE_SCOPE)
-        position = float(entered) if entered >= 0 else math.nan
+        starts_session = moment == 0
         _step(
             codes,
             steps,
@@ -290,12 +283,12 @@ def _advance(
             generations,
             seen,
             at_us,
-            listened,
+            SESSION_START_CODE if starts_session else code,
             values,
             event,
-            gap if moment == 1 else math.nan,
-            absence,
-            position,
+            math.nan if starts_session else gap,
+            (at_us - cells[visitor_previous]) / US if starts_session else math.nan,
+            math.nan if starts_session or entered < 0 else float(entered),
         )
     cells[PREVIOUS_AT] = at_us
     cells[visitor_previous] = at_us
@@ -438,7 +431,7 @@ def carry(
         following[chosen - first] += 1
 
 
-@_inlined
+@numba.njit(cache=True, _nrt=False)
 def _replay_session(
     table: NDArray[np.int32],
     steps: NDArray[np.int32],
