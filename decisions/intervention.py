@@ -45,9 +45,7 @@ class Intervention:
         if not self.name.isidentifier():
             raise DeclarationError(f"{where}: write the name as an identifier, for example 'live_chat'")
         if not 0 <= self.prior_effect <= 1:
-            raise DeclarationError(
-                f"{where}: prior_effect is a probability from 0 to 1, not {self.prior_effect!r}"
-            )
+            raise DeclarationError(f"{where}: prior_effect is a probability from 0 to 1, not {self.prior_effect!r}")
         if self.cost < 0 or self.cost_if_converted < 0:
             raise DeclarationError(f"{where}: a cost is not negative")
         if not self.treats or not all(friction.addressable for friction in self.treats):

@@ -11,7 +11,8 @@ from features.plan import Plan
 def build(plan: Plan, log: EncodedLog, cutoffs: Cutoffs, out: FloatArray | None = None) -> FloatArray:
     """Return the features at each cutoff, (R, F); NaN means "has not happened", categories are raw keys.
 
-    ``out``, where given, is filled and returned: fresh memory costs as much as the features. Raises ValueError for cutoffs out of order, outside their session, or before an event that they have seen.
+    ``out``, where given, is filled and returned: fresh memory costs as much as the features. Raises ValueError for
+    cutoffs out of order, outside their session, or before an event that they have seen.
     """
     _check(log, cutoffs)
     rows = np.empty((len(cutoffs), len(plan.feature_names)), np.float64) if out is None else out

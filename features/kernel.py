@@ -5,6 +5,8 @@ scan still count) and ``seen`` (a hash table of those values, which :func:`with_
 """
 
 import math
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -33,6 +35,7 @@ from features.plan import (
     STAGE_ENTERED,
     STEP_FROM,
     STEP_TO,
+    TREATMENT_CODE,
     PlanArrays,
 )
 from features.scan import ScanKind, ValueKind
@@ -62,6 +65,8 @@ SESSION_SCOPE, STAGE_SCOPE, VISITOR_SCOPE = 0, 1, 2
 # Counting references costs more than a step. So the loops unpack the plan once, what they call is inlined and takes
 # arrays, and the innermost loop is compiled without Numba's run time, which is where the counting happens.
 _inlined = numba.njit(cache=True, inline="always")
+_Compiled = TypeVar("_Compiled", bound=Callable[..., object])
+_uncounted: Callable[[_Compiled], _Compiled] = cast(Any, numba).njit(cache=True, _nrt=False)
 
 
 @_inlined
@@ -261,6 +266,7 @@ def _advance(
 ) -> None:
     visitor_previous = scope_starts[VISITOR_SCOPE]
     gap = math.nan
+    heard = code != TREATMENT_CODE
     if opens_session:
         _reset(cells, generations, seen, initial, scope_starts, distinct_scopes, SESSION_SCOPE)
         _reset(cells, generations, seen, initial, scope_starts, distinct_scopes, STAGE_SCOPE)
@@ -271,7 +277,7 @@ def _advance(
         cells[STAGE] = entered
         _reset(cells, generations, seen, initial, scope_starts, distinct_scopes, STAGE_SCOPE)
     # The start of a session is a moment of its own, before its first event: the loop runs twice then.
-    for moment in range(0 if opens_session else 1, 2):
+    for moment in range(0 if opens_session else 1, 2 if heard else 1):
         starts_session = moment == 0
         _step(
             codes,
@@ -290,8 +296,9 @@ def _advance(
             (at_us - cells[visitor_previous]) / US if starts_session else math.nan,
             math.nan if starts_session or entered < 0 else float(entered),
         )
-    cells[PREVIOUS_AT] = at_us
-    cells[visitor_previous] = at_us
+    if heard:
+        cells[PREVIOUS_AT] = at_us
+        cells[visitor_previous] = at_us
 
 
 @_inlined
@@ -414,6 +421,7 @@ def carry(
     open_visitor(plan, cells, generations, seen)
     seen = with_room(seen, generations, starts[last] - starts[first])
     following = starts[first:last].copy()
+    previous_at = np.empty(last - first, np.float64)
     while True:
         chosen = -1
         for session in range(first, last):
@@ -426,12 +434,13 @@ def carry(
         event = following[chosen - first]
         opens = event == starts[chosen]
         if not opens:
-            cells[PREVIOUS_AT] = at_us[event - 1]
+            cells[PREVIOUS_AT] = previous_at[chosen - first]
         advance(plan, cells, generations, seen, at_us[event], codes[event], values, event, opens)
+        previous_at[chosen - first] = cells[PREVIOUS_AT]
         following[chosen - first] += 1
 
 
-@numba.njit(cache=True, _nrt=False)
+@_uncounted
 def _replay_session(
     table: NDArray[np.int32],
     steps: NDArray[np.int32],

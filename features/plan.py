@@ -23,13 +23,15 @@ from features.scan import (
     ValueKind,
     scans,
 )
-from features.table import FeatureTable
+from features.table import TREATMENT_PREFIX, FeatureTable
 
 UNKNOWN_CODE = 0
 """The event code of every name that the journey does not declare."""
 SESSION_START_CODE = 1
 """The event code of the moment before a session's first event."""
-FIRST_NAME_CODE = 2
+TREATMENT_CODE = 2
+"""The event code of what was shown to people (``intervention_*``): it has no steps, not even those of any event."""
+FIRST_NAME_CODE = 3
 
 # Cells that the kernel itself keeps, before those of the scans.
 PREVIOUS_AT, STAGE, VISITOR_PREVIOUS_AT = 0, 1, 0
@@ -139,7 +141,9 @@ class _Cells:
 class _Compilation:
     def __init__(self, table: FeatureTable) -> None:
         self.table = table
-        self.codes = {name: FIRST_NAME_CODE + index for index, name in enumerate(table.events)}
+        heard = [name for name in table.events if not name.startswith(TREATMENT_PREFIX)]
+        self.codes = {name: FIRST_NAME_CODE + index for index, name in enumerate(heard)}
+        self.treatments = {name: TREATMENT_CODE for name in table.events if name not in self.codes}
         self.all_scans = list(dict.fromkeys(scan for feature in table.features for scan in scans(feature.expression)))
         self.columns = self._find_columns()
         self.cells = _Cells()
@@ -167,7 +171,9 @@ class _Compilation:
             reading_rates=np.array([reading[4] for reading in readings], np.float64),
             clock=offsets_of(self.table.timezone),
         )
-        return Plan(self.table, self.columns, self.codes, arrays, register_count, self.table.fingerprint)
+        return Plan(
+            self.table, self.columns, self.codes | self.treatments, arrays, register_count, self.table.fingerprint
+        )
 
     def _find_columns(self) -> tuple[Value, ...]:
         wanted: dict[Value, None] = {}

@@ -25,6 +25,9 @@ from features.scan import (
 CONTEXT_COLUMNS = ("channel", "device", "source", "campaign")
 """Log columns, besides the properties, that ``key`` and ``category`` can read."""
 
+TREATMENT_PREFIX = "intervention_"
+"""How the names of events begin that record what was shown to people, not what they did; no feature hears them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Feature:
@@ -103,7 +106,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """All that the kernel needs of a journey: event names, stages, features and the time zone of its clocks."""
+    """All that the kernel needs of a journey: event names, stages, features and the time zone of its clocks.
+
+    Events named ``intervention_*`` record what was shown to people: no feature and no stage may listen to them.
+    """
 
     events: tuple[str, ...]
     stages: tuple[Stage, ...]
@@ -129,9 +135,11 @@ class FeatureTable:
             if entered.bounds or entered.near or entered.starts_session or not entered.names:
                 raise DeclarationError(f"stage {stage.name!r}: enters takes event names: enters=on('a', 'b')")
             self._require_known(f"stage {stage.name!r}", entered.names)
+            _refuse_treatments(f"stage {stage.name!r}", entered.names)
         for feature in self.features:
             for scan in scans(feature.expression):
                 self._require_known(f"feature {feature.name!r}", names_heard(scan))
+                _refuse_treatments(f"feature {feature.name!r}", names_heard(scan))
 
     def _require_known(self, where: str, names: Sequence[str]) -> None:
         unknown = [name for name in names if name not in self.events]
@@ -183,6 +191,15 @@ def _require_unique(what: str, names: Sequence[str]) -> None:
         if name in seen:
             raise DeclarationError(f"{what} {name!r} is declared twice: rename or remove one")
         seen.add(name)
+
+
+def _refuse_treatments(where: str, names: Sequence[str]) -> None:
+    for name in names:
+        if name.startswith(TREATMENT_PREFIX):
+            raise DeclarationError(
+                f"{where} listens to {name!r}, which records what was shown, not what people did; "
+                "remove it, or name another event"
+            )
 
 
 def _digest(text: str) -> str:

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from journeys.journey import Journey
 
 CHANNELS = ("on_site", "in_app", "email", "sms", "push", "call", "ad")
-TREATMENT_PREFIX = "intervention_"
-"""How the names of events begin that record what was shown to people, not what they did."""
 MAX_EXPLORATION = 0.04
 
 
@@ -107,12 +105,6 @@ def _check_feature(journey: "Journey", feature: Feature) -> None:
                     journey,
                     f"feature {feature.name!r} listens to {name!r}, which ends the session and would give the answer "
                     f"away; remove it, or write per='visitor' to look at earlier sessions only",
-                )
-            if name.startswith(TREATMENT_PREFIX):
-                _refuse(
-                    journey,
-                    f"feature {feature.name!r} listens to {name!r}, which records what was shown, not what people "
-                    "did; remove it, or name another event",
                 )
         for name in _properties_read(scan):
             if name not in journey.properties and name not in CONTEXT_COLUMNS:

@@ -15,11 +15,11 @@ _FOLDER = Path(__file__).parent
 _CONSTANT = "JOURNEY"
 
 
-class JourneyNotFound(ValueError):  # noqa: N818 (a name that reads as the sentence it is)
+class JourneyNotFound(ValueError):
     """No journey has this name, or no file this path; the text lists the names there are."""
 
 
-class JourneyInvalid(ValueError):  # noqa: N818
+class JourneyInvalid(ValueError):
     """A journey's file does not declare a journey, or raises while it is read; the text says where."""
 
 

@@ -1,0 +1,1 @@
+"""Log to model: cutoffs, labels, split, tune, fit, calibrate, evaluate, register; and the simulator."""

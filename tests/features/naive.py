@@ -1,5 +1,6 @@
 """The oracle: every scan computed from its definition over the list of events, with no state carried along."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from features.scan import Clock, ClockKind, Combination, EventFilter, Expression, Scan, ScanKind, ValueKind
-from features.table import FeatureTable
+from features.table import TREATMENT_PREFIX, FeatureTable
 
 NAN = math.nan
 
@@ -21,6 +22,10 @@ class Seen:
     name: str
     properties: dict[str, float]
     opens: bool
+
+
+def treatment(event: Seen) -> bool:
+    return event.name.startswith(TREATMENT_PREFIX)
 
 
 def naive_row(table: FeatureTable, events: Sequence[Seen], session: int, now_us: int) -> list[float]:
@@ -67,6 +72,8 @@ def _passes(on: EventFilter, scope: Sequence[Seen], index: int) -> bool:
     event = scope[index]
     if on.starts_session:
         return event.opens
+    if treatment(event):
+        return False
     if on.names and event.name not in on.names:
         return False
     for name, low, high in on.bounds:
@@ -81,18 +88,17 @@ def _passes(on: EventFilter, scope: Sequence[Seen], index: int) -> bool:
 
 def _reading(table: FeatureTable, scan: Scan, events: Sequence[Seen], event: Seen) -> float:
     place = next(index for index, other in enumerate(events) if other is event)
-    earlier = [other for other in events[:place] if other.session == event.session]
+    heard = [other for other in events[:place] if not treatment(other)]
+    earlier = [other for other in heard if other.session == event.session]
     match scan.value.kind:
         case ValueKind.ONE:
             return 1.0
         case ValueKind.NUMBER | ValueKind.KEY:
             return event.properties.get(scan.value.name, NAN)
         case ValueKind.GAP:
-            starts = scan.on.starts_session or event.opens
-            return NAN if starts else (event.at_us - earlier[-1].at_us) / 1e6
+            return NAN if scan.on.starts_session or not earlier else (event.at_us - earlier[-1].at_us) / 1e6
         case ValueKind.ABSENCE:
-            before = events[:place]
-            return (event.at_us - before[-1].at_us) / 1e6 if before and scan.on.starts_session else NAN
+            return (event.at_us - heard[-1].at_us) / 1e6 if heard and scan.on.starts_session else NAN
         case ValueKind.POSITION:
             index = _stage(table, event)
             return float(index) if index >= 0 and not scan.on.starts_session else NAN
@@ -102,7 +108,9 @@ def _scan(table: FeatureTable, scan: Scan, events: Sequence[Seen], session: int,
     scope = _scope(table, scan, events, session)
     if scan.kind is ScanKind.STREAK:
         names = scan.among.names if scan.among else ()
-        heard = [index for index, event in enumerate(scope) if not names or event.name in names]
+        heard = [
+            index for index, event in enumerate(scope) if not treatment(event) and (not names or event.name in names)
+        ]
         run = 0
         for index in heard:
             run = run + 1 if _passes(scan.on, scope, index) else 0
@@ -137,5 +145,5 @@ def _scan(table: FeatureTable, scan: Scan, events: Sequence[Seen], session: int,
         case ScanKind.DISTINCT:
             return float(len(set(values)))
         case ScanKind.DROPS:
-            return float(sum(later < earlier for earlier, later in zip(values, values[1:], strict=False)))
+            return float(sum(later < earlier for earlier, later in itertools.pairwise(values)))
     raise AssertionError(scan)

@@ -12,6 +12,7 @@ from features.table import Feature, FeatureTable, Stage
 pretty._type_pprinters[Friction] = lambda friction, printer, _cycle: printer.text(repr(friction))
 
 NAMES = ("a", "b", "c", "d")
+SHOWN = "intervention_shown"
 PROPERTIES = ("x", "y")
 pers: st.SearchStrategy[Per] = st.sampled_from(("session", "stage", "visitor"))
 
@@ -74,7 +75,9 @@ def tables(draw: st.DrawFn) -> FeatureTable:
         clock = expression in (algebra.hour, algebra.weekday)
         features.append(Feature(f"f{index}", expression, Friction.NONE, "clock" if clock else "{:.1f} of it"))
     stages = (Stage("one", "a"), Stage("two", algebra.on("b", "c")))
-    return FeatureTable(NAMES, stages, tuple(features), draw(st.sampled_from(("UTC", "Europe/Paris", "Asia/Kolkata"))))
+    return FeatureTable(
+        (*NAMES, SHOWN), stages, tuple(features), draw(st.sampled_from(("UTC", "Europe/Paris", "Asia/Kolkata")))
+    )
 
 
 @st.composite
@@ -87,7 +90,7 @@ def sessions(draw: st.DrawFn, max_sessions: int = 3) -> list[list[tuple[int, str
         at = 1_700_000_000_000_000 + start * 500_000
         events = []
         for step in steps:
-            name = draw(st.sampled_from((*NAMES, "undeclared")))
+            name = draw(st.sampled_from((*NAMES, "undeclared", SHOWN)))
             properties = draw(st.dictionaries(st.sampled_from(PROPERTIES), st.integers(-2, 3).map(float)))
             events.append((at, name, properties))
             at += step * 500_000

@@ -12,8 +12,7 @@ from features.events import EncodedLog, Event
 from features.friction import Friction, ProblemType
 from features.plan import Plan, compile_plan
 from features.scan import any_event, scans
-from features.table import names_heard
-from journeys.checks import TREATMENT_PREFIX
+from features.table import TREATMENT_PREFIX, names_heard
 from journeys.journey import Journey
 from journeys.load import journey_names, load_journey
 
