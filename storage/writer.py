@@ -40,6 +40,8 @@ class Writer:
     def submit(self, write: Callable[[Connection], _T]) -> "Future[_T]":
         """Queue a write and return its future; raises :class:`WriterClosed` after :meth:`close`."""
         done: Future[_T] = Future()
+        # Whoever waits may give up, but what is queued will be written: a running future cannot be cancelled.
+        done.set_running_or_notify_cancel()
         with self._guard:
             if self._closed:
                 raise WriterClosed("the service is stopping and takes no more writes")

@@ -1,0 +1,77 @@
+"""Opening, migrating and what SQLite is told to do."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, inspect, text
+
+from storage.database import DatabaseError, Durability, database_url, migrate, open_database
+from storage.tables import metadata
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_migrations_lead_to_the_tables_that_the_code_uses(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_every_table_can_be_taken_back_and_made_again(engine: Engine) -> None:
+    with engine.connect() as connection:
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(ROOT / "storage" / "migrations"))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        connection.commit()
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    migrate(engine)
+    assert set(metadata.tables) <= set(inspect(engine).get_table_names())
+
+
+def test_opening_twice_keeps_what_is_there(tmp_path: Path) -> None:
+    first = open_database(database_url(tmp_path))
+    with first.begin() as connection:
+        connection.execute(text("INSERT INTO quarantine (journey, received_at_us, reason, payload) VALUES ('j',1,'r','p')"))
+    first.dispose()
+    second = open_database(database_url(tmp_path))
+    with second.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM quarantine")).scalar() == 1
+    second.dispose()
+
+
+@pytest.mark.parametrize(("durability", "level"), [(Durability.NORMAL, 1), (Durability.FULL, 2)])
+def test_sqlite_writes_ahead_and_waits_as_told(tmp_path: Path, durability: Durability, level: int) -> None:
+    engine = open_database(database_url(tmp_path), durability)
+    with engine.connect() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == level
+        assert connection.execute(text("PRAGMA secure_delete")).scalar() == 1
+        assert connection.execute(text("PRAGMA busy_timeout")).scalar() == 10_000
+    engine.dispose()
+
+
+def test_a_file_that_is_no_database_is_refused_with_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "dropoff.db").write_bytes(b"this is no database, whatever its name says" * 100)
+    with pytest.raises(DatabaseError, match=r"dropoff.db cannot be opened \(file is not a database\)"):
+        open_database(database_url(tmp_path))
+
+
+def test_migrations_run_without_the_checkout_as_working_directory(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from storage.database import *; "
+        "open_database(database_url(Path('here'))).dispose(); print(Path('here/dropoff.db').exists())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "True"
+    assert done.stderr == ""
