@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from decisions.policy import MAX_EXPLORATION
 from features.friction import Friction
 from features.scan import Clock, ClockKind, DeclarationError, Scan, ScanKind, ValueKind, any_event, scans
 from features.table import CONTEXT_COLUMNS, Feature, names_heard, nearest
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from journeys.journey import Journey
 
 CHANNELS = ("on_site", "in_app", "email", "sms", "push", "call", "ad")
-MAX_EXPLORATION = 0.04
 
 
 def check(journey: "Journey") -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from decisions.intervention import Intervention
+from decisions.policy import PolicySettings
 from features.friction import Friction
 from features.table import Feature, FeatureTable, Stage
 from journeys.checks import check
@@ -28,24 +29,6 @@ class Ends:
     def all_names(self) -> tuple[str, ...]:
         """Every event after which nothing is predicted."""
         return (*self.goal, *self.abandoned, *self.competing, *self.closes)
-
-
-@dataclass(frozen=True, slots=True)
-class PolicySettings:
-    """What the recommendation maximises and how far it may explore.
-
-    ``goal_value`` is what one goal is worth, in the unit of the interventions' costs. Below ``low_risk`` nothing is
-    recommended. ``exploration`` is the total probability, over the eligible interventions, of not taking the best (at
-    most .04); ``holdout`` the share of visitors who never see any intervention; ``annoyance`` the cost of interrupting
-    at all; ``session_cap`` the most interventions a session may see.
-    """
-
-    goal_value: float
-    low_risk: float = 0.5
-    exploration: float = 0.04
-    holdout: float = 0.05
-    annoyance: float = 0.0
-    session_cap: int = 2
 
 
 @dataclass(frozen=True)
@@ -87,3 +70,6 @@ class Journey:
         """The addressable frictions that the features give evidence of, in order of first use."""
         used = dict.fromkeys(feature.friction for feature in self.features)
         return tuple(friction for friction in used if friction.addressable)
+
+
+__all__ = ["Ends", "Journey", "PolicySettings"]

@@ -1,0 +1,73 @@
+"""From a model's margin (log-odds) to a probability that keeps its word."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from features.events import FloatArray
+
+SMALLEST_PROBABILITY = 1e-6
+
+
+class CalibratorKind(StrEnum):
+    """How a margin becomes a probability."""
+
+    IDENTITY = "identity"
+    PLATT = "platt"
+    ISOTONIC = "isotonic"
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """A monotone map from margin to probability, strictly between 0 and 1.
+
+    ``identity`` is the logistic function; ``platt`` the logistic function of ``x[0] * margin + x[1]`` (Platt 1999);
+    ``isotonic`` interpolates between the margins ``x`` and the probabilities ``y``, both ascending (Zadrozny and
+    Elkan 2002).
+    """
+
+    kind: CalibratorKind = CalibratorKind.IDENTITY
+    x: tuple[float, ...] = ()
+    y: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind is CalibratorKind.PLATT and (len(self.x) != 2 or self.x[0] < 0):
+            raise ValueError("a Platt calibrator needs a slope, not negative, and an intercept")
+        if self.kind is CalibratorKind.ISOTONIC and not (
+            len(self.x) == len(self.y) >= 1 and _ascending(self.x) and _ascending(self.y)
+        ):
+            raise ValueError("an isotonic calibrator needs as many ascending margins as ascending probabilities")
+
+    def apply(self, margins: FloatArray) -> FloatArray:
+        """Return the probabilities (R,) of margins (R,)."""
+        match self.kind:
+            case CalibratorKind.IDENTITY:
+                probabilities = logistic(margins)
+            case CalibratorKind.PLATT:
+                probabilities = logistic(self.x[0] * margins + self.x[1])
+            case CalibratorKind.ISOTONIC:
+                probabilities = np.interp(margins, self.x, self.y)
+        clipped: FloatArray = np.clip(probabilities, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+        return clipped
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"kind": str(self.kind), "x": list(self.x), "y": list(self.y)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Calibrator":
+        """Return the calibrator that :meth:`to_json` described."""
+        return cls(CalibratorKind(data["kind"]), tuple(data["x"]), tuple(data["y"]))
+
+
+def logistic(margins: FloatArray) -> FloatArray:
+    """Return 1 / (1 + exp(-margin)) without overflow."""
+    halves: FloatArray = 0.5 * (1.0 + np.tanh(0.5 * np.asarray(margins, np.float64)))
+    return halves
+
+
+def _ascending(numbers: Sequence[float]) -> bool:
+    return bool(np.all(np.diff(numbers) >= 0))

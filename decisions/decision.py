@@ -1,0 +1,70 @@
+"""A decision as it is answered and kept: all that is needed to weigh it later."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from decisions.diagnosis import Blocker
+
+
+class Reason(StrEnum):
+    """Why a decision came out as it did."""
+
+    LOW_RISK = "low_risk"
+    NO_BLOCKER = "no_blocker"
+    HOLDOUT = "holdout"
+    NOT_ELIGIBLE = "not_eligible"
+    NOT_WORTH_IT = "not_worth_it"
+    BEST_VALUE = "best_value"
+    EXPLORED = "explored"
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How likely a session is to be abandoned, at a moment (microseconds)."""
+
+    session_id: str
+    journey: str
+    stage: str | None
+    risk: float
+    events_seen: int
+    model_version: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The intervention to show; ``expected_uplift`` is the expected rise of the goal's probability."""
+
+    intervention: str
+    title: str
+    message: str
+    channel: str
+    expected_uplift: float
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One answer to "what should be done about this session now", as the ledger keeps it.
+
+    ``propensities`` hold the probability of every option, doing nothing included; ``propensity`` is that of what
+    happened. ``drawn`` is the uniform number that chose, None when nothing was drawn. ``excluded`` says why each
+    other intervention was not eligible.
+    """
+
+    decision_id: str
+    visitor_id: str
+    score: Score
+    blockers: tuple[Blocker, ...]
+    narrative: str
+    recommendation: Recommendation | None
+    reason: Reason
+    holdout: bool
+    propensity: float
+    propensities: Mapping[str, float]
+    eligible: tuple[str, ...]
+    excluded: Mapping[str, str]
+    drawn: float | None
+    policy_version: str
+    experiment: str | None = None

@@ -1,0 +1,158 @@
+"""The risk model: a LightGBM booster with its calibrator, vocabulary and expectations, saved without MLflow."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+
+from decisions.calibration import Calibrator
+from decisions.diagnosis import Expectations
+from decisions.treeshap import TreeExplainer, UnsupportedModel
+from features.events import FloatArray
+from features.table import FeatureTable
+from features.vocabulary import Vocabulary
+
+ADDITIVITY_TOLERANCE = 1e-6
+_MODEL, _CALIBRATOR, _VOCABULARY = "model.txt", "calibrator.json", "vocabulary.json"
+_EXPECTATIONS, _TABLE, _CARD = "expectations.json", "table.json", "card.json"
+
+
+class FingerprintMismatch(ValueError):
+    """The model was trained on another feature table than the journey's; the text names the features that differ."""
+
+
+class ModelFilesError(ValueError):
+    """A model's folder misses a file or holds one that cannot be read."""
+
+
+class AdditivityError(ArithmeticError):
+    """Contributions do not add up to the margin, so they must not be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Contributions (R, F) to the margins (R,) of the risk; with ``base`` each row adds up to its margin."""
+
+    margins: FloatArray
+    base: float
+    contributions: FloatArray
+
+
+@dataclass(frozen=True)
+class RiskModel:
+    """One version of a journey's model; rows are raw, as the kernel reads them."""
+
+    journey: str
+    version: str
+    table: FeatureTable
+    booster: lightgbm.Booster
+    calibrator: Calibrator
+    vocabulary: Vocabulary
+    expectations: Expectations
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def _explainer(self) -> TreeExplainer | None:
+        try:
+            return TreeExplainer.of(self.booster)
+        except UnsupportedModel:
+            return None
+
+    def margins(self, rows: FloatArray) -> FloatArray:
+        """Return the log-odds of abandonment before calibration, (R,)."""
+        numbered = self.vocabulary.apply(rows)
+        predicted = self.booster.predict(numbered, raw_score=True, num_threads=_threads(rows))
+        margins: FloatArray = np.asarray(predicted, np.float64)
+        return margins
+
+    def predict(self, rows: FloatArray) -> FloatArray:
+        """Return the calibrated risk (R,) of rows (R, F)."""
+        return self.calibrator.apply(self.margins(rows))
+
+    def explain(self, rows: FloatArray) -> Explanation:
+        """Return exact contributions; raises :class:`AdditivityError` if any row's do not add up to its margin."""
+        numbered = self.vocabulary.apply(rows)
+        if self._explainer is not None:
+            margins, contributions = self._explainer.explain(numbered)
+            base = self._explainer.base
+        else:
+            predicted = np.asarray(self.booster.predict(numbered, pred_contrib=True, num_threads=_threads(rows)))
+            contributions, base = predicted[:, :-1], float(predicted[0, -1])
+            margins = np.asarray(self.booster.predict(numbered, raw_score=True, num_threads=_threads(rows)))
+        gaps = np.abs(base + contributions.sum(axis=1) - margins)
+        if not (gaps <= ADDITIVITY_TOLERANCE).all():
+            raise AdditivityError(f"contributions miss the margin by {gaps.max():.3g}; the model cannot be explained")
+        return Explanation(margins, base, contributions)
+
+    def save(self, folder: Path) -> None:
+        """Write the model's files into an existing folder."""
+        self.booster.save_model(str(folder / _MODEL))
+        _write(folder / _CALIBRATOR, self.calibrator.to_json())
+        _write(folder / _VOCABULARY, self.vocabulary.to_json())
+        _write(folder / _EXPECTATIONS, self.expectations.to_json())
+        _write(folder / _TABLE, {"fingerprint": self.table.fingerprint, "features": self.table.fingerprints})
+        _write(folder / _CARD, {"journey": self.journey, "version": self.version, **self.card})
+
+    @classmethod
+    def load(cls, folder: Path, table: FeatureTable) -> "RiskModel":
+        """Read a model for a journey's feature table.
+
+        Raises :class:`FingerprintMismatch` when it was trained on another table, and :class:`ModelFilesError`.
+        """
+        card = _read(folder / _CARD)
+        check_table(f"{card['journey']} version {card['version']}", _read(folder / _TABLE)["features"], table)
+        try:
+            booster = lightgbm.Booster(model_file=str(folder / _MODEL))
+        except lightgbm.basic.LightGBMError as error:
+            raise ModelFilesError(f"{folder / _MODEL} is no LightGBM model ({error}); train again") from error
+        return cls(
+            journey=card["journey"],
+            version=card["version"],
+            table=table,
+            booster=booster,
+            calibrator=Calibrator.from_json(_read(folder / _CALIBRATOR)),
+            vocabulary=Vocabulary.from_json(_read(folder / _VOCABULARY)),
+            expectations=Expectations.from_json(_read(folder / _EXPECTATIONS)),
+            card=card,
+        )
+
+
+def check_table(model: str, trained: Mapping[str, str], table: FeatureTable) -> None:
+    """Raise :class:`FingerprintMismatch`, naming the features, unless the model was trained on this very table."""
+    current = table.fingerprints
+    differences = {
+        "removed": [name for name in trained if name not in current],
+        "added": [name for name in current if name not in trained],
+        "changed": [name for name in trained if name in current and trained[name] != current[name]],
+    }
+    told = "; ".join(f"{what}: {', '.join(names)}" for what, names in differences.items() if names)
+    if not told and list(trained) != list(current):
+        told = "the same features in another order"
+    if told:
+        raise FingerprintMismatch(f"model {model} was trained on another feature table ({told}); train again")
+
+
+def _threads(rows: FloatArray) -> int:
+    # Threads cost more than they save on a live session's single row.
+    return 1 if len(rows) < 1_000 else 0
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelFilesError(f"{path} is missing; train again or promote another version") from error
+    except (OSError, ValueError) as error:
+        raise ModelFilesError(f"{path} cannot be read ({error}); train again or promote another version") from error
+    if not isinstance(content, dict):
+        raise ModelFilesError(f"{path} does not hold what a model's file holds; train again")
+    return content

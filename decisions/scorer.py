@@ -1,0 +1,218 @@
+"""The scorer: from a session to a risk and a decision, without a framework and without any input or output."""
+
+import math
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from time import perf_counter
+
+import numpy as np
+
+from decisions.assignment import in_holdout, uniform
+from decisions.decision import Decision, Reason, Recommendation, Score
+from decisions.diagnosis import Diagnosis, diagnose
+from decisions.eligibility import Eligibility, PastIntervention, eligible_interventions
+from decisions.intervention import Intervention
+from decisions.policy import NOTHING, Choice, Policy, PolicySettings, PriorPolicy, choose
+from decisions.risk import RiskModel
+from features.events import FloatArray
+from features.live import LiveSession
+
+LOW_RISK_NARRATIVE = "Sessions like this one mostly go on; nothing needs doing."
+
+Timer = Callable[[str, float], None]
+"""Told the name of a step (replay, predict, explain, decide) and the seconds it took."""
+
+
+def _ignore_time(_step: str, _seconds: float) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Answers for one journey with one model; everything it needs is handed in."""
+
+    journey: str
+    stage_names: tuple[str, ...]
+    interventions: tuple[Intervention, ...]
+    settings: PolicySettings
+    model: RiskModel
+    policy: Policy | None = None
+    timer: Timer = field(default=_ignore_time, compare=False)
+
+    @cached_property
+    def _policy(self) -> Policy:
+        return self.policy or PriorPolicy(self.settings)
+
+    @cached_property
+    def _stage_column(self) -> int:
+        return self.model.table.names.index("stage_index")
+
+    def score(self, session: LiveSession, earlier: Sequence[LiveSession], at_us: int) -> Score:
+        """Return the risk of a session at a moment; ``earlier`` are the visitor's other sessions.
+
+        Raises ValueError when the session had no event by then.
+        """
+        row = self._row(session, earlier, at_us)
+        return self.score_rows(row[None], [(session.session_id, session.seen(at_us), at_us)])[0]
+
+    def score_rows(self, rows: FloatArray, subjects: Sequence[tuple[str, int, int]]) -> list[Score]:
+        """Return the risk of rows (R, F) of ``(session_id, events seen, moment)``, for many at once."""
+        started = perf_counter()
+        risks = self.model.predict(rows)
+        self.timer("predict", perf_counter() - started)
+        return [
+            Score(session_id, self.journey, self._stage(row), float(risk), seen, self.model.version, at_us)
+            for row, risk, (session_id, seen, at_us) in zip(rows, risks, subjects, strict=True)
+        ]
+
+    def recommend(
+        self,
+        session: LiveSession,
+        earlier: Sequence[LiveSession],
+        at_us: int,
+        history: Sequence[PastIntervention] = (),
+        *,
+        consent: bool = True,
+        decision_id: str | None = None,
+    ) -> Decision:
+        """Return the decision about a session at a moment.
+
+        ``history`` is what the visitor was recommended before. The same ``decision_id`` draws the same number.
+        """
+        row = self._row(session, earlier, at_us)
+        [score] = self.score_rows(row[None], [(session.session_id, session.seen(at_us), at_us)])
+        return self.decide(row, score, session.visitor_id, history, consent=consent, decision_id=decision_id)
+
+    def decide(
+        self,
+        row: FloatArray,
+        score: Score,
+        visitor_id: str,
+        history: Sequence[PastIntervention] = (),
+        *,
+        consent: bool = True,
+        decision_id: str | None = None,
+    ) -> Decision:
+        """Return the decision about a row (F,) that has been scored."""
+        identity = decision_id or uuid.uuid4().hex
+        holdout = in_holdout(self.journey, visitor_id, self.settings.holdout)
+        if score.risk < self.settings.low_risk:
+            quiet = Diagnosis((), True, LOW_RISK_NARRATIVE)
+            return self._nothing(identity, visitor_id, score, quiet, Reason.LOW_RISK, holdout)
+        started = perf_counter()
+        explanation = self.model.explain(row[None])
+        self.timer("explain", perf_counter() - started)
+        started = perf_counter()
+        diagnosis = diagnose(
+            self.model.table, row, explanation.contributions[0], self.model.expectations, float(row[self._stage_column])
+        )
+        allowed = eligible_interventions(
+            self.interventions,
+            stage=score.stage,
+            frictions=[blocker.friction for blocker in diagnosis.blockers],
+            session_id=score.session_id,
+            at_us=score.at_us,
+            history=history,
+            session_cap=self.settings.session_cap,
+            consent=consent,
+        )
+        decision = self._choose(identity, visitor_id, score, diagnosis, allowed, holdout)
+        self.timer("decide", perf_counter() - started)
+        return decision
+
+    def _choose(
+        self,
+        identity: str,
+        visitor_id: str,
+        score: Score,
+        diagnosis: Diagnosis,
+        allowed: Eligibility,
+        holdout: bool,
+    ) -> Decision:
+        if diagnosis.abstained:
+            return self._nothing(identity, visitor_id, score, diagnosis, Reason.NO_BLOCKER, holdout, allowed)
+        if holdout:
+            return self._nothing(identity, visitor_id, score, diagnosis, Reason.HOLDOUT, holdout, allowed)
+        if not allowed.eligible:
+            return self._nothing(identity, visitor_id, score, diagnosis, Reason.NOT_ELIGIBLE, holdout, allowed)
+        drawn = uniform("policy", self._policy.version, identity)
+        options = self._policy.options(allowed.eligible, diagnosis.blockers, score.risk)
+        choice = choose(options, self.settings.exploration, drawn)
+        return Decision(
+            decision_id=identity,
+            visitor_id=visitor_id,
+            score=score,
+            blockers=diagnosis.blockers,
+            narrative=diagnosis.narrative,
+            recommendation=self._recommendation(choice),
+            reason=_reason(choice),
+            holdout=holdout,
+            propensity=choice.propensities[choice.chosen],
+            propensities=choice.propensities,
+            eligible=tuple(intervention.name for intervention in allowed.eligible),
+            excluded=allowed.excluded,
+            drawn=drawn,
+            policy_version=self._policy.version,
+        )
+
+    def _nothing(
+        self,
+        identity: str,
+        visitor_id: str,
+        score: Score,
+        diagnosis: Diagnosis,
+        reason: Reason,
+        holdout: bool,
+        allowed: Eligibility | None = None,
+    ) -> Decision:
+        return Decision(
+            decision_id=identity,
+            visitor_id=visitor_id,
+            score=score,
+            blockers=diagnosis.blockers,
+            narrative=diagnosis.narrative,
+            recommendation=None,
+            reason=reason,
+            holdout=holdout,
+            propensity=1.0,
+            propensities={NOTHING: 1.0},
+            eligible=tuple(intervention.name for intervention in allowed.eligible) if allowed else (),
+            excluded=allowed.excluded if allowed else {},
+            drawn=None,
+            policy_version=self._policy.version,
+        )
+
+    def _recommendation(self, choice: Choice) -> Recommendation | None:
+        for intervention, option in (
+            (intervention, option)
+            for intervention in self.interventions
+            for option in choice.options
+            if intervention.name == option.name == choice.chosen
+        ):
+            return Recommendation(
+                intervention.name,
+                intervention.title,
+                intervention.message,
+                intervention.channel,
+                option.expected_uplift,
+                intervention.cost,
+            )
+        return None
+
+    def _row(self, session: LiveSession, earlier: Sequence[LiveSession], at_us: int) -> FloatArray:
+        started = perf_counter()
+        row = session.row(at_us, earlier)
+        self.timer("replay", perf_counter() - started)
+        return row
+
+    def _stage(self, row: FloatArray) -> str | None:
+        index = row[self._stage_column]
+        return None if math.isnan(index) else self.stage_names[int(np.int64(index))]
+
+
+def _reason(choice: Choice) -> Reason:
+    if choice.explored:
+        return Reason.EXPLORED
+    return Reason.NOT_WORTH_IT if choice.chosen == NOTHING else Reason.BEST_VALUE
