@@ -1,7 +1,7 @@
 """The ledger: every decision with its propensity, and what came of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Row, delete, insert, select
 from storage.database import insert_if_absent
 from storage.tables import decisions, outcomes
 
-_JSON_COLUMNS = ("blockers", "eligible", "propensities")
+_JSON_COLUMNS = ("blockers", "eligible", "excluded", "propensities")
 
 
 class Outcome(StrEnum):
@@ -38,6 +38,7 @@ class LedgerEntry:
     blockers: Sequence[Mapping[str, Any]]
     narrative: str
     eligible: Sequence[str]
+    excluded: Mapping[str, str]
     propensities: Mapping[str, float]
     chosen: str | None
     propensity: float
@@ -60,6 +61,9 @@ class RecordedOutcome:
     value: float | None
 
 
+_ENTRY_COLUMNS = tuple(column.name for column in fields(LedgerEntry))
+
+
 class Ledger:
     """The decisions of one journey. Writing methods take the writer's connection, reading ones open their own."""
 
@@ -71,7 +75,7 @@ class Ledger:
 
     def append(self, connection: Connection, entry: LedgerEntry) -> None:
         """Insert one decision."""
-        row = asdict(entry) | {"journey": self.journey}
+        row = {column: getattr(entry, column) for column in _ENTRY_COLUMNS} | {"journey": self.journey}
         for name in _JSON_COLUMNS:
             row[name] = msgspec.json.encode(row[name]).decode()
         connection.execute(insert(decisions), row)

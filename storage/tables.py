@@ -64,6 +64,7 @@ decisions = Table(
     Column("blockers", Text, nullable=False, doc="JSON: the blockers of the answer"),
     Column("narrative", Text, nullable=False),
     Column("eligible", Text, nullable=False, doc="JSON: names of the eligible interventions"),
+    Column("excluded", Text, nullable=False, doc="JSON: why each other intervention was not eligible"),
     Column("propensities", Text, nullable=False, doc="JSON: probability of every option, nothing included"),
     Column("chosen", Text, doc="an intervention's name; null for nothing"),
     Column("propensity", Float, nullable=False),

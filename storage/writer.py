@@ -13,7 +13,7 @@ _MOST_WRITES_PER_COMMIT = 256
 _T = TypeVar("_T")
 
 
-class WriterClosed(RuntimeError):  # noqa: N818 (a name that reads as the sentence it is)
+class WriterClosed(RuntimeError):
     """A write was handed to a writer that has been closed."""
 
 

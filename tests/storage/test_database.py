@@ -39,7 +39,9 @@ def test_every_table_can_be_taken_back_and_made_again(engine: Engine) -> None:
 def test_opening_twice_keeps_what_is_there(tmp_path: Path) -> None:
     first = open_database(database_url(tmp_path))
     with first.begin() as connection:
-        connection.execute(text("INSERT INTO quarantine (journey, received_at_us, reason, payload) VALUES ('j',1,'r','p')"))
+        connection.execute(
+            text("INSERT INTO quarantine (journey, received_at_us, reason, payload) VALUES ('j',1,'r','p')")
+        )
     first.dispose()
     second = open_database(database_url(tmp_path))
     with second.connect() as connection:

@@ -19,6 +19,7 @@ ENTRY = LedgerEntry(
     blockers=[{"friction": "shipping", "share": 0.7}],
     narrative="Shipping is 20 % of the basket.",
     eligible=["free_shipping", "live_chat"],
+    excluded={"size_guide": "not meant for this stage"},
     propensities={"free_shipping": 0.96, "live_chat": 0.02, "nothing": 0.02},
     chosen="free_shipping",
     propensity=0.96,

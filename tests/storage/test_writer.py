@@ -54,7 +54,7 @@ def test_writes_that_wait_together_share_one_commit(engine: Engine, writer: Writ
 
 def test_a_write_that_fails_takes_no_other_with_it(engine: Engine, writer: Writer) -> None:
     entered, release = threading.Event(), threading.Event()
-    blocked = writer.submit(lambda connection: (entered.set(), release.wait(5)))
+    blocked = writer.submit(lambda _: (entered.set(), release.wait(5)))
     entered.wait(5)
     good = [writer.submit(_insert(number)) for number in range(3)]
     bad = writer.submit(lambda connection: connection.execute(insert(quarantine), {"journey": "only"}))

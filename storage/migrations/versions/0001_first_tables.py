@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("blockers", sa.Text(), nullable=False),
         sa.Column("narrative", sa.Text(), nullable=False),
         sa.Column("eligible", sa.Text(), nullable=False),
+        sa.Column("excluded", sa.Text(), nullable=False),
         sa.Column("propensities", sa.Text(), nullable=False),
         sa.Column("chosen", sa.Text(), nullable=True),
         sa.Column("propensity", sa.Float(), nullable=False),

@@ -1,0 +1,1 @@
+"""Event in, advice out: the service, its routes and its sessions."""

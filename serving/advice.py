@@ -1,0 +1,136 @@
+"""The risk of a session, and the advice about it: decided by the scorer, kept in the ledger, then answered."""
+
+import asyncio
+
+import msgspec
+
+from decisions.decision import Decision, Recommendation, Score
+from decisions.diagnosis import Blocker
+from decisions.eligibility import PastIntervention
+from serving.messages import (
+    BlockerAnswer,
+    EvidenceAnswer,
+    RecommendAnswer,
+    RecommendationAnswer,
+    RecommendRequest,
+    ScoreAnswer,
+    ScoreRequest,
+)
+from serving.runtime import Runtime
+from serving.sessions import Visitor
+from serving.subject import Subject, find_subject
+from serving.times import show_time
+from storage.ledger import LedgerEntry
+
+
+def score(runtime: Runtime, request: ScoreRequest) -> ScoreAnswer:
+    """Return how likely the session is to be abandoned; raises ClientError."""
+    subject = find_subject(runtime, request)
+    found = runtime.scorer.score(subject.session, subject.earlier, subject.at_us)
+    return ScoreAnswer(
+        session_id=found.session_id,
+        journey=found.journey,
+        stage=found.stage,
+        risk=found.risk,
+        events_seen=found.events_seen,
+        model_version=found.model_version,
+        scored_at=show_time(found.at_us),
+    )
+
+
+async def recommend(runtime: Runtime, request: RecommendRequest) -> RecommendAnswer:
+    """Return what stands in the way and what to do about it, once it is in the ledger; raises ClientError."""
+    subject = find_subject(runtime, request)
+    # A visitor of the body's own events may be known too, and has then been advised before.
+    known = runtime.sessions.visitor(subject.visitor.visitor_id)
+    decision = decide(runtime, subject, runtime.sessions.decisions(known), consent=request.consent)
+    await asyncio.shield(_keep(runtime, known, decision))
+    runtime.metrics.decisions.labels(str(decision.reason)).inc()
+    return describe(decision)
+
+
+def decide(runtime: Runtime, subject: Subject, past: list[LedgerEntry], *, consent: bool = False) -> Decision:
+    """Return the decision about a subject, given what was decided about the visitor before; keeps nothing."""
+    history = [
+        PastIntervention(entry.session_id, entry.at_us, entry.chosen) for entry in past if entry.chosen is not None
+    ]
+    return runtime.scorer.recommend(subject.session, subject.earlier, subject.at_us, history, consent=consent)
+
+
+def describe(decision: Decision) -> RecommendAnswer:
+    """Return a decision as it is answered."""
+    found: Score = decision.score
+    return RecommendAnswer(
+        session_id=found.session_id,
+        journey=found.journey,
+        stage=found.stage,
+        risk=found.risk,
+        events_seen=found.events_seen,
+        model_version=found.model_version,
+        scored_at=show_time(found.at_us),
+        decision_id=decision.decision_id,
+        blockers=[_blocker(blocker) for blocker in decision.blockers],
+        narrative=decision.narrative,
+        recommendation=_recommendation(decision.recommendation),
+        reason=str(decision.reason),
+        holdout=decision.holdout,
+        propensity=decision.propensity,
+        experiment=decision.experiment,
+    )
+
+
+async def _keep(runtime: Runtime, visitor: Visitor, decision: Decision) -> None:
+    entry = _entry(decision, runtime.now_us())
+    # At once, so that a request that comes before the commit counts this decision already.
+    past = runtime.sessions.decisions(visitor)
+    past.append(entry)
+    try:
+        await runtime.commit(lambda connection: runtime.ledger.append(connection, entry))
+    except BaseException:
+        past.remove(entry)
+        raise
+
+
+def _entry(decision: Decision, decided_at_us: int) -> LedgerEntry:
+    chosen = decision.recommendation
+    return LedgerEntry(
+        decision_id=decision.decision_id,
+        session_id=decision.score.session_id,
+        visitor_id=decision.visitor_id,
+        at_us=decision.score.at_us,
+        decided_at_us=decided_at_us,
+        stage=decision.score.stage,
+        events_seen=decision.score.events_seen,
+        risk=decision.score.risk,
+        blockers=msgspec.to_builtins(describe(decision).blockers),
+        narrative=decision.narrative,
+        eligible=decision.eligible,
+        excluded=decision.excluded,
+        propensities=decision.propensities,
+        chosen=chosen.intervention if chosen else None,
+        propensity=decision.propensity,
+        expected_uplift=chosen.expected_uplift if chosen else None,
+        reason=str(decision.reason),
+        holdout=decision.holdout,
+        experiment=decision.experiment,
+        drawn=decision.drawn,
+        policy_version=decision.policy_version,
+        model_version=decision.score.model_version,
+    )
+
+
+def _blocker(blocker: Blocker) -> BlockerAnswer:
+    return BlockerAnswer(
+        friction=blocker.friction.name,
+        problem_type=str(blocker.friction.problem_type),
+        share=blocker.share,
+        evidence=[EvidenceAnswer(one.feature, one.value, one.phrase, one.contribution) for one in blocker.evidence],
+    )
+
+
+def _recommendation(chosen: Recommendation | None) -> RecommendationAnswer | None:
+    if chosen is None:
+        return None
+    return RecommendationAnswer(
+        chosen.intervention, chosen.title, chosen.message, chosen.channel, chosen.expected_uplift, chosen.cost
+    )

@@ -1,0 +1,207 @@
+"""The routes: HTTP in, one function call, HTTP out."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from time import perf_counter
+from typing import Any
+
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Match, Route
+
+from serving import advice, metrics, openapi, records, tracking
+from serving.errors import ClientError
+from serving.messages import OutcomeRequest, RecommendRequest, ScoreRequest, decode
+from serving.page import render_page
+from serving.runtime import Runtime
+from serving.segment import MessageType
+from storage.writer import WriterClosed
+
+_JSON = "application/json"
+_LOG = logging.getLogger("dropoff.serving")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+Answer = Callable[[Runtime, Request], Awaitable[Any]]
+
+
+def create_app(*, bench_routes: bool = False) -> Starlette:
+    """Return the application; :func:`attach` gives it what it serves."""
+    routes = [
+        # Routes are tried in this order: the ones that are asked most come first.
+        _post("/v1/recommend", _recommend),
+        _post("/v1/score", _score),
+        *(_post(address, _tracking(MessageType(call))) for address, call in openapi.TRACKING_ROUTES.items()),
+        *(_post(address, _track_batch) for address in openapi.BATCH_ROUTES),
+        _post("/v1/outcome", _outcome),
+        Route("/v1/sessions/{session_id:path}", _endpoint("/v1/sessions/{id}", _session), methods=["GET"]),
+        Route("/v1/visitors/{visitor_id:path}", _endpoint("/v1/visitors/{id}", _erase), methods=["DELETE"]),
+        Route("/docs.json", _docs, methods=["GET"]),
+        Route("/metrics", _metrics, methods=["GET"]),
+        Route("/livez", _livez, methods=["GET"]),
+        Route("/readyz", _readyz, methods=["GET"]),
+        Route("/", _page, methods=["GET"]),
+    ]
+    if bench_routes:
+        routes.append(Route("/bench/empty", _empty, methods=["POST"]))
+    # Addresses that nobody serves get the same error shape, and BentoML's own pages stay hidden.
+    routes.append(Route("/{address:path}", _unserved(tuple(routes)), methods=["GET", "POST", "PUT", "PATCH", "DELETE"]))
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _unforeseen})
+    app.state.runtime = None
+    return app
+
+
+def attach(app: Starlette, runtime: Runtime | None) -> None:
+    """Let the application serve with this runtime; None takes it away."""
+    app.state.runtime = runtime
+
+
+async def answer(runtime: Runtime, route: str, answering: Awaitable[Any]) -> Response:
+    """Return what a route says, or the client's mistake, as a response; counts and times it."""
+    start = perf_counter()
+    try:
+        content, status = _ENCODER.encode(await answering), 200
+    except ClientError as error:
+        content, status = error.body(), error.status
+    except (SQLAlchemyError, WriterClosed) as error:
+        _LOG.error("%s cannot reach the database: %s", route, error)
+        unavailable = ClientError(503, "log_unavailable", "The database cannot be reached: nothing was kept.")
+        content, status = unavailable.body(), unavailable.status
+    runtime.metrics.request_seconds.labels(route).observe(perf_counter() - start)
+    runtime.metrics.requests.labels(route, str(status)).inc()
+    return Response(content, status, media_type=_JSON)
+
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def _post(address: str, answering: Answer) -> Route:
+    return Route(address, _endpoint(address, answering), methods=["POST"])
+
+
+def _endpoint(route: str, answering: Answer) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        runtime: Runtime | None = request.app.state.runtime
+        if runtime is None:
+            return _error(ClientError(503, "not_ready", "The service is starting: ask /readyz."))
+        return await answer(runtime, route, answering(runtime, request))
+
+    return endpoint
+
+
+def _tracking(kind: MessageType) -> Answer:
+    async def answering(runtime: Runtime, request: Request) -> Any:
+        return await tracking.track(runtime, await _body(runtime, request), kind)
+
+    return answering
+
+
+async def _track_batch(runtime: Runtime, request: Request) -> Any:
+    return await tracking.track_batch(runtime, await _body(runtime, request))
+
+
+async def _score(runtime: Runtime, request: Request) -> Any:
+    return advice.score(runtime, decode(await _body(runtime, request), ScoreRequest))
+
+
+async def _recommend(runtime: Runtime, request: Request) -> Any:
+    return await advice.recommend(runtime, decode(await _body(runtime, request), RecommendRequest))
+
+
+async def _outcome(runtime: Runtime, request: Request) -> Any:
+    return await records.record_outcome(runtime, decode(await _body(runtime, request), OutcomeRequest))
+
+
+async def _session(runtime: Runtime, request: Request) -> Any:
+    return records.describe_session(runtime, request.path_params["session_id"])
+
+
+async def _erase(runtime: Runtime, request: Request) -> Any:
+    return await records.erase_visitor(runtime, request.path_params["visitor_id"])
+
+
+async def _body(runtime: Runtime, request: Request) -> bytes:
+    most = runtime.configuration.max_body_bytes
+    too_large = ClientError(413, "body_too_large", f"The body is larger than {most:,} bytes.")
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise ClientError(415, "encoded_body", f"Send the body as it is, not with the encoding {encoding[:20]!r}.")
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > most:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise too_large
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _docs(request: Request) -> Response:
+    runtime: Runtime | None = request.app.state.runtime
+    name = runtime.journey.name if runtime else ""
+    return Response(_ENCODER.encode(openapi.describe(name)), media_type=_JSON)
+
+
+async def _metrics(request: Request) -> Response:
+    runtime: Runtime | None = request.app.state.runtime
+    return Response(runtime.show_metrics() if runtime else b"", media_type=metrics.CONTENT_TYPE)
+
+
+async def _livez(_: Request) -> Response:
+    return PlainTextResponse("alive\n")
+
+
+async def _readyz(request: Request) -> Response:
+    if request.app.state.runtime is None:
+        return _error(ClientError(503, "not_ready", "The model is not loaded yet."))
+    return PlainTextResponse("ready\n")
+
+
+async def _page(request: Request) -> Response:
+    runtime: Runtime | None = request.app.state.runtime
+    if runtime is None:
+        return _error(ClientError(503, "not_ready", "The service is starting: ask /readyz."))
+    return Response(render_page(runtime), media_type="text/html; charset=utf-8")
+
+
+async def _empty(_: Request) -> Response:
+    return Response(b"{}", media_type=_JSON)
+
+
+def _unserved(served: Sequence[Route]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        address = request.url.path[:100]
+        methods = {
+            method
+            for route in served
+            if route.matches(request.scope)[0] is Match.PARTIAL
+            for method in sorted(route.methods or ())
+            if method != "HEAD"
+        }
+        if methods:
+            answered = ", ".join(sorted(methods))
+            return _error(ClientError(405, "wrong_method", f"{address} answers {answered}, not {request.method}."))
+        return _error(ClientError(404, "no_such_address", f"Nothing is served at {address}; /docs.json lists what is."))
+
+    return endpoint
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = error.detail if isinstance(error, HTTPException) else "error"
+    return _error(ClientError(status, detail.lower().replace(" ", "_"), f"{detail}; /docs.json lists what is served."))
+
+
+async def _unforeseen(_: Request, __: Exception) -> Response:
+    # Starlette raises the error again after this answer, so that it reaches the log.
+    return _error(ClientError(500, "internal_error", "The service has failed at this request; its log says more."))
+
+
+def _error(error: ClientError) -> Response:
+    return Response(error.body(), error.status, media_type=_JSON)

@@ -1,0 +1,96 @@
+"""Build a Bento: the service with one exported model, which serves without the checkout."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from serving.configuration import Configuration
+from serving.start import PACKAGED_FOLDER, StartError, find_source, load_model
+
+_ROOT = Path(__file__).parents[1]
+_PACKAGES = ("features", "journeys", "decisions", "storage", "serving")
+_BENTOFILE = "bentofile.yaml"
+
+
+class BuildError(ValueError):
+    """The Bento cannot be built; one sentence that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltBento:
+    """A Bento that was built; ``bentoml serve FOLDER`` serves it."""
+
+    tag: str
+    folder: Path
+    model_version: str
+
+
+def build(journey: str, home: Path | None = None) -> BuiltBento:
+    """Build a Bento of a journey's champion under ``DROPOFF_HOME/bentoml`` and return where it lies.
+
+    ``journey`` is a name or the path of a file. Raises :class:`BuildError`.
+    """
+    configured = Configuration.from_environment()
+    configuration = Configuration(journey=journey, home=(home or configured.home).resolve())
+    try:
+        source = find_source(configuration)
+        model = load_model(source)
+    except StartError as error:
+        raise BuildError(str(error)) from error
+    with tempfile.TemporaryDirectory(prefix="dropoff-build-") as folder:
+        _lay_out(Path(folder), journey, source.folder)
+        tag = _run_bentoml(Path(folder), configuration.home / "bentoml")
+    name, version = tag.split(":")
+    return BuiltBento(tag, configuration.home / "bentoml" / "bentos" / name / version, model.version)
+
+
+def _lay_out(folder: Path, journey: str, model: Path) -> None:
+    for package in _PACKAGES:
+        shutil.copytree(_ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "*.nb[ic]"))
+    shutil.copy(_bentofile(), folder / _BENTOFILE)
+    packaged = folder / PACKAGED_FOLDER.name
+    shutil.copytree(model, packaged / "model")
+    (packaged / "package.json").write_text(json.dumps({"journey": _pack_journey(journey, packaged)}), encoding="utf-8")
+
+
+def _pack_journey(journey: str, packaged: Path) -> str:
+    """Return what the service loads: a name that ships, or a path within ``packaged``."""
+    if not (journey.endswith(".py") or "/" in journey):
+        return journey
+    path = Path(journey).expanduser()
+    if path.is_dir():
+        shutil.copytree(path, packaged / "journey", ignore=shutil.ignore_patterns("__pycache__"))
+        return "./journey"
+    shutil.copy(path, packaged / "journey.py")
+    return "./journey.py"
+
+
+def _bentofile() -> Path:
+    candidates = (_ROOT / _BENTOFILE, Path(sys.prefix) / "share" / "dropoff" / _BENTOFILE)
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise BuildError(f"{_BENTOFILE} is neither at {candidates[0]} nor at {candidates[1]}: install dropoff again")
+
+
+def _run_bentoml(folder: Path, bentoml_home: Path) -> str:
+    bentoml_home.mkdir(parents=True, exist_ok=True)
+    environment = {
+        **os.environ,
+        "BENTOML_HOME": str(bentoml_home),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PYTHONPATH": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [sys.executable, "-m", "bentoml", "build", "--bentofile", _BENTOFILE, "--output", "tag", "."]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    lines = [line for line in done.stdout.splitlines() if line.startswith("__tag__:")]
+    if done.returncode or not lines:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no output"]
+        raise BuildError(f"BentoML could not build the Bento: {last[0]}")
+    return lines[0].removeprefix("__tag__:")

@@ -1,0 +1,110 @@
+"""What the environment configures; ``docs/service.md`` has the same table."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from storage.database import Durability, database_url
+
+_PREFIX = "DROPOFF_"
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+class ConfigurationError(ValueError):
+    """An environment variable has a value that cannot be used; the text says which and what to write."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The service's settings; each is the environment variable ``DROPOFF_`` and its name in capitals."""
+
+    journey: str = field(
+        default="",
+        metadata={"about": "Journey to serve: a name or the path of a file. `dropoff serve` and a Bento set it"},
+    )
+    home: Path = field(default=Path(".dropoff"), metadata={"about": "Folder of all state: models, database, Bentos"})
+    database_url: str = field(
+        default="", metadata={"about": "SQLAlchemy address of the database; empty for `dropoff.db` in the home folder"}
+    )
+    durability: Durability = field(
+        default=Durability.NORMAL,
+        metadata={"about": "`NORMAL` survives the end of the process, `FULL` also a loss of power, at a slower commit"},
+    )
+    max_body_bytes: int = field(
+        default=4_194_304, metadata={"about": "Largest request body; a larger one is answered with 413"}
+    )
+    max_event_bytes: int = field(default=65_536, metadata={"about": "Largest single event; a larger one is refused"})
+    max_batch_events: int = field(default=5_000, metadata={"about": "Most events in one request"})
+    max_visitor_events: int = field(
+        default=20_000, metadata={"about": "Most events of one visitor; those beyond are refused"}
+    )
+    future_tolerance_seconds: float = field(
+        default=300.0, metadata={"about": "How far ahead of the server's clock an event may lie"}
+    )
+    memory_events: int = field(
+        default=500_000,
+        metadata={"about": "Events kept in memory; visitors beyond that are read back from the database"},
+    )
+    model_watch_seconds: float = field(
+        default=5.0, metadata={"about": "How often to look for a new champion; 0 never looks"}
+    )
+    tracing: bool = field(
+        default=False, metadata={"about": "Switch BentoML's OpenTelemetry tracing on; it costs more than the model"}
+    )
+    bench_routes: bool = field(default=False, metadata={"about": "Add two empty routes that benchmarks compare with"})
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Configuration":
+        """Return the settings; raises :class:`ConfigurationError` for a value of a wrong type."""
+        given = {
+            setting.name: _parse(setting.name, environment[_PREFIX + setting.name.upper()], setting.default)
+            for setting in fields(cls)
+            if environment.get(_PREFIX + setting.name.upper())
+        }
+        return cls(**given)
+
+    @property
+    def address(self) -> str:
+        """The database's SQLAlchemy address."""
+        return self.database_url or database_url(self.home)
+
+
+def settings_table() -> str:
+    """Return the settings as the Markdown table of the documentation."""
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
+    for setting in fields(Configuration):
+        default = "" if setting.default == "" else f"`{_show(setting.default)}`"
+        lines.append(f"| `{_PREFIX}{setting.name.upper()}` | {default} | {setting.metadata['about']} |")
+    return "\n".join(lines)
+
+
+def _show(default: Any) -> str:
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def _parse(name: str, text: str, default: Any) -> Any:
+    variable = _PREFIX + name.upper()
+    match default:
+        case bool():
+            if text.lower() not in (*_TRUE, *_FALSE):
+                raise ConfigurationError(f"{variable}={text!r} is neither true nor false: write 1 or 0")
+            return text.lower() in _TRUE
+        case Durability():
+            if text not in tuple(Durability):
+                raise ConfigurationError(f"{variable}={text!r} is unknown: write {' or '.join(Durability)}")
+            return Durability(text)
+        case int() | float():
+            try:
+                number = type(default)(text)
+            except ValueError as error:
+                kind = "a whole number" if isinstance(default, int) else "a number"
+                raise ConfigurationError(f"{variable}={text!r} is not {kind}") from error
+            if not number >= 0:
+                raise ConfigurationError(f"{variable}={text!r} must not be negative")
+            return number
+        case Path():
+            return Path(text).expanduser()
+        case _:
+            return text

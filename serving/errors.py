@@ -1,0 +1,32 @@
+"""A client's mistake, as an exception and as the answer that every route gives for it."""
+
+import msgspec
+
+
+class ClientError(Exception):
+    """The request cannot be answered as it is; ``field`` names the part at fault, where there is one."""
+
+    def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.field = field
+
+    def body(self) -> bytes:
+        """Return the JSON of the answer."""
+        return msgspec.json.encode(ErrorAnswer(ErrorDetail(self.code, self.message, self.field)))
+
+
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """What is wrong: a stable code for programs, a sentence for people, and the field at fault if there is one."""
+
+    code: str
+    message: str
+    field: str | None
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """The answer to a request with a mistake in it."""
+
+    error: ErrorDetail

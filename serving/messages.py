@@ -1,0 +1,238 @@
+"""Bodies and answers of every route; the OpenAPI page is generated from these types."""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from serving.errors import ClientError
+from storage.ledger import Outcome
+
+_T = TypeVar("_T")
+
+
+class CanonicalEvent(Struct, frozen=True, forbid_unknown_fields=True):
+    """One event in the canonical columns; times are ISO 8601, in UTC where they name no zone."""
+
+    event_id: str
+    visitor_id: str
+    name: str
+    occurred_at: str
+    session_id: str | None = None
+    user_id: str | None = None
+    received_at: str | None = None
+    channel: str | None = None
+    device: str | None = None
+    source: str | None = None
+    campaign: str | None = None
+    properties: dict[str, Any] | str | None = None
+    """An object, or the text of one."""
+
+
+class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom to look at: exactly one of the first four. ``at`` is the moment, ISO 8601.
+
+    For a stored session ``at`` is the server's time by default, for ``events`` the time of the last one.
+    """
+
+    session_id: str | UnsetType = UNSET
+    visitor_id: str | UnsetType = UNSET
+    user_id: str | UnsetType = UNSET
+    events: list[CanonicalEvent] | UnsetType = UNSET
+    at: str | UnsetType = UNSET
+
+
+class RecommendRequest(ScoreRequest, frozen=True, forbid_unknown_fields=True):
+    """The same; ``consent`` says whether the visitor agreed to interventions that need it."""
+
+    consent: bool = False
+
+
+class ScoreAnswer(Struct, frozen=True):
+    """How likely a session is to be abandoned, at a moment."""
+
+    session_id: str
+    journey: str
+    stage: str | None
+    risk: float
+    events_seen: int
+    model_version: str
+    scored_at: str
+
+
+class EvidenceAnswer(Struct, frozen=True):
+    """One feature that speaks for a blocker; ``contribution`` is its SHAP value in the risk model's margin."""
+
+    feature: str
+    value: float | None
+    phrase: str
+    contribution: float
+
+
+class BlockerAnswer(Struct, frozen=True):
+    """What stands in the way; ``share`` is its part of all blockers' weight, from 0 to 1."""
+
+    friction: str
+    problem_type: str
+    share: float
+    evidence: list[EvidenceAnswer]
+
+
+class RecommendationAnswer(Struct, frozen=True):
+    """What to do about it; ``expected_uplift`` is the expected rise of the goal's probability."""
+
+    intervention: str
+    title: str
+    message: str
+    channel: str
+    expected_uplift: float
+    cost: float
+
+
+class RecommendAnswer(Struct, frozen=True):
+    """Risk, blockers and one recommendation or none, as they stand in the ledger under ``decision_id``."""
+
+    session_id: str
+    journey: str
+    stage: str | None
+    risk: float
+    events_seen: int
+    model_version: str
+    scored_at: str
+    decision_id: str
+    blockers: list[BlockerAnswer]
+    narrative: str
+    recommendation: RecommendationAnswer | None
+    reason: str
+    holdout: bool
+    propensity: float
+    experiment: str | None
+
+
+class OutcomeRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What became of a decision; ``value`` is in the journey's value unit."""
+
+    decision_id: str
+    outcome: Outcome
+    value: float | None = None
+
+
+class Success(Struct, frozen=True):
+    """It is written down."""
+
+    success: bool = True
+
+
+class TrackAnswer(Struct, frozen=True):
+    """The event is in the log, in this session."""
+
+    session_id: str
+    success: bool = True
+
+
+class BatchAnswer(Struct, frozen=True):
+    """How many events of a batch were new, were there already, or could not be used (with the first reasons)."""
+
+    accepted: int
+    duplicates: int
+    quarantined: int
+    reasons: list[str]
+    success: bool = True
+
+
+class SessionEvent(Struct, frozen=True):
+    """One event of a session, and what was thought of the session right after it."""
+
+    event_id: str
+    name: str
+    occurred_at: str
+    properties: dict[str, Any]
+    stage: str | None
+    risk: float
+
+
+class SessionDecision(Struct, frozen=True):
+    """One decision of the ledger, with what came of it."""
+
+    decision_id: str
+    at: str
+    stage: str | None
+    risk: float
+    chosen: str | None
+    reason: str
+    propensity: float
+    holdout: bool
+    narrative: str
+    model_version: str
+    outcomes: list[str]
+
+
+class SessionAnswer(Struct, frozen=True):
+    """A session as it is known: its events, the risk after each, and the decisions about it."""
+
+    session_id: str
+    journey: str
+    visitor_id: str
+    user_id: str | None
+    stage: str | None
+    model_version: str
+    events: list[SessionEvent]
+    decisions: list[SessionDecision]
+
+
+class ErasureReceipt(Struct, frozen=True):
+    """How much was erased about a visitor, and when."""
+
+    visitor_id: str
+    erased_at: str
+    events: int
+    sessions: int
+    decisions: int
+    outcomes: int
+    quarantined: int
+
+
+_LONGEST_SAID = 200
+_PATH = re.compile(r"^(?P<text>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_MISSING_FIELD = re.compile(r"missing required field `(?P<name>[^`]*)`")
+
+
+def decode(body: bytes, kind: type[_T], decoder: "msgspec.json.Decoder[_T] | None" = None) -> _T:
+    """Return the body as a message.
+
+    Raises :class:`ClientError`: 400 for what is no JSON, 422 for JSON of another shape, naming the field.
+    """
+    try:
+        return msgspec.json.decode(body, type=kind) if decoder is None else decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _wrong_shape(error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ClientError(400, "not_json", f"The body is not JSON: {error}.") from error
+
+
+def convert(value: object, kind: type[_T]) -> _T:
+    """Return decoded JSON as a message; raises :class:`ClientError` as :func:`decode` does."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise _wrong_shape(error) from error
+
+
+def _wrong_shape(error: msgspec.ValidationError) -> ClientError:
+    found = _PATH.match(str(error))
+    text, path = (found["text"], found["path"] or "$") if found else (str(error), "$")
+    field = path.removeprefix("$").removeprefix(".")
+    for pattern in (_UNKNOWN_FIELD, _MISSING_FIELD):
+        if named := pattern.search(text):
+            field = f"{field}.{named['name']}".removeprefix(".")
+    sentence = text[:1].upper() + text[1:]
+    field, sentence = _short(field), _short(sentence)
+    where = f" at {field}" if field and field not in sentence else ""
+    return ClientError(422, "invalid_field" if field else "invalid_body", f"{sentence}{where}.", field or None)
+
+
+def _short(text: str) -> str:
+    # A client's own text comes back in the message, but not all of it, however long it is.
+    return text if len(text) <= _LONGEST_SAID else text[:_LONGEST_SAID] + "..."

@@ -1,0 +1,163 @@
+"""The OpenAPI description, generated from the message types."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from serving import messages as m
+from serving.errors import ErrorAnswer
+from serving.segment import Batch, Message
+
+_JSON = "application/json"
+_VERSION = "1"
+_TRACKING = "Tracking"
+_ADVICE = "Advice"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One route as the description shows it; ``answer`` None is plain text."""
+
+    method: str
+    path: str
+    summary: str
+    tag: str
+    body: type | None = None
+    answer: type | None = None
+    mistakes: tuple[int, ...] = ()
+
+
+_CALLS = (("track", "t"), ("page", "p"), ("screen", "s"), ("identify", "i"), ("alias", "a"), ("group", "g"))
+
+TRACKING_ROUTES = {f"/v1/{address}": call for call, short in _CALLS for address in (call, short)}
+"""Address of each of Segment's calls, long and short, and the call's type."""
+
+BATCH_ROUTES = ("/v1/batch", "/v1/b", "/v1/import")
+
+OPERATIONS = (
+    *(
+        Operation(
+            "post",
+            address,
+            f"Receive one {call} call in Segment's format",
+            _TRACKING,
+            Message,
+            m.TrackAnswer,
+            (400, 413, 422, 503),
+        )
+        for address, call in TRACKING_ROUTES.items()
+    ),
+    *(
+        Operation(
+            "post",
+            address,
+            "Receive many calls in Segment's format",
+            _TRACKING,
+            Batch,
+            m.BatchAnswer,
+            (400, 413, 422, 503),
+        )
+        for address in BATCH_ROUTES
+    ),
+    Operation(
+        "post",
+        "/v1/score",
+        "How likely is this session to be abandoned?",
+        _ADVICE,
+        m.ScoreRequest,
+        m.ScoreAnswer,
+        (400, 404, 413, 422),
+    ),
+    Operation(
+        "post",
+        "/v1/recommend",
+        "What stands in the way, and what should be done about it?",
+        _ADVICE,
+        m.RecommendRequest,
+        m.RecommendAnswer,
+        (400, 404, 413, 422, 503),
+    ),
+    Operation(
+        "post",
+        "/v1/outcome",
+        "Report what became of a decision",
+        _ADVICE,
+        m.OutcomeRequest,
+        m.Success,
+        (400, 404, 413, 422, 503),
+    ),
+    Operation(
+        "get",
+        "/v1/sessions/{session_id}",
+        "A session's events, the risk after each, and its decisions",
+        _ADVICE,
+        None,
+        m.SessionAnswer,
+        (404,),
+    ),
+    Operation(
+        "delete",
+        "/v1/visitors/{visitor_id}",
+        "Erase all that is known about a visitor",
+        "Privacy",
+        None,
+        m.ErasureReceipt,
+        (503,),
+    ),
+    Operation("get", "/livez", "Is the process alive?", "Operations"),
+    Operation("get", "/readyz", "Is the model loaded and the kernel compiled?", "Operations", mistakes=(503,)),
+    Operation("get", "/metrics", "Metrics for Prometheus", "Operations"),
+)
+
+_MEANINGS = {
+    400: "The body is not JSON",
+    404: "Unknown session, visitor, user or decision",
+    413: "Too large",
+    422: "JSON of a wrong shape; `error.field` names the part at fault",
+    503: "Cannot be done right now; nothing was kept",
+}
+
+
+def describe(journey: str) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 description of the service."""
+    types = [kind for one in OPERATIONS for kind in (one.body, one.answer) if kind is not None]
+    _, components = msgspec.json.schema_components(
+        dict.fromkeys([*types, ErrorAnswer]), ref_template="#/components/schemas/{name}"
+    )
+    paths: dict[str, dict[str, Any]] = {}
+    for one in OPERATIONS:
+        paths.setdefault(one.path, {})[one.method] = _operation(one)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "dropoff",
+            "version": _VERSION,
+            "description": f"Risk of abandonment, blockers and recommendations for the journey {journey}.",
+        },
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def _operation(one: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "summary": one.summary,
+        "tags": [one.tag],
+        "responses": {"200": {"description": "Done", "content": _content(one.answer)}}
+        | {
+            str(status): {"description": _MEANINGS[status], "content": _content(ErrorAnswer)} for status in one.mistakes
+        },
+    }
+    if one.body is not None:
+        described["requestBody"] = {"required": True, "content": _content(one.body)}
+    if "{" in one.path:
+        name = one.path[one.path.index("{") + 1 : one.path.index("}")]
+        described["parameters"] = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]
+    return described
+
+
+def _content(kind: type | None) -> dict[str, Any]:
+    if kind is None:
+        return {"text/plain": {"schema": {"type": "string"}}}
+    return {_JSON: {"schema": {"$ref": f"#/components/schemas/{kind.__name__}"}}}

@@ -1,0 +1,84 @@
+"""Start the service from the command line, on this machine only."""
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from serving.configuration import Configuration, ConfigurationError
+from serving.start import StartError, find_source, load_model
+
+__all__ = ["StartError", "serve"]
+
+_HOST = "127.0.0.1"
+
+
+def serve(journey: str, *, port: int = 3000, workers: int = 1, ready: Callable[[str], None] | None = None) -> None:
+    """Serve a journey's champion at ``127.0.0.1`` until interrupted; ``ready`` is called with the address.
+
+    Settings come from the environment (``serving.configuration``). Raises :class:`StartError` with one sentence
+    where the service cannot start.
+    """
+    if workers != 1:
+        raise StartError(
+            f"the service runs with one worker, not {workers}: a session lives in the memory of one process, and "
+            "another worker would answer without having seen its events; start it with --workers 1"
+        )
+    _configure(journey)
+    load_model(find_source(_configuration()))
+    listening = _listen(port)
+    try:
+        _run(listening, ready)
+    finally:
+        listening.close()
+
+
+def _configure(journey: str) -> None:
+    """Put into the environment what the service reads from it, so that it does not depend on the folder."""
+    is_path = journey.endswith(".py") or "/" in journey
+    os.environ["DROPOFF_JOURNEY"] = str(Path(journey).expanduser().resolve()) if is_path else journey
+    os.environ["DROPOFF_HOME"] = str(_configuration().home.resolve())
+
+
+def _configuration() -> Configuration:
+    try:
+        return Configuration.from_environment(os.environ)
+    except ConfigurationError as error:
+        raise StartError(str(error)) from error
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((_HOST, port))
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise StartError(f"cannot listen on {_HOST}:{port} ({error}): choose another --port") from error
+    return listening
+
+
+def _run(listening: socket.socket, ready: Callable[[str], None] | None) -> None:
+    import uvicorn
+
+    from serving.service import Dropoff
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    for name in ("bentoml", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    address = f"http://{_HOST}:{listening.getsockname()[1]}"
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started and ready is not None:
+                ready(address)
+
+    configuration = uvicorn.Config(
+        app=Dropoff.to_asgi(is_main=True), log_config=None, access_log=False, server_header=False, lifespan="on"
+    )
+    server = Server(configuration)
+    server.run(sockets=[listening])
+    if not server.started:
+        raise StartError("the service did not start: the lines above say why")

@@ -1,0 +1,128 @@
+"""All that answering needs: journey, model, sessions, log and ledger, opened together and closed together."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from decisions.risk import RiskModel
+from decisions.scorer import Scorer
+from features.events import US_PER_SECOND
+from features.plan import Plan, compile_plan
+from journeys.journey import Journey
+from serving.configuration import Configuration
+from serving.metrics import Metrics
+from serving.segment import SegmentReader
+from serving.sessions import SessionStore
+from storage.database import open_database
+from storage.event_log import EventLog
+from storage.ledger import Ledger
+from storage.writer import Writer
+
+_T = TypeVar("_T")
+
+Clock = Callable[[], int]
+"""The time in microseconds since 1970, UTC."""
+
+
+def now_us() -> int:
+    """Return the machine's time."""
+    return time.time_ns() // 1_000
+
+
+@dataclass
+class Runtime:
+    """One service in one process; ``metrics`` and the model can be replaced."""
+
+    configuration: Configuration
+    journey: Journey
+    plan: Plan
+    engine: Engine
+    writer: Writer
+    log: EventLog
+    ledger: Ledger
+    sessions: SessionStore
+    reader: SegmentReader
+    model: RiskModel
+    now_us: Clock = now_us
+    scorer: Scorer = field(init=False)
+    metrics: Metrics = field(init=False)
+    goals: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.goals = frozenset(self.journey.ends.goal)
+        self.scorer = self._scorer_of(self.model)
+        self.start_counting()
+
+    def start_counting(self) -> None:
+        """Begin all metrics anew."""
+        self.metrics = Metrics()
+        self.metrics.model.labels(self.journey.name, self.model.version).set(1)
+
+    @property
+    def timeout_us(self) -> int:
+        """The silence that ends a session, in microseconds."""
+        return int(self.journey.session_timeout_seconds * US_PER_SECOND)
+
+    @property
+    def model_version(self) -> str:
+        """The version of the model that answers."""
+        return self.model.version
+
+    async def commit(self, write: Callable[[Connection], _T]) -> _T:
+        """Run a write and return its result once it is committed; raises what the write raises."""
+        return await asyncio.wrap_future(self.writer.submit(write))
+
+    def replace_model(self, model: RiskModel) -> None:
+        """Answer with another model from now on; sessions are replayed, so nothing needs converting."""
+        self.metrics.model.labels(self.journey.name, self.model.version).set(0)
+        self.metrics.model.labels(self.journey.name, model.version).set(1)
+        self.model, self.scorer = model, self._scorer_of(model)
+
+    def show_metrics(self) -> bytes:
+        """Return the metrics as Prometheus reads them."""
+        self.metrics.sessions_open.set(self.sessions.open_sessions(self.now_us()))
+        self.metrics.events_in_memory.set(self.sessions.event_count)
+        return self.metrics.show()
+
+    def _scorer_of(self, model: RiskModel) -> Scorer:
+        return Scorer(
+            journey=self.journey.name,
+            stage_names=tuple(stage.name for stage in self.journey.stages),
+            interventions=self.journey.interventions,
+            settings=self.journey.policy,
+            model=model,
+            timer=self._time_step,
+        )
+
+    def _time_step(self, step: str, seconds: float) -> None:
+        self.metrics.observe_step(step, seconds)
+
+    def close(self) -> None:
+        """Write what is queued and close the database."""
+        self.writer.close()
+        self.engine.dispose()
+
+
+def open_runtime(configuration: Configuration, journey: Journey, model: RiskModel, clock: Clock = now_us) -> Runtime:
+    """Open the database and return a runtime; raises ``storage.database.DatabaseError``."""
+    plan = compile_plan(journey.table)
+    engine = open_database(configuration.address, configuration.durability)
+    log, ledger = EventLog(engine, journey.name), Ledger(engine, journey.name)
+    timeout_us = int(journey.session_timeout_seconds * US_PER_SECOND)
+    return Runtime(
+        configuration=configuration,
+        journey=journey,
+        plan=plan,
+        engine=engine,
+        writer=Writer(engine),
+        log=log,
+        ledger=ledger,
+        sessions=SessionStore(plan, log, ledger, timeout_us, configuration.memory_events),
+        reader=SegmentReader(journey.events, configuration.max_event_bytes),
+        model=model,
+        now_us=clock,
+    )

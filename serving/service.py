@@ -1,0 +1,117 @@
+"""The BentoML service: our routes at ``/``, two thin twins for BentoML's own clients, and the life cycle."""
+
+import asyncio
+import logging
+import os
+from typing import Any, cast
+
+from serving.configuration import Configuration
+
+CONFIGURATION = Configuration.from_environment()
+# BentoML reads these when it is imported. Tracing costs more than the model, and nothing is reported to anybody.
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+if not CONFIGURATION.tracing:
+    os.environ.setdefault("OTEL_SDK_DISABLED", "true")
+
+import bentoml  # noqa: E402
+from starlette.responses import Response  # noqa: E402
+
+from decisions.risk import RiskModel  # noqa: E402
+from serving import advice  # noqa: E402
+from serving.app import answer, attach, create_app  # noqa: E402
+from serving.guard import JsonGuard  # noqa: E402
+from serving.messages import RecommendRequest, ScoreRequest, convert  # noqa: E402
+from serving.runtime import Runtime  # noqa: E402
+from serving.start import PACKAGED_FOLDER, StartError, find_source, load_model, start  # noqa: E402
+
+APP = create_app(bench_routes=CONFIGURATION.bench_routes)
+_LOG = logging.getLogger("dropoff.serving")
+_TIMEOUT_SECONDS = 60
+
+
+class Lifecycle:
+    """Opens what the routes serve with, looks for new champions, and closes it all."""
+
+    def __init__(self) -> None:
+        self.runtime: Runtime = start(CONFIGURATION)
+        self._watching: asyncio.Task[None] | None = None
+        attach(APP, self.runtime)
+
+    def __is_ready__(self) -> bool:
+        return APP.state.runtime is not None
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    async def watch(self) -> None:
+        """Start looking for new champions; a Bento keeps the model it was built with."""
+        if CONFIGURATION.model_watch_seconds and not PACKAGED_FOLDER.is_dir():
+            self._watching = asyncio.create_task(self._watch())
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def close(self) -> None:
+        """Stop looking, write what is queued, and close the database."""
+        if self._watching is not None:
+            self._watching.cancel()
+        attach(APP, None)
+        self.runtime.close()
+
+    async def _watch(self) -> None:
+        refused = None
+        while True:
+            await asyncio.sleep(CONFIGURATION.model_watch_seconds)
+            try:
+                model = await asyncio.to_thread(self._newer_model)
+            except StartError as error:
+                if str(error) != refused:
+                    _LOG.warning("The new champion is not used: %s", error)
+                refused = str(error)
+                continue
+            if model is not None:
+                self.runtime.replace_model(model)
+                _LOG.warning("Version %s answers from now on.", model.version)
+
+    def _newer_model(self) -> RiskModel | None:
+        source = find_source(CONFIGURATION)
+        return None if source.folder.name == self.runtime.model_version else load_model(source)
+
+    @bentoml.api(route="/bentoml/score")  # type: ignore[untyped-decorator]
+    async def score(self, request: dict[str, Any], /) -> dict[str, Any]:
+        """How likely is this session to be abandoned? The same as POST /v1/score."""
+
+        async def answering() -> object:
+            return advice.score(self.runtime, convert(request, ScoreRequest))
+
+        return _as_bentoml(await answer(self.runtime, "/bentoml/score", answering()))
+
+    @bentoml.api(route="/bentoml/recommend")  # type: ignore[untyped-decorator]
+    async def recommend(self, request: dict[str, Any], /) -> dict[str, Any]:
+        """What stands in the way, and what should be done about it? The same as POST /v1/recommend."""
+
+        async def answering() -> object:
+            return await advice.recommend(self.runtime, convert(request, RecommendRequest))
+
+        return _as_bentoml(await answer(self.runtime, "/bentoml/recommend", answering()))
+
+
+class BenchLifecycle(Lifecycle):
+    """The same with one empty route, for benchmarks to compare with."""
+
+    @bentoml.api(route="/bench/empty_api")  # type: ignore[untyped-decorator]
+    async def empty(self, request: dict[str, Any], /) -> dict[str, Any]:  # noqa: ARG002
+        """Do nothing."""
+        return _as_bentoml(Response(b"{}", media_type="application/json"))
+
+
+def _as_bentoml(response: Response) -> dict[str, Any]:
+    # BentoML passes a response on as it is; the annotation is what its own description shows.
+    return cast("dict[str, Any]", response)
+
+
+Dropoff = bentoml.service(
+    name="dropoff",
+    workers=1,
+    traffic={"timeout": _TIMEOUT_SECONDS},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+)(BenchLifecycle if CONFIGURATION.bench_routes else Lifecycle)
+Dropoff.add_asgi_middleware(JsonGuard, most_bytes=CONFIGURATION.max_body_bytes)
+Dropoff.mount_asgi_app(APP, path="/", name="routes")

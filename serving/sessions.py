@@ -1,0 +1,210 @@
+"""Sessions in memory: whole visitors, read back from the event log when they have been put aside."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from features.encode import encode_event
+from features.events import Event
+from features.live import LiveSession
+from features.plan import Plan
+from storage.event_log import EventLog
+from storage.ledger import Ledger, LedgerEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An event in its session; ``is_new`` is false for an event id that the session holds already."""
+
+    event: Event
+    session: LiveSession
+    is_new: bool
+
+
+class Visitor:
+    """A visitor's sessions; an event that names none joins the one it is near, or starts another.
+
+    Near means at most the timeout away: a gap of exactly the timeout stays one session, one more starts another.
+    """
+
+    def __init__(self, plan: Plan, visitor_id: str, timeout_us: int) -> None:
+        self.visitor_id = visitor_id
+        self.event_count = 0
+        self.decisions: list[LedgerEntry] | None = None
+        """What was decided about this visitor so far; None until somebody asks."""
+        self._plan = plan
+        self._timeout_us = timeout_us
+        self._sessions: dict[str, LiveSession] = {}
+
+    def place(self, event: Event) -> Placed:
+        """Put the event into its session and say which that is."""
+        encoded = encode_event(self._plan, event)
+        session = self._session_of(event)
+        is_new = session.append(encoded)
+        self.event_count += is_new
+        return Placed(replace(event, session_id=session.session_id), session, is_new)
+
+    @property
+    def session_ids(self) -> Sequence[str]:
+        """The ids of all sessions."""
+        return tuple(self._sessions)
+
+    def session(self, session_id: str) -> LiveSession | None:
+        """Return the session of that id, if this visitor has one."""
+        return self._sessions.get(session_id)
+
+    def latest(self) -> LiveSession | None:
+        """Return the session with the latest event, or None where there is none yet."""
+        return max(self._sessions.values(), key=_latest_first, default=None)
+
+    def others(self, session: LiveSession) -> Sequence[LiveSession]:
+        """Return the visitor's sessions but this one."""
+        return [other for other in self._sessions.values() if other is not session]
+
+    def open_sessions(self, now_us: int) -> int:
+        """Return how many sessions an event at this moment could still join."""
+        return sum(now_us - session.last_at_us <= self._timeout_us for session in self._sessions.values())
+
+    def _session_of(self, event: Event) -> LiveSession:
+        if event.session_id is not None:
+            return self._sessions.get(event.session_id) or self._start(event.session_id)
+        at_us = event.occurred_at_us
+        near = [
+            session
+            for session in self._sessions.values()
+            if session.first_at_us - self._timeout_us <= at_us <= session.last_at_us + self._timeout_us
+        ]
+        if near:
+            return max(near, key=_latest_first)
+        return self._start(f"{self.visitor_id}~{at_us}")
+
+    def _start(self, session_id: str) -> LiveSession:
+        session = LiveSession(self._plan, session_id, self.visitor_id)
+        self._sessions[session_id] = session
+        return session
+
+
+class SessionStore:
+    """The visitors that were touched last, up to so many events; the rest waits in the event log.
+
+    Lives on one event loop and takes no locks. Between :meth:`place` and :meth:`settle` a visitor's events are on
+    their way into the log, and the visitor is not put aside.
+    """
+
+    def __init__(self, plan: Plan, log: EventLog, ledger: Ledger, timeout_us: int, memory_events: int) -> None:
+        self.plan = plan
+        self._log = log
+        self._ledger = ledger
+        self._timeout_us = timeout_us
+        self._memory_events = memory_events
+        self._visitors: OrderedDict[str, Visitor] = OrderedDict()
+        self._visitor_of_session: dict[str, str] = {}
+        self._unsettled: Counter[str] = Counter()
+        self._doubtful: set[str] = set()
+        self._event_count = 0
+
+    def __len__(self) -> int:
+        return len(self._visitors)
+
+    @property
+    def event_count(self) -> int:
+        """Events in memory."""
+        return self._event_count
+
+    def open_sessions(self, now_us: int) -> int:
+        """Return how many sessions in memory an event at this moment could still join."""
+        return sum(visitor.open_sessions(now_us) for visitor in self._visitors.values())
+
+    def visitor(self, visitor_id: str) -> Visitor:
+        """Return a visitor with all that the log knows; an unknown one has no sessions and is not kept."""
+        found = self._visitors.get(visitor_id)
+        if found is not None:
+            self._visitors.move_to_end(visitor_id)
+            return found
+        loaded = Visitor(self.plan, visitor_id, self._timeout_us)
+        for event in self._log.visitor_events(visitor_id):
+            loaded.place(event)
+        if loaded.event_count:
+            self._keep(loaded)
+        return loaded
+
+    def visitor_of_session(self, session_id: str) -> Visitor | None:
+        """Return whose session it is, or None for an unknown one."""
+        visitor_id = self._visitor_of_session.get(session_id) or self._log.visitor_of_session(session_id)
+        return None if visitor_id is None else self.visitor(visitor_id)
+
+    def visitor_of_user(self, user_id: str) -> tuple[Visitor, LiveSession] | None:
+        """Return a user's visitor and the session of the user's latest event, or None for an unknown user."""
+        found = self._log.latest_session_of_user(user_id)
+        if found is None:
+            return None
+        visitor = self.visitor(found[0])
+        session = visitor.session(found[1])
+        return None if session is None else (visitor, session)
+
+    def decisions(self, visitor: Visitor) -> list[LedgerEntry]:
+        """Return what was decided about a visitor so far; append to it what is decided next."""
+        if visitor.decisions is None:
+            visitor.decisions = self._ledger.visitor_decisions(visitor.visitor_id)
+        return visitor.decisions
+
+    def place(self, event: Event) -> Placed:
+        """Put an event into its session in memory; :meth:`settle` has to follow once it is in the log, or is not."""
+        visitor = self.visitor(event.visitor_id)
+        placed = visitor.place(event)
+        if event.visitor_id not in self._visitors:
+            self._keep(visitor)
+        else:
+            self._event_count += placed.is_new
+        self._visitor_of_session[placed.session.session_id] = event.visitor_id
+        self._unsettled[event.visitor_id] += 1
+        return placed
+
+    def settle(self, placed: Iterable[Placed], *, doubtful: bool = False) -> None:
+        """Say that events are in the log; ``doubtful`` where memory and log may differ, so that it is read again."""
+        for one in placed:
+            visitor_id = one.event.visitor_id
+            self._unsettled[visitor_id] -= 1
+            if doubtful:
+                self._doubtful.add(visitor_id)
+            if not self._unsettled[visitor_id]:
+                del self._unsettled[visitor_id]
+                if visitor_id in self._doubtful:
+                    self.forget(visitor_id)
+        self._put_aside()
+
+    def forget(self, visitor_id: str) -> None:
+        """Drop a visitor from memory, as soon as no event is on its way; the log is not touched."""
+        if self._unsettled[visitor_id]:
+            self._doubtful.add(visitor_id)
+            return
+        self._doubtful.discard(visitor_id)
+        visitor = self._visitors.pop(visitor_id, None)
+        if visitor is None:
+            return
+        self._event_count -= visitor.event_count
+        for session_id in visitor.session_ids:
+            if self._visitor_of_session.get(session_id) == visitor_id:
+                del self._visitor_of_session[session_id]
+
+    def _keep(self, visitor: Visitor) -> None:
+        self._visitors[visitor.visitor_id] = visitor
+        self._event_count += visitor.event_count
+        for session_id in visitor.session_ids:
+            self._visitor_of_session[session_id] = visitor.visitor_id
+        self._put_aside()
+
+    def _put_aside(self) -> None:
+        # Each visitor is looked at once at most: where all have events on their way, memory may grow for that moment.
+        for _ in range(len(self._visitors) - 1):
+            if self._event_count <= self._memory_events:
+                return
+            longest_untouched = next(iter(self._visitors))
+            if self._unsettled[longest_untouched]:
+                self._visitors.move_to_end(longest_untouched)
+            else:
+                self.forget(longest_untouched)
+
+
+def _latest_first(session: LiveSession) -> tuple[int, int, str]:
+    return session.last_at_us, session.first_at_us, session.session_id

@@ -1,0 +1,54 @@
+"""Settings from the environment, and the table that documents them."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from serving.configuration import Configuration, ConfigurationError, settings_table
+from storage.database import Durability
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_environment_sets_what_it_names_and_nothing_else() -> None:
+    configuration = Configuration.from_environment(
+        {
+            "DROPOFF_HOME": "/data",
+            "DROPOFF_DURABILITY": "FULL",
+            "DROPOFF_MAX_BODY_BYTES": "1000",
+            "DROPOFF_TRACING": "yes",
+            "DROPOFF_MODEL_WATCH_SECONDS": "0.5",
+            "DROPOFF_JOURNEY": "",
+        }
+    )
+    assert configuration == Configuration(
+        home=Path("/data"),
+        durability=Durability.FULL,
+        max_body_bytes=1000,
+        tracing=True,
+        model_watch_seconds=0.5,
+    )
+    assert configuration.address == "sqlite:////data/dropoff.db"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DROPOFF_TRACING", "maybe"),
+        ("DROPOFF_DURABILITY", "normal"),
+        ("DROPOFF_MAX_BODY_BYTES", "1e6"),
+        ("DROPOFF_MAX_BODY_BYTES", "-1"),
+        ("DROPOFF_FUTURE_TOLERANCE_SECONDS", "nan"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_the_variables_name(variable: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{variable}='{value}'"):
+        Configuration.from_environment({variable: value})
+
+
+def test_the_documentation_has_the_table_of_all_settings() -> None:
+    table = settings_table()
+    assert table in (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+    assert re.findall(r"`DROPOFF_(\w+)`", table) == [setting.name.upper() for setting in fields(Configuration)]

@@ -1,0 +1,210 @@
+"""Sessions in memory: cut by inactivity, bounded, and the same again after they are read back."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.events import Event
+from features.friction import Friction
+from features.plan import Plan, compile_plan
+from features.scan import any_event, count, position, since, stage
+from features.scan import drops as steps_back
+from features.table import Feature, FeatureTable, Stage
+from serving.sessions import Placed, SessionStore, Visitor
+from storage.database import database_url, open_database
+from storage.event_log import EventLog
+from storage.ledger import Ledger
+from storage.writer import Writer
+
+SECOND = 1_000_000
+TIMEOUT_US = 1_800 * SECOND
+START_US = 1_760_000_000 * SECOND
+TABLE = FeatureTable(
+    events=("look", "buy"),
+    stages=(Stage("looking", "look"), Stage("buying", "buy")),
+    features=(
+        Feature("events_seen", count(any_event), Friction.NONE, "{:.0f} events"),
+        Feature("stage_index", stage, Friction.NONE, "stage {:.0f}"),
+        Feature("idle_seconds", since(any_event), Friction.NONE, "{:.0f} s"),
+        Feature("steps_back", steps_back(position), Friction.NAVIGATION, "{:.0f} steps back"),
+        Feature("purchases_before", count("buy", per="visitor"), Friction.NONE, "{:.0f} purchases"),
+    ),
+)
+EVENT = Event("e0", "look", START_US, "v", received_at_us=START_US)
+
+
+class Kept:
+    """A store with its log, and the shortest way to put events through both."""
+
+    def __init__(self, folder: Path, memory_events: int = 1_000) -> None:
+        self.plan: Plan = compile_plan(TABLE)
+        self.engine = open_database(database_url(folder))
+        self.writer = Writer(self.engine)
+        self.log = EventLog(self.engine, "j")
+        self.memory_events = memory_events
+        self.store = self.restarted()
+
+    def restarted(self) -> SessionStore:
+        self.store = SessionStore(
+            self.plan, self.log, Ledger(self.engine, "j"), TIMEOUT_US, memory_events=self.memory_events
+        )
+        return self.store
+
+    def receive(self, *events: Event) -> list[Placed]:
+        placed = [self.store.place(event) for event in events]
+        self.writer.submit(lambda connection: self.log.append(connection, [one.event for one in placed])).result(5)
+        self.store.settle(placed)
+        return placed
+
+    def close(self) -> None:
+        self.writer.close()
+        self.engine.dispose()
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Kept]:
+    opened = Kept(tmp_path)
+    yield opened
+    opened.close()
+
+
+def _at(seconds: float, event_id: str, **changes: object) -> Event:
+    return replace(EVENT, event_id=event_id, occurred_at_us=START_US + round(seconds * SECOND), **changes)
+
+
+def test_a_gap_of_exactly_the_timeout_stays_one_session_and_a_microsecond_more_starts_another(kept: Kept) -> None:
+    first, same, other = kept.receive(_at(0, "a"), _at(1_800, "b"), _at(3_600.000001, "c"))
+    assert first.event.session_id == same.event.session_id == f"v~{START_US}"
+    assert other.event.session_id == f"v~{START_US + 3_600_000_001}"
+
+
+def test_a_session_that_the_payload_names_is_never_cut(kept: Kept) -> None:
+    named = kept.receive(_at(0, "a", session_id="s"), _at(90_000, "b", session_id="s"))
+    assert {one.event.session_id for one in named} == {"s"}
+
+
+def test_an_event_without_a_session_joins_the_one_it_is_near(kept: Kept) -> None:
+    kept.receive(_at(0, "a", session_id="s"))
+    (near,) = kept.receive(_at(10, "b"))
+    assert near.event.session_id == "s"
+
+
+def test_a_late_event_joins_its_session_and_never_renames_it(kept: Kept) -> None:
+    kept.receive(_at(100, "a"))
+    (late,) = kept.receive(_at(0, "b"))
+    assert late.event.session_id == f"v~{START_US + 100 * SECOND}"
+    assert late.session.first_at_us == START_US
+
+
+def test_an_event_id_is_placed_once(kept: Kept) -> None:
+    kept.receive(_at(0, "a"))
+    (again,) = kept.receive(_at(0, "a"))
+    assert not again.is_new
+    assert kept.store.event_count == 1
+
+
+def test_features_of_a_visitor_look_at_earlier_sessions(kept: Kept) -> None:
+    kept.receive(_at(0, "a", name="buy"))
+    (today,) = kept.receive(_at(86_400, "b"))
+    visitor = kept.store.visitor("v")
+    row = today.session.row(START_US + 86_400 * SECOND, visitor.others(today.session))
+    assert row[TABLE.names.index("purchases_before")] == 1
+    assert row[TABLE.names.index("events_seen")] == 1
+
+
+def test_a_restart_continues_open_sessions(kept: Kept) -> None:
+    (before,) = kept.receive(_at(0, "a"))
+    kept.restarted()
+    (after,) = kept.receive(_at(60, "b"))
+    assert after.event.session_id == before.event.session_id
+    assert len(after.session) == 2
+
+
+def test_sessions_are_found_by_session_user_and_visitor_after_a_restart(kept: Kept) -> None:
+    kept.receive(_at(0, "a", session_id="s", user_id="u"))
+    store = kept.restarted()
+    found = store.visitor_of_session("s")
+    assert found is not None
+    assert found.visitor_id == "v"
+    by_user = store.visitor_of_user("u")
+    assert by_user is not None
+    assert by_user[1].session_id == "s"
+    assert store.visitor_of_session("unknown") is None
+    assert store.visitor_of_user("nobody") is None
+    assert store.visitor("nobody").latest() is None
+
+
+def test_memory_is_bounded_and_who_was_put_aside_comes_back_whole(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, memory_events=50)
+    for number in range(40):
+        kept.receive(*(_at(step, f"{number}-{step}", visitor_id=f"v{number}") for step in range(5)))
+        assert kept.store.event_count <= 50
+        assert len(kept.store) <= 10
+    assert kept.store.visitor("v0").event_count == 5
+    assert kept.store.event_count <= 50
+    kept.close()
+
+
+def test_a_visitor_whose_events_are_on_their_way_is_not_put_aside(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, memory_events=3)
+    on_their_way = [kept.store.place(_at(step, f"w{step}", visitor_id="w")) for step in range(3)]
+    kept.receive(*(_at(step, f"x{step}", visitor_id="x") for step in range(3)))
+    assert kept.store.visitor("w").event_count == 3
+    kept.writer.submit(lambda connection: kept.log.append(connection, [one.event for one in on_their_way])).result(5)
+    kept.store.settle(on_their_way)
+    assert kept.store.event_count <= 3
+    kept.close()
+
+
+def test_a_visitor_in_doubt_is_read_again_from_the_log(kept: Kept) -> None:
+    kept.receive(_at(0, "a"))
+    lost = kept.store.place(_at(1, "never kept"))
+    kept.store.settle([lost], doubtful=True)
+    assert kept.store.visitor("v").event_count == 1
+
+
+def test_open_sessions_are_those_that_an_event_could_still_join(kept: Kept) -> None:
+    kept.receive(_at(0, "a"), _at(10_000, "b"), _at(10_000, "c", visitor_id="w"))
+    assert kept.store.open_sessions(START_US + 10_001 * SECOND) == 2
+    assert kept.store.open_sessions(START_US + 20_000 * SECOND) == 0
+
+
+ARRIVALS = st.lists(
+    st.tuples(
+        st.sampled_from([0.0, 1.0, 1_799.0, 1_800.0, 1_801.0, 5_000.0, 90_000.0]),
+        st.sampled_from(["look", "buy", "other"]),
+        st.sampled_from([None, None, "s"]),
+    ),
+    max_size=14,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ARRIVALS)
+def test_what_is_read_back_has_the_same_sessions_and_features(
+    tmp_path_factory: pytest.TempPathFactory, arrivals: list[tuple[float, str, str | None]]
+) -> None:
+    kept = Kept(tmp_path_factory.mktemp("log"))
+    for number, (seconds, name, session_id) in enumerate(arrivals):
+        kept.receive(_at(seconds, f"e{number}", name=name, session_id=session_id))
+    live, read_back = _described(kept.store.visitor("v")), _described(kept.restarted().visitor("v"))
+    assert live.keys() == read_back.keys()
+    for session_id, rows in live.items():
+        np.testing.assert_array_equal(rows, read_back[session_id])
+    assert sum(len(rows) for rows in live.values()) == len(arrivals)
+    kept.close()
+
+
+def _described(visitor: Visitor) -> dict[str, np.ndarray]:
+    rows = {}
+    for session_id in visitor.session_ids:
+        session = visitor.session(session_id)
+        assert session is not None
+        moments = [(seen + 1, session.last_at_us + SECOND) for seen in range(len(session))]
+        rows[session_id] = session.rows(moments, visitor.others(session))
+    return rows

@@ -1,0 +1,44 @@
+"""Times at the edge."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.errors import ClientError
+from serving.times import parse_event_time, parse_time, show_time
+
+
+@pytest.mark.parametrize(
+    ("text", "at_us"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("1970-01-01T00:00:01.5+00:00", 1_500_000),
+        ("1970-01-01T01:00:00.000001+01:00", 1),
+        ("1970-01-01 00:00:02", 2_000_000),
+        ("2026-03-01T12:30:00.123Z", 1_772_368_200_123_000),
+    ],
+)
+def test_iso_8601_is_read_to_the_microsecond(text: str, at_us: int) -> None:
+    assert parse_time(text, "at") == at_us
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "1772368200", "2026-03-01T25:00:00Z"])
+def test_what_is_no_time_is_refused_by_its_field(text: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        parse_time(text, "events[3].occurred_at")
+    assert (caught.value.status, caught.value.field) == (422, "events[3].occurred_at")
+
+
+@given(st.integers(-60_000_000_000_000_000, 200_000_000_000_000_000))
+def test_every_microsecond_survives_being_shown_and_read(at_us: int) -> None:
+    assert parse_time(show_time(at_us), "at") == at_us
+
+
+def test_events_lie_between_2000_and_the_latest_moment() -> None:
+    latest_us = 1_772_368_200_000_000
+    assert parse_event_time("2000-01-01T00:00:00Z", "t", latest_us) == 946_684_800_000_000
+    assert parse_event_time("2026-03-01T12:30:00Z", "t", latest_us) == latest_us
+    for text, code in (("1970-01-01T00:00:00Z", "time_too_early"), ("2026-03-01T12:30:00.000001Z", "time_in_future")):
+        with pytest.raises(ClientError) as caught:
+            parse_event_time(text, "t", latest_us)
+        assert caught.value.code == code
