@@ -18,7 +18,6 @@ NUMERIC_TEXT = r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 """What text must match as a whole to count as a number; plain enough for every regular-expression engine."""
 
 _NUMERIC = re.compile(NUMERIC_TEXT)
-_HASH_HEX_DIGITS = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +31,14 @@ class EncodedEvent:
 
 
 def number(value: object) -> float:
-    """Return a property as a number: true/false are 1/0, numeric text counts, and anything else is NaN."""
+    """Return a property as a number: true/false are 1/0, numeric text counts, and anything else is NaN.
+
+    -0.0 becomes 0.0, so that equal numbers are equal to the bit.
+    """
     if isinstance(value, bool):
         return float(value)
     if isinstance(value, float):
-        return value if math.isfinite(value) else math.nan
+        return value + 0.0 if math.isfinite(value) else math.nan
     if isinstance(value, int):
         return _finite(value)
     if isinstance(value, str):
@@ -45,7 +47,10 @@ def number(value: object) -> float:
 
 
 def key(value: object) -> float:
-    """Return a property's identity: its number, or a negative 52-bit hash of its text; NaN when missing."""
+    """Return a property's identity: its number, or a negative 52-bit hash of its text; NaN when missing.
+
+    Text that begins like a JSON object or array is missing, as an object or array itself is.
+    """
     if isinstance(value, str):
         return _key_of_text(value)
     return number(value)
@@ -80,15 +85,16 @@ def _number_of_text(text: str) -> float:
     if _NUMERIC.fullmatch(text) is None:
         return math.nan
     parsed = float(text)
-    return parsed if math.isfinite(parsed) else math.nan
+    return parsed + 0.0 if math.isfinite(parsed) else math.nan
 
 
 @lru_cache(maxsize=65_536)
 def _key_of_text(text: str) -> float:
-    if not text:
+    if not text or text[0] in "{[":
         return math.nan
     parsed = _number_of_text(text)
     if not math.isnan(parsed):
         return parsed
-    digest = hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
-    return -(1.0 + int(digest[:_HASH_HEX_DIGITS], 16))
+    digest = hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()
+    # DuckDB's md5_number_upper(text) >> 12: 52 bits, which a float64 holds exactly.
+    return -(1.0 + (int.from_bytes(digest[:8], "little") >> 12))

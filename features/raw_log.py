@@ -1,0 +1,144 @@
+"""Files to a DuckDB view: Parquet, CSV, JSON Lines or a folder of one of them, with a column per field of a source."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from features.source import Source
+from features.table import nearest
+
+FORMATS = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".csv.gz": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".jsonl.gz": "json",
+    ".ndjson.gz": "json",
+    ".json.gz": "json",
+}
+MAX_LINE_BYTES = 64 * 1024 * 1024
+
+
+class LogError(ValueError):
+    """A log cannot be read at all; one sentence that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawLog:
+    """A view named ``raw`` with the source's fields, ``raw_row`` (the row as text) and ``malformed`` (a reason)."""
+
+    files: tuple[Path, ...]
+    format: str
+    fields: tuple[str, ...]
+
+
+def open_raw(connection: duckdb.DuckDBPyConnection, path: Path, source: Source) -> RawLog:
+    """Create the view ``raw`` over the files at ``path``; raises :class:`LogError`."""
+    files = find_files(path)
+    kind = _format(files[0])
+    if any(_format(file) != kind for file in files):
+        raise LogError(f"{path} mixes formats ({_formats(files)}); keep one format in a folder")
+    if all(file.stat().st_size == 0 for file in files):
+        raise LogError(f"{path} is empty; write at least one event into it")
+    files = tuple(file for file in files if file.stat().st_size > 0)
+    try:
+        found = _create(connection, files, kind, source)
+    except duckdb.Error as error:
+        raise LogError(f"{path} cannot be read as {_spoken(kind)}: {_first_line(error)}") from error
+    _require(path, source, found)
+    return RawLog(files, kind, found)
+
+
+def find_files(path: Path) -> tuple[Path, ...]:
+    """Return the log's files in the order of their names; raises :class:`LogError`."""
+    if not path.exists():
+        raise LogError(f"there is no log at {path}; give a Parquet, CSV or JSON Lines file, or a folder of them")
+    if path.is_file():
+        _format(path)
+        return (path,)
+    files = tuple(sorted(file for file in path.rglob("*") if file.is_file() and _suffix(file) in FORMATS))
+    if not files:
+        raise LogError(f"the folder {path} holds no log; its files should end in {', '.join(FORMATS)}")
+    return files
+
+
+def _create(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], kind: str, source: Source) -> tuple[str, ...]:
+    names = [str(file) for file in files]
+    if kind == "json":
+        fields = ", ".join(
+            f"json_extract_string(line, {_text(path)}) AS {_name(field)}" for field, path in _paths(source)
+        )
+        lines = (
+            f"read_csv({names!r}, columns={{'line': 'VARCHAR'}}, delim=chr(1), quote='', escape='', header=false, "
+            f"auto_detect=false, max_line_size={MAX_LINE_BYTES}, strict_mode=false)"
+        )
+        connection.execute(
+            f"CREATE VIEW raw AS SELECT {fields}, line AS raw_row, "
+            "CASE WHEN line IS NULL THEN 'the line is empty' WHEN json_valid(line) THEN NULL "
+            f"ELSE 'the line is not JSON' END AS malformed FROM (SELECT CASE WHEN json_valid(line) THEN line "
+            f"ELSE NULL END AS good, line FROM {lines})".replace(
+                "json_extract_string(line,", "json_extract_string(good,"
+            )
+        )
+        return tuple(field for field, _ in _paths(source))
+    if kind == "csv":
+        reader = f"read_csv({names!r}, all_varchar=true, header=true, store_rejects=true, union_by_name=true)"
+    else:
+        reader = f"read_parquet({names!r}, union_by_name=true)"
+    found = tuple(str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall())
+    connection.execute(
+        f"CREATE VIEW raw AS SELECT *, CAST(to_json(whole) AS VARCHAR) AS raw_row, NULL::VARCHAR AS malformed "
+        f"FROM {reader} AS whole"
+    )
+    return found
+
+
+def _require(path: Path, source: Source, found: Sequence[str]) -> None:
+    missing = [field for field in source.required if field not in found]
+    if missing:
+        likely = "; ".join(f"for {field!r} perhaps {nearest(field, found, 1)[0]!r}" for field in missing if found)
+        raise LogError(
+            f"{path} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} (it has "
+            f"{', '.join(found) or 'none'}{'; ' + likely if likely else ''}); map other names with "
+            "`dropoff import MAPPING.toml PATH --out PATH`"
+        )
+
+
+def _paths(source: Source) -> list[tuple[str, str]]:
+    return list(source.fields.items())
+
+
+def _suffix(path: Path) -> str:
+    name = path.name.lower()
+    return next((suffix for suffix in sorted(FORMATS, key=len, reverse=True) if name.endswith(suffix)), "")
+
+
+def _format(path: Path) -> str:
+    suffix = _suffix(path)
+    if not suffix:
+        raise LogError(f"{path} is in no format that can be read; its name should end in {', '.join(FORMATS)}")
+    return FORMATS[suffix]
+
+
+def _formats(files: Sequence[Path]) -> str:
+    return ", ".join(sorted({_format(file) for file in files}))
+
+
+def _spoken(kind: str) -> str:
+    return {"parquet": "Parquet", "csv": "CSV", "json": "JSON Lines"}[kind]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:300]
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,290 @@
+"""Read a log larger than memory into encoded sessions, batch by batch; bad rows go to a quarantine."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.events import US_PER_SECOND, EncodedLog, IntArray, TextArray
+from features.plan import Plan
+from features.raw_log import LogError, open_raw
+from features.source import CANONICAL, Source
+from features.staging import (
+    BAD_BUCKET,
+    Progress,
+    Staged,
+    create_canonical,
+    find_duplicates,
+    find_moved,
+    has_rows,
+    rows_of,
+    stage,
+)
+from features.table import CONTEXT_COLUMNS
+
+DEFAULT_BATCH_EVENTS = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSummary:
+    """What became of a log's rows: ``read = used + deduplicated + quarantined``; times in microseconds."""
+
+    read: int
+    used: int
+    deduplicated: int
+    quarantined: int
+    reasons: dict[str, int]
+    unknown_events: dict[str, int]
+    visitors: int
+    first_at_us: int
+    last_at_us: int
+
+    def describe(self) -> str:
+        """Return the summary in one line."""
+        parts = [f"{self.read:,} events read", f"{self.used:,} used"]
+        parts += [f"{self.deduplicated:,} duplicates"] if self.deduplicated else []
+        if self.quarantined:
+            worst = ", ".join(f"{count:,} because {reason}" for reason, count in list(self.reasons.items())[:3])
+            parts.append(f"{self.quarantined:,} quarantined ({worst})")
+        if self.unknown_events:
+            named = ", ".join(f"{name} ({count:,})" for name, count in list(self.unknown_events.items())[:3])
+            parts.append(f"names that the journey does not declare: {named}")
+        return "; ".join(parts)
+
+
+class LogRead:
+    """A log that has been staged: its summary at once, its sessions batch by batch."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        staged: Staged,
+        plan: Plan,
+        timeout_us: int,
+        summary: ReadSummary,
+        progress: Progress,
+    ) -> None:
+        self.summary = summary
+        self._connection = connection
+        self._staged = staged
+        self._plan = plan
+        self._timeout_us = timeout_us
+        self._progress = progress
+
+    def batches(self) -> Iterator[EncodedLog]:
+        """Yield the sessions in batches of whole visitors."""
+        for bucket in range(self._staged.bucket_count):
+            if has_rows(self._staged, bucket):
+                table: pa.Table = self._connection.sql(self._query(bucket)).to_arrow_table()
+                if table.num_rows:
+                    yield encode_sessions(table, self._plan, self._timeout_us)
+            self._progress("reading sessions", (bucket + 1) / self._staged.bucket_count)
+
+    def whole(self) -> EncodedLog:
+        """Return all sessions at once, for logs that fit into memory."""
+        return concatenate(list(self.batches()), len(self._plan.columns))
+
+    def _query(self, bucket: int) -> str:
+        columns = ["session_id", "visitor_id", "occurred_at_us", "event_id", "code", "user_id", *CONTEXT_COLUMNS]
+        columns += [f"v{place}" for place in range(len(self._plan.columns))]
+        chosen = ", ".join(columns)
+        # A session that names several visitors belongs to the first, wherever its rows were staged.
+        stays = "position NOT IN (SELECT position FROM losers)"
+        moved = (
+            f"SELECT {chosen.replace('visitor_id', 'home AS visitor_id', 1)} FROM {rows_of(self._staged)} "
+            f"JOIN homes USING (session_id) WHERE {stays} AND hash(home) % {self._staged.bucket_count} = {bucket}"
+        )
+        own = (
+            f"SELECT {chosen} FROM {rows_of(self._staged, bucket)} WHERE {stays} "
+            "AND (session_id IS NULL OR session_id NOT IN (SELECT session_id FROM homes))"
+        )
+        any_moved = self._connection.execute("SELECT count(*) FROM homes").fetchall()[0][0]
+        both = f"{own} UNION ALL {moved}" if any_moved else own
+        return f"SELECT * FROM ({both}) ORDER BY visitor_id, session_id, occurred_at_us, event_id"
+
+
+@contextmanager
+def read_log(
+    path: Path,
+    plan: Plan,
+    *,
+    timeout_seconds: float,
+    source: Source = CANONICAL,
+    quarantine: Path | None = None,
+    batch_events: int = DEFAULT_BATCH_EVENTS,
+    memory_gb: float = 3.0,
+    threads: int = 2,
+    progress: Progress = lambda _phase, _fraction: None,
+    now: datetime | None = None,
+) -> Iterator[LogRead]:
+    """Stage the log at ``path`` in a temporary folder and hand out its sessions; raises :class:`LogError`.
+
+    Where events carry no session id, a silence of more than ``timeout_seconds`` cuts a visitor's events into
+    sessions named ``visitor~microseconds of the first event``. Refused rows go to the JSON Lines file ``quarantine``,
+    each with its reason; nothing is written where none is given.
+    """
+    with tempfile.TemporaryDirectory(prefix="dropoff-") as temporary:
+        folder = Path(temporary)
+        connection = duckdb.connect(
+            config={"threads": threads, "memory_limit": f"{memory_gb}GB", "temp_directory": str(folder / "spill")}
+        )
+        with connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET partitioned_write_max_open_files = 1000")
+            progress("opening", 0.0)
+            raw = open_raw(connection, path, source)
+            create_canonical(connection, raw, source)
+            progress("checking and encoding", 0.0)
+            try:
+                staged = stage(connection, plan, folder / "staged", batch_events, now or datetime.now(UTC))
+            except duckdb.Error as error:
+                raise LogError(f"{path} cannot be read: {str(error).strip().splitlines()[0][:300]}") from error
+            progress("looking for duplicates", 0.0)
+            summary = _summarise(connection, staged, raw.format, quarantine)
+            yield LogRead(connection, staged, plan, round(timeout_seconds * US_PER_SECOND), summary, progress)
+
+
+def encode_sessions(table: pa.Table, plan: Plan, timeout_us: int) -> EncodedLog:
+    """Return the sessions of rows ordered by (visitor_id, session_id, occurred_at_us, event_id)."""
+    visitors, sessions = _codes(table["visitor_id"]), _codes(table["session_id"])
+    at_us = table["occurred_at_us"].to_numpy()
+    unnamed = sessions < 0
+    opens = np.ones(len(at_us), np.bool_)
+    opens[1:] = (visitors[1:] != visitors[:-1]) | (sessions[1:] != sessions[:-1])
+    opens[1:] |= unnamed[1:] & (np.diff(at_us) > timeout_us)
+    begins = np.flatnonzero(opens)
+    lengths = np.diff(np.append(begins, len(at_us)))
+    visitor_ids = _texts(table["visitor_id"], begins)
+    session_ids = _texts(table["session_id"], begins)
+    for place in np.flatnonzero(unnamed[begins]).tolist():
+        session_ids[place] = f"{visitor_ids[place]}~{at_us[begins[place]]}"
+    # Visitors stand in the order of their ids; a visitor's sessions go by their first event, then their id.
+    order = np.array(
+        sorted(
+            range(len(begins)), key=lambda place: (visitors[begins[place]], at_us[begins[place]], session_ids[place])
+        ),
+        np.int64,
+    )
+    starts = np.concatenate(([0], np.cumsum(lengths[order])))
+    rows = np.repeat(begins[order] - starts[:-1], lengths[order]) + np.arange(len(at_us))
+    values = np.empty((len(at_us), len(plan.columns)), np.float64)
+    for place in range(len(plan.columns)):
+        values[:, place] = table[f"v{place}"].to_numpy()[rows]
+    owner = np.repeat(np.arange(len(order)), lengths[order])
+    return EncodedLog(
+        session_ids=session_ids[order],
+        visitor_ids=visitor_ids[order],
+        user_ids=_known(table["user_id"], rows, owner, len(order), latest=True),
+        starts=starts,
+        at_us=at_us[rows],
+        codes=table["code"].to_numpy()[rows].astype(np.int32),
+        values=values,
+        event_ids=_texts(table["event_id"], rows),
+        context={column: _known(table[column], rows, owner, len(order), latest=False) for column in CONTEXT_COLUMNS},
+    )
+
+
+def concatenate(logs: list[EncodedLog], column_count: int) -> EncodedLog:
+    """Return several batches as one log."""
+    empty = np.array([], object)
+    offsets = np.cumsum([0, *(log.event_count for log in logs)])
+    starts = [log.starts[:-1] + offset for log, offset in zip(logs, offsets, strict=False)]
+    return EncodedLog(
+        session_ids=np.concatenate([empty, *(log.session_ids for log in logs)]),
+        visitor_ids=np.concatenate([empty, *(log.visitor_ids for log in logs)]),
+        user_ids=np.concatenate([empty, *(log.user_ids for log in logs)]),
+        starts=np.concatenate([*starts, offsets[-1:]]).astype(np.int64),
+        at_us=np.concatenate([np.array([], np.int64), *(log.at_us for log in logs)]),
+        codes=np.concatenate([np.array([], np.int32), *(log.codes for log in logs)]),
+        values=np.concatenate([np.empty((0, column_count)), *(log.values for log in logs)]),
+        event_ids=np.concatenate([empty, *(log.event_ids for log in logs)]),
+        context={column: np.concatenate([empty, *(log.context[column] for log in logs)]) for column in CONTEXT_COLUMNS},
+    )
+
+
+def _summarise(
+    connection: duckdb.DuckDBPyConnection, staged: Staged, kind: str, quarantine: Path | None
+) -> ReadSummary:
+    bad = rows_of(staged, BAD_BUCKET)
+    reasons: list[tuple[str, int]] = []
+    if has_rows(staged, BAD_BUCKET):
+        reasons += connection.execute(f"SELECT reason, count(*) FROM {bad} GROUP BY reason").fetchall()
+    rejected = 0
+    if kind == "csv":
+        rejected = connection.execute("SELECT count(DISTINCT (file_id, line)) FROM reject_errors").fetchall()[0][0]
+    reasons += [("the line is no CSV row of the header's columns", rejected)] if rejected else []
+    if quarantine is not None and reasons:
+        _write_quarantine(connection, staged, rejected > 0, quarantine)
+    if not has_rows(staged):
+        told = "; ".join(f"{reason} ({count:,} rows)" for reason, count in reasons) or "it has no rows"
+        raise LogError(f"the log holds no usable event: {told}")
+    deduplicated = find_duplicates(connection, staged)
+    find_moved(connection, staged)
+    good = rows_of(staged)
+    count, visitors, first_at_us, last_at_us = connection.execute(
+        f"SELECT count(*), count(DISTINCT visitor_id), min(occurred_at_us), max(occurred_at_us) FROM {good}"
+    ).fetchall()[0]
+    unknown = connection.execute(
+        f"SELECT unknown_name, count(*) AS n FROM {good} WHERE unknown_name IS NOT NULL "
+        "GROUP BY 1 ORDER BY n DESC, 1 LIMIT 1000"
+    ).fetchall()
+    quarantined = sum(number for _, number in reasons)
+    return ReadSummary(
+        read=count + quarantined,
+        used=count - deduplicated,
+        deduplicated=deduplicated,
+        quarantined=quarantined,
+        reasons=dict(sorted(reasons, key=lambda pair: -pair[1])),
+        unknown_events=dict(unknown),
+        visitors=visitors,
+        first_at_us=first_at_us,
+        last_at_us=last_at_us,
+    )
+
+
+def _write_quarantine(connection: duckdb.DuckDBPyConnection, staged: Staged, rejected: bool, quarantine: Path) -> None:
+    parts = []
+    if has_rows(staged, BAD_BUCKET):
+        parts.append(f"SELECT reason, position AS row, raw_row AS content FROM {rows_of(staged, BAD_BUCKET)}")
+    if rejected:
+        parts.append(
+            "SELECT 'the line is no CSV row of the header''s columns' AS reason, line AS row, "
+            "first(csv_line) AS content FROM reject_errors GROUP BY file_id, line"
+        )
+    quarantine.parent.mkdir(parents=True, exist_ok=True)
+    target = str(quarantine).replace("'", "''")
+    connection.execute(f"COPY ({' UNION ALL '.join(parts)} ORDER BY row) TO '{target}' (FORMAT json)")
+
+
+def _codes(column: pa.ChunkedArray) -> IntArray:
+    """Numbers that are equal where the texts are, ascending as the rows are; -1 for null."""
+    encoded = pc.dictionary_encode(column.combine_chunks())
+    codes: IntArray = np.asarray(encoded.indices.fill_null(-1)).astype(np.int64)
+    return codes
+
+
+def _texts(column: pa.ChunkedArray, rows: IntArray) -> TextArray:
+    taken: TextArray = column.take(pa.array(rows)).to_numpy().astype(object)
+    return taken
+
+
+def _known(column: pa.ChunkedArray, rows: IntArray, owner: IntArray, sessions: int, *, latest: bool) -> TextArray:
+    """The first, or latest, text of each session that is not null."""
+    encoded = pc.dictionary_encode(column.combine_chunks())
+    codes = np.asarray(encoded.indices.fill_null(-1))[rows]
+    known = np.flatnonzero(codes >= 0)
+    found: Any = np.full(sessions, None, object)
+    texts = np.array([*encoded.dictionary.to_pylist(), None], object)
+    ordered = known if latest else known[::-1]
+    # Of several assignments to one session the last one stays.
+    found[owner[ordered]] = texts[codes[ordered]]
+    result: TextArray = found
+    return result
