@@ -1,0 +1,107 @@
+"""Exported models: folders that the service reads without MLflow, and an atomic pointer to the champion.
+
+Layout: ``HOME/models/JOURNEY/VERSION/`` with a ``digest.json`` over its files, and ``HOME/models/JOURNEY/champion``,
+a file that holds the version.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+DIGESTS = "digest.json"
+CHAMPION = "champion"
+
+
+class ModelNotFound(LookupError):
+    """There is no such model; the text says which command makes one."""
+
+
+class DigestMismatch(ValueError):
+    """A model's files are not those that were published."""
+
+
+def home_folder() -> Path:
+    """Return where all state lives: the environment's ``DROPOFF_HOME``, or ``.dropoff`` in the working directory."""
+    return Path(os.environ.get("DROPOFF_HOME", ".dropoff"))
+
+
+def publish(home: Path, journey: str, version: str, write: Callable[[Path], None]) -> Path:
+    """Let ``write`` fill a folder, then make it the model's in one step; an older folder of that version is replaced."""
+    parent = home / "models" / journey
+    parent.mkdir(parents=True, exist_ok=True)
+    prepared = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=parent))
+    try:
+        write(prepared)
+        (prepared / DIGESTS).write_text(json.dumps(_digests(prepared), indent=1) + "\n", encoding="utf-8")
+        prepared.chmod(0o755)
+        target = parent / version
+        if target.exists():
+            shutil.rmtree(target)
+        prepared.rename(target)
+    except BaseException:
+        shutil.rmtree(prepared, ignore_errors=True)
+        raise
+    return target
+
+
+def model_folder(home: Path, journey: str, version: str) -> Path:
+    """Return a published model's folder; raises :class:`ModelNotFound`."""
+    folder = home / "models" / journey / version
+    if not (folder / DIGESTS).is_file():
+        known = ", ".join(versions(home, journey)) or "none"
+        raise ModelNotFound(f"{journey} has no model version {version!r} under {home} (versions: {known})")
+    return folder
+
+
+def versions(home: Path, journey: str) -> tuple[str, ...]:
+    """Return the published versions, the oldest first."""
+    found = (home / "models" / journey).glob(f"*/{DIGESTS}")
+    names = [path.parent.name for path in found if not path.parent.name.startswith(".")]
+    return tuple(sorted(names, key=lambda name: (len(name), name)))
+
+
+def point_champion(home: Path, journey: str, version: str) -> None:
+    """Make a published version the champion, atomically; raises :class:`ModelNotFound`."""
+    pointer = model_folder(home, journey, version).parent / CHAMPION
+    descriptor, prepared = tempfile.mkstemp(prefix=f".{CHAMPION}-", dir=pointer.parent)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(version + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    Path(prepared).chmod(0o644)
+    Path(prepared).replace(pointer)
+
+
+def champion_version(home: Path, journey: str) -> str | None:
+    """Return the champion's version, or None before the first promotion."""
+    pointer = home / "models" / journey / CHAMPION
+    return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else None
+
+
+def champion_folder(home: Path, journey: str) -> Path:
+    """Return the champion's folder; raises :class:`ModelNotFound`."""
+    version = champion_version(home, journey)
+    if version is None:
+        raise ModelNotFound(f"{journey} has no model yet under {home}; run `dropoff train {journey} --log PATH` first")
+    return model_folder(home, journey, version)
+
+
+def verify_digest(folder: Path) -> None:
+    """Raise :class:`DigestMismatch` unless the folder holds exactly the files that were published."""
+    published = json.loads((folder / DIGESTS).read_text(encoding="utf-8"))
+    found = _digests(folder)
+    changed = sorted({name for name in {*published, *found} if published.get(name) != found.get(name)})
+    if changed:
+        raise DigestMismatch(f"{folder} was changed after it was published ({', '.join(changed)}); train again")
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != DIGESTS
+    }

@@ -1,0 +1,74 @@
+"""How sessions end. ``label`` is the only function that may look past a cutoff."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray, IntArray
+from features.plan import Plan
+from journeys.journey import Ends, Journey
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnds:
+    """How each session (S,) ended."""
+
+    outcome: FloatArray
+    """1 abandoned, 0 goal or competing end, NaN censored: still open when the log ends."""
+    end_us: IntArray
+    """When the outcome was known; for silence, the latest event plus the timeout; for censored ones, the log's end."""
+    usable: IntArray
+    """How many of the session's events come before the first that ends it or gives the end away."""
+
+
+def find_ends(plan: Plan, log: EncodedLog, journey: Journey, log_end_us: int) -> SessionEnds:
+    """Return how each session ended, as known when the log ends."""
+    ends = journey.ends
+    outcome = np.full(log.session_count, np.nan)
+    end_us = np.full(log.session_count, log_end_us, np.int64)
+    abandoned = _first(plan, log, ends.abandoned)
+    finished = _first(plan, log, (*ends.goal, *ends.competing))
+    last = log.starts[1:] - 1
+    declared = np.minimum(abandoned, finished)
+    has_end = declared <= last
+    outcome[has_end] = (abandoned < finished)[has_end]
+    end_us[has_end] = log.at_us[declared[has_end]]
+    if ends.silence_abandons:
+        silent_us = log.at_us[last] + int(journey.session_timeout_seconds * US_PER_SECOND)
+        silent = ~has_end & (silent_us <= log_end_us)
+        outcome[silent] = 1.0
+        end_us[silent] = silent_us[silent]
+    closing = np.minimum(_first(plan, log, ends.all_names), log.starts[1:])
+    return SessionEnds(outcome, end_us, closing - log.starts[:-1])
+
+
+def label(ends: SessionEnds, cutoffs: Cutoffs, horizon_seconds: float | None, log_end_us: int) -> FloatArray:
+    """Return the label of each cutoff (R,): 1 abandoned, 0 not, NaN censored.
+
+    With a horizon, 1 means abandoned within so many seconds after the cutoff.
+    """
+    outcome = ends.outcome[cutoffs.session]
+    if horizon_seconds is None:
+        return outcome
+    until_us = cutoffs.at_us + int(horizon_seconds * US_PER_SECOND)
+    within = (outcome == 1) & (ends.end_us[cutoffs.session] <= until_us)
+    unknown = np.isnan(outcome) & (until_us > log_end_us)
+    labels: FloatArray = np.where(unknown, np.nan, within.astype(np.float64))
+    return labels
+
+
+def log_end_us(log: EncodedLog) -> int:
+    """Return when the log ends: its latest event."""
+    return int(log.at_us.max())
+
+
+def _first(plan: Plan, log: EncodedLog, names: tuple[str, ...]) -> IntArray:
+    """Index of each session's first event of these names, beyond its last where there is none."""
+    wanted: NDArray[np.bool_] = np.isin(log.codes, [plan.codes[name] for name in names])
+    places = np.append(np.flatnonzero(wanted), log.event_count)
+    found = places[np.searchsorted(places, log.starts[:-1])]
+    return np.where(found < log.starts[1:], found, log.event_count).astype(np.int64)
+
+
+__all__ = ["Ends", "SessionEnds", "find_ends", "label", "log_end_us"]

@@ -1,0 +1,78 @@
+"""The split: forward in time, never sharing a person, with the outcome of every training session known at the cut."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from features.events import EncodedLog, IntArray
+from training.labels import SessionEnds
+
+HELD_OUT_SHARE = 0.25
+TUNING_SHARE = 0.2
+
+BoolArray = NDArray[np.bool_]
+
+
+class TooFewSessions(ValueError):
+    """The log is too small to train and to hold out; the text says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Which sessions (S,) serve what; ``tuning`` are the latest of ``training``."""
+
+    training: BoolArray
+    tuning: BoolArray
+    held_out: BoolArray
+    cut_us: int
+
+
+def persons(log: EncodedLog) -> IntArray:
+    """Return a number per session (S,) that visitors share when any user connects them."""
+    visitors = _numbers(log.visitor_ids)
+    known = np.array([user is not None for user in log.user_ids], np.bool_)
+    users = visitors.max(initial=-1) + 1 + _numbers(log.user_ids[known])
+    size = int(max(visitors.max(initial=-1), users.max(initial=-1))) + 1
+    edges = coo_array((np.ones(len(users)), (visitors[known], users)), shape=(size, size))
+    _, component = connected_components(edges, directed=False)
+    found: IntArray = component[visitors].astype(np.int64)
+    return found
+
+
+def forward_split(log: EncodedLog, ends: SessionEnds, held_out_share: float = HELD_OUT_SHARE) -> Split:
+    """Hold out the latest sessions by start; train on those of other people that had ended by then.
+
+    Raises :class:`TooFewSessions`.
+    """
+    starts_us = log.at_us[log.starts[:-1]]
+    usable = ~np.isnan(ends.outcome) & (ends.usable > 0)
+    if usable.sum() < 20:
+        raise TooFewSessions(
+            f"only {int(usable.sum())} sessions have a known end and an event before it; a log needs at least 20"
+        )
+    cut_us = _cut(starts_us[usable], 1 - held_out_share)
+    held_out = usable & (starts_us >= cut_us)
+    person = persons(log)
+    training = usable & (ends.end_us < cut_us) & ~np.isin(person, person[held_out])
+    if not training.any() or not held_out.any():
+        raise TooFewSessions("no session ends before the held-out ones begin; the log must span a longer time")
+    tuning_us = _cut(starts_us[training], 1 - TUNING_SHARE)
+    tuning = training & (starts_us >= tuning_us)
+    # As between training and held out: nobody on both sides.
+    tuning &= ~np.isin(person, person[training & ~tuning]) | (np.isin(person, person[training & tuning]) & tuning)
+    return Split(training, tuning, held_out, int(cut_us))
+
+
+def _cut(starts_us: IntArray, share: float) -> int:
+    return int(np.quantile(starts_us, share, method="higher"))
+
+
+def _numbers(texts: NDArray[np.object_]) -> IntArray:
+    if not len(texts):
+        return np.array([], np.int64)
+    _, numbers = np.unique(texts.astype(str), return_inverse=True)
+    found: IntArray = numbers.astype(np.int64)
+    return found
