@@ -53,12 +53,12 @@ def reliability(
 
     Rows of equal risk are never parted, so heavy ties make fewer bins.
     """
-    values, place = np.unique(risks, return_inverse=True)
+    _, place = np.unique(risks, return_inverse=True)
     mass = np.bincount(place, weights)
     middle = (np.cumsum(mass) - mass / 2) / mass.sum()
     of_value = np.minimum((middle * bins).astype(np.int64), bins - 1)
     of_row = of_value[place]
-    weight = np.bincount(of_row, weights, bins)
+    weight = np.bincount(of_row, weights, bins).astype(np.float64)
     used = weight > 0
     mean_risk = np.bincount(of_row, weights * risks, bins)[used] / weight[used]
     abandoned = np.bincount(of_row, weights * labels, bins)[used] / weight[used]

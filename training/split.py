@@ -61,8 +61,7 @@ def forward_split(log: EncodedLog, ends: SessionEnds, held_out_share: float = HE
         raise TooFewSessions("no session ends before the held-out ones begin; the log must span a longer time")
     tuning_us = _cut(starts_us[training], 1 - TUNING_SHARE)
     tuning = training & (starts_us >= tuning_us)
-    # As between training and held out: nobody on both sides.
-    tuning &= ~np.isin(person, person[training & ~tuning]) | (np.isin(person, person[training & tuning]) & tuning)
+    tuning &= ~np.isin(person, person[training & ~tuning])
     return Split(training, tuning, held_out, int(cut_us))
 
 

@@ -1,0 +1,116 @@
+"""Fit the booster: log loss, every session about equally heavy, as many trees as the later training sessions want."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import lightgbm
+import numpy as np
+from lightgbm.callback import CallbackEnv
+
+from features.events import FloatArray, IntArray
+from features.table import FeatureTable
+from features.vocabulary import Vocabulary
+
+MAX_TREES = 300
+EARLY_STOPPING_TREES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Labelled rows of a feature table: raw features (R, F), labels (R,) and session numbers (R,)."""
+
+    features: FloatArray
+    labels: FloatArray
+    sessions: IntArray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> "Rows":
+        """Return the chosen rows."""
+        return Rows(self.features[rows], self.labels[rows], self.sessions[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the search may change. A row of a session with n rows weighs n to the power of ``-session_weighting``.
+
+    Depth and leaves bound the time of an explanation, so they stay small.
+    """
+
+    learning_rate: float = 0.05
+    num_leaves: int = 15
+    max_depth: int = 5
+    min_data_in_leaf: int = 100
+    feature_fraction: float = 0.6
+    bagging_fraction: float = 0.8
+    lambda_l2: float = 5.0
+    session_weighting: float = 0.5
+
+    def parameters(self, seed: int, threads: int) -> dict[str, object]:
+        """Return LightGBM's parameters."""
+        own = asdict(self)
+        del own["session_weighting"]
+        return own | {
+            "objective": "binary",
+            "metric": "binary_logloss",
+            "bagging_freq": 1,
+            "max_cat_threshold": 16,
+            "cat_smooth": 50.0,
+            "seed": seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": threads,
+            "verbose": -1,
+        }
+
+
+def row_weights(sessions: IntArray, power: float) -> FloatArray:
+    """Return weights (R,) of mean one: a session's number of rows to the power of ``-power``."""
+    _, place, counts = np.unique(sessions, return_inverse=True, return_counts=True)
+    weights = counts[place].astype(np.float64) ** -power
+    mean_one: FloatArray = weights / weights.mean()
+    return mean_one
+
+
+def fit(
+    table: FeatureTable,
+    vocabulary: Vocabulary,
+    rows: Rows,
+    settings: Settings,
+    *,
+    seed: int,
+    threads: int,
+    trees: int | None = None,
+    tuning: Rows | None = None,
+    callbacks: list[Callable[[CallbackEnv], None]] | None = None,
+) -> lightgbm.Booster:
+    """Return a booster of ``trees`` trees, or of as many as lower the log loss of the ``tuning`` rows."""
+    training = _dataset(table, vocabulary, rows, settings)
+    watched = [] if tuning is None else [_dataset(table, vocabulary, tuning, settings, training)]
+    stopping = [] if tuning is None else [lightgbm.early_stopping(EARLY_STOPPING_TREES, verbose=False)]
+    return lightgbm.train(
+        settings.parameters(seed, threads),
+        training,
+        trees or MAX_TREES,
+        valid_sets=watched,
+        callbacks=[*stopping, *(callbacks or [])],
+    )
+
+
+def _dataset(
+    table: FeatureTable,
+    vocabulary: Vocabulary,
+    rows: Rows,
+    settings: Settings,
+    reference: lightgbm.Dataset | None = None,
+) -> lightgbm.Dataset:
+    return lightgbm.Dataset(
+        vocabulary.apply(rows.features),
+        rows.labels,
+        weight=row_weights(rows.sessions, settings.session_weighting),
+        feature_name=list(table.names),
+        categorical_feature=list(vocabulary.category_columns),
+        reference=reference,
+        params={"verbose": -1},
+    )
