@@ -16,7 +16,7 @@ from serving.runtime import Runtime, open_runtime
 from serving.subject import find_subject
 from serving.times import show_time
 from storage.database import DatabaseError
-from storage.models import champion_version, model_folder, verify_digest
+from storage.models import ModelNotFound, champion_version, model_folder, verify_digest
 
 PACKAGED_FOLDER = Path(__file__).parents[1] / "packaged"
 """Where a Bento carries its model and journey; absent everywhere else."""
@@ -52,7 +52,10 @@ def find_source(configuration: Configuration) -> Source:
             f"no model is registered for the journey {journey.name!r} under {configuration.home}: "
             f"run `dropoff train {configuration.journey} --log PATH` first"
         )
-    return Source(journey, model_folder(configuration.home, journey.name, version))
+    try:
+        return Source(journey, model_folder(configuration.home, journey.name, version))
+    except ModelNotFound as error:
+        raise StartError(f"{error}: run `dropoff promote {configuration.journey} VERSION` with one of them") from error
 
 
 def load_model(source: Source) -> RiskModel:
