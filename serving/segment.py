@@ -14,7 +14,8 @@ from features.events import Event
 from serving.errors import ClientError
 from serving.times import parse_time, require_plausible
 
-_LONGEST_NAME = 512
+# What reading the log again would refuse is refused at once; derived session ids need some room.
+_LONGEST_NAME, _LONGEST_ID = 200, 240
 _SNAKE = re.compile(r"[^0-9a-z]+")
 _TABLET = re.compile(r"ipad|tablet|kindle|silk|android(?!.*mobi)", re.IGNORECASE)
 _MOBILE = re.compile(r"mobi|iphone|ipod|android|windows phone", re.IGNORECASE)
@@ -215,12 +216,12 @@ def _text(parent: Json, name: str) -> str | None:
 
 def _require_short(event: Event) -> None:
     said = {
-        "messageId": event.event_id,
-        "event": event.name,
-        "anonymousId": event.visitor_id,
-        "userId": event.user_id,
-        "sessionId": event.session_id,
+        "messageId": (event.event_id, _LONGEST_ID),
+        "event": (event.name, _LONGEST_NAME),
+        "anonymousId": (event.visitor_id, _LONGEST_ID),
+        "userId": (event.user_id, _LONGEST_ID),
+        "sessionId": (event.session_id, _LONGEST_ID),
     }
-    for field, text in said.items():
-        if text is not None and len(text) > _LONGEST_NAME:
-            raise ClientError(422, "too_long", f"{field} is longer than {_LONGEST_NAME} characters.", field)
+    for field, (text, longest) in said.items():
+        if text is not None and len(text) > longest:
+            raise ClientError(422, "too_long", f"{field} is longer than {longest} characters.", field)

@@ -151,7 +151,7 @@ class SessionStore:
     def place(self, event: Event) -> Placed:
         """Put an event into its session in memory; :meth:`settle` has to follow once it is in the log, or is not."""
         visitor = self.visitor(event.visitor_id)
-        placed = visitor.place(event)
+        placed = visitor.place(self._with_session_of_its_own(event))
         if event.visitor_id not in self._visitors:
             self._keep(visitor)
         else:
@@ -186,6 +186,16 @@ class SessionStore:
         for session_id in visitor.session_ids:
             if self._visitor_of_session.get(session_id) == visitor_id:
                 del self._visitor_of_session[session_id]
+
+    def _with_session_of_its_own(self, event: Event) -> Event:
+        # A session has one visitor, the first that named it. Another who names it too gets one beside it: so nobody's
+        # events are mixed with somebody else's, and erasing a visitor erases exactly what was theirs.
+        if event.session_id is None:
+            return event
+        owner = self._visitor_of_session.get(event.session_id) or self._log.visitor_of_session(event.session_id)
+        if owner is None or owner == event.visitor_id:
+            return event
+        return replace(event, session_id=f"{event.session_id}~{event.visitor_id}")
 
     def _keep(self, visitor: Visitor) -> None:
         self._visitors[visitor.visitor_id] = visitor

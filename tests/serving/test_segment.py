@@ -126,6 +126,7 @@ def test_the_difference_of_the_clocks_is_taken_out() -> None:
         ({"anonymousId": "a", "event": "view_cart", "sentAt": "x", "timestamp": "2026-03-01T12:30:00Z"}, "sentAt"),
         ({"anonymousId": "a" * 600, "event": "view_cart"}, "anonymousId"),
         ({"anonymousId": "a", "event": "view_cart", "messageId": "m" * 600}, "messageId"),
+        ({"anonymousId": "a", "event": "v" * 201}, "event"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_its_field(message: dict[str, Any], field: str) -> None:

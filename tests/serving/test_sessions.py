@@ -88,6 +88,17 @@ def test_a_session_that_the_payload_names_is_never_cut(kept: Kept) -> None:
     assert {one.event.session_id for one in named} == {"s"}
 
 
+def test_a_session_that_another_visitor_names_too_gets_one_beside_it(kept: Kept) -> None:
+    kept.receive(_at(0, "a", session_id="s"))
+    for store in (kept.store, kept.restarted()):
+        (beside,) = kept.receive(_at(1, f"b{id(store)}", session_id="s", visitor_id="w"))
+        assert beside.event.session_id == "s~w"
+    assert len(kept.log.visitor_events("w")) == 2
+    owner = kept.store.visitor_of_session("s")
+    assert owner is not None
+    assert owner.visitor_id == "v"
+
+
 def test_an_event_without_a_session_joins_the_one_it_is_near(kept: Kept) -> None:
     kept.receive(_at(0, "a", session_id="s"))
     (near,) = kept.receive(_at(10, "b"))
