@@ -86,7 +86,11 @@ def _create(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], kind: 
         )
         return tuple(field for field, _ in _paths(source))
     if kind == "csv":
-        reader = f"read_csv({names!r}, all_varchar=true, header=true, store_rejects=true, union_by_name=true)"
+        # One reader a file: DuckDB stores no rejected rows where it unites files by column names.
+        each = (
+            f"SELECT * FROM read_csv([{name!r}], all_varchar=true, header=true, store_rejects=true)" for name in names
+        )
+        reader = f"({' UNION ALL BY NAME '.join(each)})"
     else:
         reader = f"read_parquet({names!r}, union_by_name=true)"
     found = tuple(str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall())

@@ -1,7 +1,7 @@
 """Read a log larger than memory into encoded sessions, batch by batch; bad rows go to a quarantine."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -207,6 +207,24 @@ def concatenate(logs: list[EncodedLog], column_count: int) -> EncodedLog:
         values=np.concatenate([np.empty((0, column_count)), *(log.values for log in logs)]),
         event_ids=np.concatenate([empty, *(log.event_ids for log in logs)]),
         context={column: np.concatenate([empty, *(log.context[column] for log in logs)]) for column in CONTEXT_COLUMNS},
+    )
+
+
+def keep_visitors(log: EncodedLog, keeps: Callable[[str], bool]) -> EncodedLog:
+    """Return the sessions of the visitors that ``keeps`` keeps."""
+    chosen = np.array([keeps(visitor_id) for visitor_id in log.visitor_ids], np.bool_)
+    lengths = np.diff(log.starts)
+    events = np.repeat(chosen, lengths)
+    return EncodedLog(
+        session_ids=log.session_ids[chosen],
+        visitor_ids=log.visitor_ids[chosen],
+        user_ids=log.user_ids[chosen],
+        starts=np.concatenate(([0], np.cumsum(lengths[chosen]))),
+        at_us=log.at_us[events],
+        codes=log.codes[events],
+        values=log.values[events],
+        event_ids=log.event_ids[events],
+        context={name: column[chosen] for name, column in log.context.items()},
     )
 
 

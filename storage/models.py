@@ -30,7 +30,7 @@ def home_folder() -> Path:
 
 
 def publish(home: Path, journey: str, version: str, write: Callable[[Path], None]) -> Path:
-    """Let ``write`` fill a folder, then make it the model's in one step; an older folder of that version is replaced."""
+    """Let ``write`` fill a folder, then make it the model's in one step, in place of an older one."""
     parent = home / "models" / journey
     parent.mkdir(parents=True, exist_ok=True)
     prepared = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=parent))

@@ -1,0 +1,219 @@
+"""Log to model, in the order it happens: read, cut, build, label, split, tune, fit, calibrate, evaluate, register."""
+
+import os
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from decisions.diagnosis import Expectations
+from decisions.risk import FingerprintMismatch, RiskModel
+from features.build import build
+from features.events import Cutoffs, EncodedLog, FloatArray
+from features.plan import Plan, compile_plan
+from features.read_log import LogRead, ReadSummary, concatenate, keep_visitors, read_log
+from features.source import CANONICAL, Source
+from features.staging import Progress
+from features.vocabulary import Vocabulary
+from journeys.journey import Journey
+from storage.models import champion_version, model_folder
+from training.calibrate import calibrate
+from training.cutoffs import after_every_event, training_cutoffs
+from training.evaluate import Evaluation, Scored, describe, score_rows
+from training.fit import Rows, Settings, fit
+from training.labels import SessionEnds, find_ends, label
+from training.metrics import measure, session_weights
+from training.register import DataIdentity, TrainedModel, digest_files, promote, register
+from training.split import Split, forward_split
+from training.tune import Trial, tune
+
+MAX_SESSIONS = 400_000
+"""More sessions than this are sampled, by whole visitors, so that training fits into memory."""
+MIN_TREES = 20
+EXAMPLE_ROWS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What a training came to; ``promotion`` says in words whether it became champion and why."""
+
+    model: RiskModel
+    evaluation: Evaluation
+    summary: ReadSummary
+    promoted: bool
+    promotion: str
+    sampled_share: float
+
+    def to_json(self) -> dict[str, object]:
+        """Return what ``dropoff train --json`` writes."""
+        return {
+            "model_version": self.model.version,
+            "promoted": self.promoted,
+            "promotion": self.promotion,
+            "sampled_share": self.sampled_share,
+            "held_out": self.evaluation,
+        }
+
+
+def train(
+    journey: Journey,
+    path: Path,
+    *,
+    home: Path,
+    mlruns: Path,
+    trials: int = 0,
+    seed: int = 7,
+    source: Source = CANONICAL,
+    quarantine: Path | None = None,
+    progress: Progress = lambda _phase, _fraction: None,
+    on_trial: Callable[[Trial], None] = lambda _trial: None,
+) -> TrainingResult:
+    """Train, evaluate on the latest sessions, register, and promote a better model than the champion.
+
+    Raises ``features.raw_log.LogError`` and ``training.split.TooFewSessions``.
+    """
+    plan = compile_plan(journey.table)
+    with read_log(
+        path,
+        plan,
+        timeout_seconds=journey.session_timeout_seconds,
+        source=source,
+        quarantine=quarantine,
+        progress=progress,
+    ) as read:
+        log, sampled_share = _bounded(read, seed)
+        summary = read.summary
+    end_us = summary.last_at_us
+    ends = find_ends(plan, log, journey, end_us)
+    split = forward_split(log, ends)
+    progress("building features", 0.0)
+    rows, tuning = _training_rows(journey, plan, log, ends, split, end_us)
+    held_out_cutoffs, held_out_labels = _prefixes(journey, log, ends, split.held_out, end_us)
+    held_out_rows = build(plan, log, held_out_cutoffs)
+    vocabulary = Vocabulary.learn(journey.table, rows.features)
+    threads = os.cpu_count() or 1
+    fitting, watching = rows.take(~tuning), rows.take(tuning)
+    settings, done = Settings(), list[Trial]()
+    if trials:
+        progress("searching settings", 0.0)
+        settings, done = tune(
+            journey.table, vocabulary, fitting, watching, trials=trials, seed=seed, threads=threads, on_trial=on_trial
+        )
+    progress("fitting", 0.0)
+    early = fit(journey.table, vocabulary, fitting, settings, seed=seed, threads=threads, tuning=watching)
+    progress("calibrating", 0.5)
+    tuning_cutoffs, tuning_labels = _prefixes(journey, log, ends, split.tuning, end_us)
+    tuning_rows = vocabulary.apply(build(plan, log, tuning_cutoffs))
+    calibrator, losses = calibrate(
+        np.asarray(early.predict(tuning_rows, raw_score=True)),
+        tuning_labels,
+        tuning_cutoffs.session,
+        np.ones(len(tuning_labels)),
+    )
+    progress("fitting on all training sessions", 0.6)
+    trees = max(MIN_TREES, early.best_iteration)
+    booster = fit(journey.table, vocabulary, rows, settings, seed=seed, threads=threads, trees=trees)
+    progress("explaining the training rows", 0.8)
+    model = RiskModel(
+        journey.name, "unregistered", journey.table, booster, calibrator, vocabulary, Expectations(np.empty((0, 0)))
+    )
+    model = _with_expectations(model, rows.features, len(journey.stages))
+    progress("evaluating", 0.9)
+    held_out = score_rows(plan, log, held_out_cutoffs, held_out_rows, held_out_labels, model)
+    evaluation = describe(journey, held_out)
+    progress("registering", 0.0)
+    trained = TrainedModel(
+        model=model,
+        settings=settings,
+        trials=done,
+        seed=seed,
+        data=DataIdentity(
+            str(path), digest_files(path), log.event_count, log.session_count, summary.first_at_us, end_us
+        ),
+        evaluation=evaluation,
+        held_out=held_out,
+        example=rows.features[:EXAMPLE_ROWS],
+        calibration_losses=losses,
+    )
+    registered = register(trained, home=home, mlruns=mlruns)
+    promoted, promotion = _contest(journey, held_out, held_out_rows, home)
+    if promoted:
+        promote(journey.name, registered.version, home=home, mlruns=mlruns)
+    progress("registering", 1.0)
+    return TrainingResult(registered, evaluation, summary, promoted, promotion, sampled_share)
+
+
+def _bounded(read: LogRead, seed: int) -> tuple[EncodedLog, float]:
+    """Read all sessions, or a sample of whole visitors where there are too many; also the share that was kept."""
+    batches, kept, share = list[EncodedLog](), 0, 1.0
+    for batch in read.batches():
+        batches.append(_sample(batch, share, seed))
+        kept += batches[-1].session_count
+        while kept > MAX_SESSIONS:
+            share /= 2
+            batches = [_sample(old, share, seed) for old in batches]
+            kept = sum(old.session_count for old in batches)
+    return concatenate(batches, batches[0].values.shape[1] if batches else 0), share
+
+
+def _sample(log: EncodedLog, share: float, seed: int) -> EncodedLog:
+    if share == 1:
+        return log
+    limit = share * 2**32
+    return keep_visitors(log, lambda name: zlib.crc32(f"{seed}:{name}".encode("utf-8", "surrogatepass")) < limit)
+
+
+def _training_rows(
+    journey: Journey, plan: Plan, log: EncodedLog, ends: SessionEnds, split: Split, end_us: int
+) -> tuple[Rows, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Return the labelled training rows and which of them belong to tuning sessions."""
+    usable = np.where(split.training, ends.usable, 0)
+    cutoffs = training_cutoffs(plan, log, usable, journey.idle_ticks_seconds, end_us)
+    labels = label(ends, cutoffs, journey.horizon_seconds, end_us)
+    known = ~np.isnan(labels)
+    cutoffs, labels = cutoffs.take(known), labels[known]
+    return Rows(build(plan, log, cutoffs), labels, cutoffs.session), split.tuning[cutoffs.session]
+
+
+def _prefixes(
+    journey: Journey,
+    log: EncodedLog,
+    ends: SessionEnds,
+    sessions: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    end_us: int,
+) -> tuple[Cutoffs, FloatArray]:
+    """Return every labelled prefix of the chosen sessions."""
+    cutoffs = after_every_event(log, np.where(sessions, ends.usable, 0))
+    labels = label(ends, cutoffs, journey.horizon_seconds, end_us)
+    known = ~np.isnan(labels)
+    return cutoffs.take(known), labels[known]
+
+
+def _with_expectations(model: RiskModel, features: FloatArray, stage_count: int) -> RiskModel:
+    contributions = model.explain(features).contributions
+    stages = features[:, model.table.names.index("stage_index")]
+    return replace(model, expectations=Expectations.fit(stages, contributions, stage_count))
+
+
+def _contest(journey: Journey, held_out: Scored, rows: FloatArray, home: Path) -> tuple[bool, str]:
+    """Whether the challenger, whose risks ``held_out`` holds, beats the champion on the same rows, and why.
+
+    Each session weighs one.
+    """
+    reigning = champion_version(home, journey.name)
+    if reigning is None:
+        return True, "champion: it is the first model"
+    try:
+        champion = RiskModel.load(model_folder(home, journey.name, reigning), journey.table)
+    except FingerprintMismatch:
+        return True, f"champion: version {reigning} was trained on another feature table and can no longer serve"
+    weights = session_weights(held_out.sessions)
+    losses = [
+        measure(held_out.labels, risks, held_out.sessions, weights)["log_loss"]
+        for risks in (held_out.risks, champion.predict(rows))
+    ]
+    ours, theirs = (float(loss or 0.0) for loss in losses)
+    compared = f"log loss {ours:.5f} against {theirs:.5f} of version {reigning} on the same held-out sessions"
+    return (True, f"champion: {compared}") if ours < theirs else (False, f"challenger only: {compared}")
