@@ -1,0 +1,45 @@
+"""Calibrators are monotone, stay inside (0, 1) and survive JSON."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import expit
+
+from decisions.calibration import Calibrator, CalibratorKind, logistic
+
+margins = st.lists(st.floats(-50, 50), min_size=1, max_size=30).map(lambda values: np.array(sorted(values)))
+calibrators = st.one_of(
+    st.just(Calibrator()),
+    st.tuples(st.floats(0, 5), st.floats(-5, 5)).map(lambda pair: Calibrator(CalibratorKind.PLATT, pair)),
+    st.lists(st.tuples(st.floats(-9, 9), st.floats(0, 1)), min_size=1, max_size=6).map(
+        lambda pairs: Calibrator(
+            CalibratorKind.ISOTONIC, tuple(sorted(x for x, _ in pairs)), tuple(sorted(y for _, y in pairs))
+        )
+    ),
+)
+
+
+@given(calibrators, margins)
+def test_a_higher_margin_never_means_a_lower_probability(calibrator: Calibrator, ascending: np.ndarray) -> None:
+    probabilities = calibrator.apply(ascending)
+    assert (np.diff(probabilities) >= 0).all()
+    assert ((probabilities > 0) & (probabilities < 1)).all()
+
+
+@given(calibrators, margins)
+def test_a_calibrator_survives_json(calibrator: Calibrator, given_margins: np.ndarray) -> None:
+    again = Calibrator.from_json(calibrator.to_json())
+    assert again.apply(given_margins).tobytes() == calibrator.apply(given_margins).tobytes()
+
+
+@given(margins)
+def test_the_logistic_function_is_scipys(given_margins: np.ndarray) -> None:
+    np.testing.assert_allclose(logistic(given_margins), expit(given_margins), atol=1e-15)
+
+
+def test_a_calibrator_that_could_turn_the_order_round_is_refused() -> None:
+    with pytest.raises(ValueError, match="slope"):
+        Calibrator(CalibratorKind.PLATT, (-1.0, 0.0))
+    with pytest.raises(ValueError, match="ascending"):
+        Calibrator(CalibratorKind.ISOTONIC, (0.0, 1.0), (0.9, 0.1))

@@ -1,0 +1,109 @@
+"""The scorer, from live events to a decision that the ledger can weigh later."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_shop import Trained, offer
+
+from decisions.decision import Decision, Reason
+from decisions.eligibility import PastIntervention
+from decisions.policy import NOTHING, PolicySettings
+from decisions.scorer import LOW_RISK_NARRATIVE, Scorer
+from features.encode import encode_event
+from features.events import Event
+from features.friction import Friction
+from features.live import LiveSession
+from features.plan import compile_plan
+
+OFFERS = (
+    offer("form_help", Friction.FORM, effect=0.2),
+    offer("pay_later", Friction.PAYMENT, effect=0.2),
+    offer("price_match", Friction.PRICE, effect=0.2),
+)
+
+
+def scorer_of(trained: Trained, **settings: float) -> Scorer:
+    chosen = PolicySettings(goal_value=20.0, **({"low_risk": 0.4, "holdout": 0.0} | settings))  # type: ignore[arg-type]
+    return Scorer("shop", ("browse", "pay"), OFFERS, chosen, trained.model)
+
+
+def session_of(trained: Trained, *names: str) -> LiveSession:
+    plan = compile_plan(trained.table)
+    live = LiveSession(plan, "s1", "v1")
+    for place, name in enumerate(names):
+        live.append(encode_event(plan, Event(f"e{place}", name, 1_000_000 * (place + 1), "v1")))
+    return live
+
+
+TROUBLED = ("view", "pay_page", "payment_failed", "payment_failed", "payment_failed")
+
+
+def decide(trained: Trained, *names: str, **settings: float) -> Decision:
+    return scorer_of(trained, **settings).recommend(session_of(trained, *names), (), 10_000_000, decision_id="d1")
+
+
+def test_a_troubled_session_gets_the_intervention_that_treats_its_blocker(trained: Trained) -> None:
+    decision = decide(trained, *TROUBLED, exploration=0.0)
+    assert decision.reason is Reason.BEST_VALUE
+    assert decision.recommendation is not None
+    assert decision.recommendation.intervention == "pay_later"
+    assert decision.blockers[0].friction == Friction.PAYMENT
+    assert (decision.score.stage, decision.score.events_seen, decision.propensity) == ("pay", 5, 1.0)
+
+
+def test_a_low_risk_gets_nothing_with_propensity_one(trained: Trained) -> None:
+    decision = decide(trained, "view", low_risk=0.99)
+    assert (decision.reason, decision.recommendation, decision.propensity) == (Reason.LOW_RISK, None, 1.0)
+    assert decision.narrative == LOW_RISK_NARRATIVE
+
+
+def test_a_held_out_visitor_is_diagnosed_but_never_treated(trained: Trained) -> None:
+    decision = decide(trained, *TROUBLED, holdout=1.0)
+    assert (decision.reason, decision.holdout, decision.recommendation) == (Reason.HOLDOUT, True, None)
+    assert decision.blockers
+    assert "pay_later" in decision.eligible
+
+
+def test_what_was_just_shown_is_not_shown_again(trained: Trained) -> None:
+    history = [PastIntervention("s1", 9_000_000, offered.name) for offered in OFFERS]
+    decision = scorer_of(trained).recommend(session_of(trained, *TROUBLED), (), 10_000_000, history)
+    assert decision.reason is Reason.NOT_ELIGIBLE
+
+
+def test_nothing_worth_its_cost_is_recommended(trained: Trained) -> None:
+    dear = tuple(replace(offered, cost=1_000.0) for offered in OFFERS)
+    scorer = replace(scorer_of(trained, exploration=0.0), interventions=dear)
+    decision = scorer.recommend(session_of(trained, *TROUBLED), (), 10_000_000)
+    assert (decision.reason, decision.recommendation) == (Reason.NOT_WORTH_IT, None)
+
+
+def test_the_ledger_gets_the_propensity_of_what_happened(trained: Trained) -> None:
+    scorer = scorer_of(trained)
+    live = session_of(trained, *TROUBLED)
+    decisions = [scorer.recommend(live, (), 10_000_000, decision_id=f"d{number}") for number in range(3_000)]
+    for decision in decisions[:50]:
+        chosen = decision.recommendation.intervention if decision.recommendation else NOTHING
+        assert decision.propensity == decision.propensities[chosen]
+        assert sum(decision.propensities.values()) == pytest.approx(1)
+    explored = sum(decision.reason is Reason.EXPLORED for decision in decisions)
+    # Five standard deviations of a binomial of 3,000 at .04.
+    assert abs(explored - 120) < 5 * (3_000 * 0.04 * 0.96) ** 0.5
+
+
+def test_the_same_decision_id_draws_the_same_choice(trained: Trained) -> None:
+    assert decide(trained, *TROUBLED) == decide(trained, *TROUBLED)
+
+
+def test_batch_and_live_say_the_same(trained: Trained) -> None:
+    scorer = scorer_of(trained)
+    live = session_of(trained, *TROUBLED)
+    row = live.row(10_000_000)
+    [score] = scorer.score_rows(np.array([row]), [("s1", 5, 10_000_000)])
+    assert scorer.score(live, (), 10_000_000) == score
+    assert scorer.decide(row, score, "v1", decision_id="d") == scorer.recommend(live, (), 10_000_000, decision_id="d")
+
+
+def test_a_moment_before_the_first_event_is_refused(trained: Trained) -> None:
+    with pytest.raises(ValueError, match="no event at or before"):
+        scorer_of(trained).score(session_of(trained, "view"), (), 1)
