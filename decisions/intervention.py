@@ -21,8 +21,8 @@ class Intervention:
     ``prior_effect`` is the expected rise of the goal's probability (absolute, 0 to 1) for a session that one of
     ``treats`` really blocks, before any experiment has measured it. ``cost`` is in the journey's value unit per shown
     intervention; ``cost_if_converted`` is paid only when the session reaches the goal, such as a discount's margin.
-    ``channel`` is ``on_site``, ``in_app``, ``email``, ``call`` or ``ad``; ``stages`` are the names of the stages in which it may be
-    shown. ``cap`` is the most times one session may see it, ``cooldown_seconds`` the least time between two.
+    ``channel`` is how it reaches people (``on_site``, ``email``, ...); ``stages`` are the names of the stages in which
+    it may be shown. ``cap`` is the most times one session may see it, ``cooldown_seconds`` the least time between two.
     """
 
     name: str
