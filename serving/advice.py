@@ -1,6 +1,7 @@
 """The risk of a session, and the advice about it: decided by the scorer, kept in the ledger, then answered."""
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 
@@ -43,17 +44,16 @@ async def recommend(runtime: Runtime, request: RecommendRequest) -> RecommendAns
     subject = find_subject(runtime, request)
     # A visitor of the body's own events may be known too, and has then been advised before.
     known = runtime.sessions.visitor(subject.visitor.visitor_id)
-    decision = decide(runtime, subject, runtime.sessions.decisions(known), consent=request.consent)
+    decision = decide(runtime, subject, runtime.sessions.recommended(known), consent=request.consent)
     await asyncio.shield(_keep(runtime, known, decision))
     runtime.metrics.decisions.labels(str(decision.reason)).inc()
     return describe(decision)
 
 
-def decide(runtime: Runtime, subject: Subject, past: list[LedgerEntry], *, consent: bool = False) -> Decision:
-    """Return the decision about a subject, given what was decided about the visitor before; keeps nothing."""
-    history = [
-        PastIntervention(entry.session_id, entry.at_us, entry.chosen) for entry in past if entry.chosen is not None
-    ]
+def decide(
+    runtime: Runtime, subject: Subject, history: Sequence[PastIntervention], *, consent: bool = False
+) -> Decision:
+    """Return the decision about a subject, given what the visitor was recommended before; keeps nothing."""
     return runtime.scorer.recommend(subject.session, subject.earlier, subject.at_us, history, consent=consent)
 
 
@@ -81,13 +81,15 @@ def describe(decision: Decision) -> RecommendAnswer:
 
 async def _keep(runtime: Runtime, visitor: Visitor, decision: Decision) -> None:
     entry = _entry(decision, runtime.now_us())
-    # At once, so that a request that comes before the commit counts this decision already.
-    past = runtime.sessions.decisions(visitor)
-    past.append(entry)
+    recommended = runtime.sessions.recommended(visitor)
+    # At once, so that a request that comes before the commit counts this one already.
+    new = [PastIntervention(entry.session_id, entry.at_us, entry.chosen)] if entry.chosen is not None else []
+    recommended += new
     try:
         await runtime.commit(lambda connection: runtime.ledger.append(connection, entry))
     except BaseException:
-        past.remove(entry)
+        for one in new:
+            recommended.remove(one)
         raise
 
 

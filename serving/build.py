@@ -9,8 +9,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.configuration import Configuration
-from serving.start import PACKAGED_FOLDER, StartError, find_source, load_model
+from serving.configuration import PACKAGED_FOLDER, Configuration
+from serving.start import StartError, find_source, load_model
 
 _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("features", "journeys", "decisions", "storage", "serving")

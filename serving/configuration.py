@@ -8,6 +8,9 @@ from typing import Any
 
 from storage.database import Durability, database_url
 
+PACKAGED_FOLDER = Path(__file__).parents[1] / "packaged"
+"""Where a Bento carries its model and journey; absent everywhere else."""
+
 _PREFIX = "DROPOFF_"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 

@@ -5,13 +5,16 @@ import logging
 import os
 from typing import Any, cast
 
-from serving.configuration import Configuration
+from serving.configuration import PACKAGED_FOLDER, Configuration
 
 CONFIGURATION = Configuration.from_environment()
 # BentoML reads these when it is imported. Tracing costs more than the model, and nothing is reported to anybody.
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 if not CONFIGURATION.tracing:
     os.environ.setdefault("OTEL_SDK_DISABLED", "true")
+# A Bento's own folder is often read-only, and numba has to keep the compiled kernel somewhere.
+if PACKAGED_FOLDER.is_dir():
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(CONFIGURATION.home.resolve() / "numba"))
 
 import bentoml  # noqa: E402
 from starlette.responses import Response  # noqa: E402
@@ -22,7 +25,7 @@ from serving.app import answer, attach, create_app  # noqa: E402
 from serving.guard import JsonGuard  # noqa: E402
 from serving.messages import RecommendRequest, ScoreRequest, convert  # noqa: E402
 from serving.runtime import Runtime  # noqa: E402
-from serving.start import PACKAGED_FOLDER, StartError, find_source, load_model, start  # noqa: E402
+from serving.start import StartError, find_source, load_model, start  # noqa: E402
 
 APP = create_app(bench_routes=CONFIGURATION.bench_routes)
 _LOG = logging.getLogger("dropoff.serving")

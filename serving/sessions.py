@@ -4,12 +4,13 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from decisions.eligibility import PastIntervention
 from features.encode import encode_event
 from features.events import Event
 from features.live import LiveSession
 from features.plan import Plan
 from storage.event_log import EventLog
-from storage.ledger import Ledger, LedgerEntry
+from storage.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ class Visitor:
     def __init__(self, plan: Plan, visitor_id: str, timeout_us: int) -> None:
         self.visitor_id = visitor_id
         self.event_count = 0
-        self.decisions: list[LedgerEntry] | None = None
-        """What was decided about this visitor so far; None until somebody asks."""
+        self.recommended: list[PastIntervention] | None = None
+        """What this visitor was recommended so far; None until somebody asks."""
         self._plan = plan
         self._timeout_us = timeout_us
         self._sessions: dict[str, LiveSession] = {}
@@ -142,11 +143,12 @@ class SessionStore:
         session = visitor.session(found[1])
         return None if session is None else (visitor, session)
 
-    def decisions(self, visitor: Visitor) -> list[LedgerEntry]:
-        """Return what was decided about a visitor so far; append to it what is decided next."""
-        if visitor.decisions is None:
-            visitor.decisions = self._ledger.visitor_decisions(visitor.visitor_id)
-        return visitor.decisions
+    def recommended(self, visitor: Visitor) -> list[PastIntervention]:
+        """Return what a visitor was recommended so far; append to it what comes next."""
+        if visitor.recommended is None:
+            found = self._ledger.visitor_recommendations(visitor.visitor_id)
+            visitor.recommended = [PastIntervention(*one) for one in found]
+        return visitor.recommended
 
     def place(self, event: Event) -> Placed:
         """Put an event into its session in memory; :meth:`settle` has to follow once it is in the log, or is not."""

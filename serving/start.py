@@ -10,16 +10,13 @@ from features.events import US_PER_SECOND
 from journeys.journey import Journey
 from journeys.load import JourneyInvalid, JourneyNotFound, load_journey
 from serving import advice
-from serving.configuration import Configuration
+from serving.configuration import PACKAGED_FOLDER, Configuration
 from serving.messages import CanonicalEvent, ScoreRequest
 from serving.runtime import Runtime, open_runtime
 from serving.subject import find_subject
 from serving.times import show_time
 from storage.database import DatabaseError
 from storage.models import ModelNotFound, champion_version, model_folder, verify_digest
-
-PACKAGED_FOLDER = Path(__file__).parents[1] / "packaged"
-"""Where a Bento carries its model and journey; absent everywhere else."""
 
 _REHEARSALS = 40
 _GC_THRESHOLDS = (50_000, 50, 50)

@@ -113,8 +113,17 @@ class Ledger:
         }
 
     def visitor_decisions(self, visitor_id: str) -> list[LedgerEntry]:
-        """Return all decisions about a visitor, the oldest first: what caps and cooldowns count."""
+        """Return all decisions about a visitor, the oldest first."""
         return self._entries(decisions.c.visitor_id == visitor_id)
+
+    def visitor_recommendations(self, visitor_id: str) -> list[tuple[str, int, str]]:
+        """Return session, moment and name of every intervention that a visitor was recommended, the oldest first."""
+        query = select(decisions.c.session_id, decisions.c.at_us, decisions.c.chosen).where(
+            decisions.c.journey == self.journey, decisions.c.visitor_id == visitor_id, decisions.c.chosen.is_not(None)
+        )
+        with self._engine.connect() as connection:
+            found = connection.execute(query.order_by(decisions.c.at_us, decisions.c.decided_at_us))
+            return [(row.session_id, row.at_us, row.chosen) for row in found]
 
     def session_decisions(self, session_id: str) -> list[LedgerEntry]:
         """Return all decisions about a session, the oldest first."""
