@@ -86,7 +86,7 @@ def stage(connection: duckdb.DuckDBPyConnection, plan: Plan, folder: Path, batch
                     nullif(session_id, '') AS session_id, nullif(user_id, '') AS user_id,
                     coalesce(nullif(visitor_id, ''), nullif(user_id, '')) AS visitor_id, nullif(channel, '') AS channel,
                     nullif(device, '') AS device, nullif(source, '') AS source, nullif(campaign, '') AS campaign
-                ), {_reason(now)} AS reason FROM canonical)
+                ), {refusal_sql(now)} AS reason FROM canonical)
             ) LEFT JOIN codes ON name = code_name
         ) TO '{folder}' (FORMAT parquet, PARTITION_BY (bucket), COMPRESSION snappy, OVERWRITE_OR_IGNORE)"""
     )
@@ -127,7 +127,8 @@ def find_moved(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
     )
 
 
-def _reason(now: datetime) -> str:
+def refusal_sql(now: datetime) -> str:
+    """Return the SQL for why a row of ``canonical`` is refused; NULL for a good one."""
     earliest = int(EARLIEST.timestamp()) * US_PER_SECOND
     latest = int((now + LATEST_AHEAD).timestamp()) * US_PER_SECOND
     ids = ("event_id", "session_id", "visitor_id", "user_id")

@@ -1,0 +1,175 @@
+"""What people see on a terminal: progress, tables of figures, a session as it evolves, and one line for an error."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from decisions.risk import RiskModel
+    from features.read_log import ReadSummary
+    from journeys.journey import Journey
+    from serving.replay import Step
+
+out = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+_RISK_BAR = 10
+_COLUMNS = {
+    "auc": "AUC",
+    "ap": "AP",
+    "log_loss": "Log loss",
+    "brier": "Brier",
+    "brier_skill": "Brier skill",
+    "ece": "ECE",
+    "base_rate": "Base rate",
+}
+
+
+def say(text: str) -> None:
+    """Print a line that is meant for people; addresses and names in it are never read as markup."""
+    out.print(escape(text), soft_wrap=True)
+
+
+def tell(summary: "ReadSummary", quarantine: Path) -> None:
+    """Print what became of a log's rows, and where the refused ones are."""
+    say(summary.describe() + (f" (see {quarantine})" if summary.quarantined else ""))
+
+
+def quarantine_path(chosen: Path | None) -> Path:
+    """Return where refused rows go."""
+    from storage.models import home_folder
+
+    return chosen or home_folder() / "quarantine.jsonl"
+
+
+def write_json(path: Path | None, content: Mapping[str, Any]) -> None:
+    """Write a machine-readable result where one is wanted."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def load_model(journey: "Journey", version: str | None) -> "RiskModel":
+    """Return a registered model, the champion by default."""
+    from decisions.risk import RiskModel
+    from storage.models import champion_folder, home_folder, model_folder, verify_digest
+
+    home = home_folder()
+    folder = champion_folder(home, journey.name) if version is None else model_folder(home, journey.name, version)
+    verify_digest(folder)
+    return RiskModel.load(folder, journey.table)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, float], None]]:
+    """Show one bar per phase of long work on a terminal, and nothing elsewhere."""
+    bars = Progress(
+        SpinnerColumn(finished_text="[green]✓[/green]"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TimeElapsedColumn(),
+        console=errors,
+        disable=not errors.is_terminal,
+    )
+    phases: dict[str, TaskID] = {}
+
+    def finish() -> None:
+        for task in phases.values():
+            bars.update(task, total=1.0, completed=1.0)
+
+    def report(phase: str, fraction: float) -> None:
+        if phase not in phases:
+            finish()
+            phases[phase] = bars.add_task(escape(phase), total=None)
+        # Until a fraction is known the bar only shows that something is going on.
+        bars.update(phases[phase], total=1.0 if fraction else None, completed=fraction)
+
+    with bars:
+        yield report
+        finish()
+
+
+def figures(title: str, evaluation: Mapping[str, Any]) -> Iterator[Table]:
+    """Return the tables of an evaluation: overall, by the number of events, by stage and by cohort."""
+    overall = {"every prefix": evaluation, "each session weighing one": evaluation["session_weighted"]}
+    yield _blocks(title, "Rows", overall)
+    yield _blocks("After so many events", "Events", evaluation["by_events"])
+    yield _blocks("By the stage reached", "Stage", evaluation["by_stage"])
+    yield _blocks("By cohort", "Cohort", evaluation["by_cohort"])
+
+
+def _blocks(title: str, first: str, blocks: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    for header in (*_COLUMNS.values(), "Prefixes", "Sessions"):
+        table.add_column(header, justify="right")
+    for name, block in blocks.items():
+        values = [_figure(block.get(column)) for column in _COLUMNS]
+        table.add_row(escape(name), *values, f"{block['n_rows']:,}", f"{block['n_sessions']:,}")
+    return table
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def show_replay(steps: "Iterable[Step]", titles: Mapping[str, str] | None = None, pause_seconds: float = 0.0) -> None:
+    """Show each session as a table that grows with its events; ``titles`` says more about some sessions."""
+    for session_id, of_session in groupby(steps, key=lambda step: step.session.session_id):
+        title = f"Session {session_id}" + (f": {titles[session_id]}" if titles and session_id in titles else "")
+        seen: list[Step] = []
+        with Live(session_table(title, seen), console=out, refresh_per_second=12) as live:
+            for step in of_session:
+                seen.append(step)
+                live.update(session_table(title, seen))
+                if out.is_terminal:
+                    time.sleep(pause_seconds)
+        last = next((step.advice for step in reversed(seen) if step.advice is not None), None)
+        if last is not None:
+            say(last.narrative)
+        out.print()
+
+
+def session_table(title: str, steps: "Sequence[Step]") -> Table:
+    """Return a session as it evolves: each event with the stage, the risk, the top blocker and the advice after it."""
+    table = Table(title=escape(title), title_justify="left")
+    table.add_column("#", justify="right")
+    table.add_column("Time", justify="right")
+    for header in ("Event", "Stage", "Risk", "Top blocker", "Recommendation"):
+        table.add_column(header, overflow="fold")
+    for step in steps:
+        table.add_row(*_cells(step))
+    return table
+
+
+def _cells(step: "Step") -> tuple[str, ...]:
+    seconds = (step.event.occurred_at_us - step.session.events[0].occurred_at_us) // 1_000_000
+    place = (str(step.number), f"{seconds // 60}:{seconds % 60:02}", escape(step.event.name))
+    if step.advice is None:
+        return (*place, "", "", "", "[dim]nothing to predict any more[/dim]")
+    advice = step.advice
+    top = advice.blockers[0] if advice.blockers else None
+    blocker = "[dim]none stands out[/dim]"
+    if top is not None:
+        blocker = f"{escape(top.friction.lower())} ({top.share:.0%})"
+        blocker += f": {escape(top.evidence[0].phrase)}" if top.evidence else ""
+    advised = f"[dim]nothing ({escape(advice.reason.replace('_', ' '))})[/dim]"
+    if advice.recommendation is not None:
+        advised = f"[bold]{escape(advice.recommendation.intervention)}[/bold]"
+    return (*place, escape(advice.stage or "-"), _risk(advice.risk), blocker, advised)
+
+
+def _risk(risk: float) -> str:
+    filled = round(risk * _RISK_BAR)
+    colour = "green" if risk < 1 / 3 else "yellow" if risk < 2 / 3 else "red"
+    return f"[{colour}]{'█' * filled}[/{colour}][dim]{'░' * (_RISK_BAR - filled)}[/dim] {risk:.0%}"

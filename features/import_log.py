@@ -1,0 +1,111 @@
+"""Write a log of another schema in the canonical columns."""
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from features.raw_log import LogError, open_raw
+from features.read_log import ReadSummary
+from features.source import CANONICAL_COLUMNS, Source
+from features.staging import Progress, create_canonical, refusal_sql
+
+_MALFORMED_CSV = "the line is no CSV row of the header's columns"
+
+
+def import_log(
+    source: Source,
+    path: Path,
+    out: Path,
+    *,
+    quarantine: Path | None = None,
+    memory_gb: float = 3.0,
+    threads: int = 2,
+    progress: Progress = lambda _phase, _fraction: None,
+    now: datetime | None = None,
+) -> ReadSummary:
+    """Write the events as Parquet, in their order, and refused rows with their reasons to ``quarantine``.
+
+    Duplicates are kept: they are told apart when the log is read. ``out`` appears only when it is complete. Raises
+    :class:`LogError`.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(f".{out.name}.unfinished")
+    with tempfile.TemporaryDirectory(prefix="dropoff-") as folder:
+        configuration = {"threads": threads, "memory_limit": f"{memory_gb}GB", "temp_directory": folder}
+        try:
+            with duckdb.connect(config=configuration) as connection:
+                connection.execute("SET TimeZone = 'UTC'")
+                progress("opening", 0.0)
+                raw = open_raw(connection, path, source)
+                create_canonical(connection, raw, source)
+                progress("checking and writing", 0.0)
+                _refuse(connection, now or datetime.now(UTC), is_csv=raw.format == "csv")
+                _write(connection, unfinished)
+                summary = _summarise(connection, unfinished, path)
+                if quarantine is not None and summary.quarantined:
+                    quarantine.parent.mkdir(parents=True, exist_ok=True)
+                    connection.execute(f"COPY (FROM refused ORDER BY row) TO {_text(quarantine)} (FORMAT json)")
+            unfinished.replace(out)
+        except duckdb.Error as error:
+            raise LogError(f"{path} cannot be imported: {str(error).strip().splitlines()[0][:300]}") from error
+        finally:
+            unfinished.unlink(missing_ok=True)
+    return summary
+
+
+def _refuse(connection: duckdb.DuckDBPyConnection, now: datetime, *, is_csv: bool) -> None:
+    """Create the view ``checked`` and the table ``refused``."""
+    empty = ", ".join(f"nullif({name}, '') AS {name}" for name in ("session_id", "user_id", "channel", "device"))
+    empty += ", nullif(source, '') AS source, nullif(campaign, '') AS campaign"
+    empty += ", coalesce(nullif(visitor_id, ''), nullif(user_id, '')) AS visitor_id"
+    connection.execute(
+        f"CREATE VIEW checked AS SELECT * REPLACE ({empty}), {refusal_sql(now)} AS reason FROM canonical"
+    )
+    connection.execute(
+        "CREATE TABLE refused AS SELECT reason, position AS row, left(raw_row, 100000) AS content FROM checked "
+        "WHERE reason IS NOT NULL"
+    )
+    if is_csv:
+        connection.execute(
+            f"INSERT INTO refused SELECT '{_MALFORMED_CSV.replace(chr(39), chr(39) * 2)}', line, first(csv_line) "
+            "FROM reject_errors GROUP BY file_id, line"
+        )
+
+
+def _write(connection: duckdb.DuckDBPyConnection, unfinished: Path) -> None:
+    times = {name: f"make_timestamptz({name}_us) AS {name}" for name in ("occurred_at", "received_at")}
+    columns = ", ".join(times.get(name, name) for name in CANONICAL_COLUMNS)
+    connection.execute(
+        f"COPY (SELECT {columns} FROM checked WHERE reason IS NULL) TO {_text(unfinished)} (FORMAT parquet)"
+    )
+
+
+def _summarise(connection: duckdb.DuckDBPyConnection, written: Path, path: Path) -> ReadSummary:
+    reasons = dict(
+        connection.execute("SELECT reason, count(*) AS n FROM refused GROUP BY reason ORDER BY n DESC").fetchall()
+    )
+    used, visitors, first_at_us, last_at_us = connection.execute(
+        "SELECT count(*), count(DISTINCT visitor_id), epoch_us(min(occurred_at)), epoch_us(max(occurred_at)) "
+        f"FROM read_parquet({_text(written)})"
+    ).fetchall()[0]
+    quarantined = sum(reasons.values())
+    if not used:
+        told = "; ".join(f"{reason} ({count:,} rows)" for reason, count in reasons.items()) or "it has no rows"
+        raise LogError(f"{path} holds no usable event: {told}")
+    return ReadSummary(
+        read=used + quarantined,
+        used=used,
+        deduplicated=0,
+        quarantined=quarantined,
+        reasons=reasons,
+        unknown_events={},
+        visitors=visitors,
+        first_at_us=first_at_us,
+        last_at_us=last_at_us,
+    )
+
+
+def _text(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
