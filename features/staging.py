@@ -145,7 +145,7 @@ def refusal_sql(now: datetime) -> str:
         WHEN {has_nul} THEN 'a name or an id holds a NUL byte'
         WHEN length(name) > {MAX_NAME_LENGTH} THEN 'the event name is longer than {MAX_NAME_LENGTH} characters'
         WHEN {too_long} THEN 'an id is longer than {MAX_ID_LENGTH} characters'
-        WHEN octet_length(CAST(properties AS BLOB)) > {MAX_PROPERTIES_BYTES} THEN 'the properties are larger than 1 MB'
+        WHEN strlen(properties) > {MAX_PROPERTIES_BYTES} THEN 'the properties are larger than 1 MB'
         WHEN properties IS NOT NULL AND NOT json_valid(properties) THEN 'the properties are not JSON'
         WHEN properties IS NOT NULL AND json_type(properties) <> 'OBJECT' THEN 'the properties are no JSON object'
         END"""
