@@ -72,21 +72,21 @@ class Value:
     def __repr__(self) -> str:
         match self.kind:
             case ValueKind.NUMBER:
-                return f'prop("{self.name}")'
+                return f"prop({_quote(self.name)})"
             case ValueKind.KEY:
-                return f'key("{self.name}")'
+                return f"key({_quote(self.name)})"
             case _:
                 return self.kind.name.lower()
 
 
 def prop(name: str) -> Value:
     """Return the property ``name`` as a number: numbers, true/false as 1/0 and numeric text; NaN for anything else."""
-    return Value(ValueKind.NUMBER, name)
+    return Value(ValueKind.NUMBER, _property(name, "prop"))
 
 
 def key(name: str) -> Value:
     """Return the property or context column ``name`` as an identity that can be compared but not ordered."""
-    return Value(ValueKind.KEY, name)
+    return Value(ValueKind.KEY, _property(name, "key"))
 
 
 ONE = Value(ValueKind.ONE)
@@ -113,27 +113,33 @@ class EventFilter:
 
     def within(self, seconds: float, *, of: str | tuple[str, ...]) -> "EventFilter":
         """Keep events at most ``seconds`` after the latest earlier event named ``of``."""
-        if not seconds > 0:
+        names = _names((of,) if isinstance(of, str) else of, "within(..., of=...)")
+        if not _is_number(seconds) or not seconds > 0:
             raise DeclarationError(f"within({seconds!r}, ...) needs a positive number of seconds")
+        if self.starts_session:
+            raise DeclarationError("session_start is not narrowed down; use on('name').within(...)")
         if self.near is not None:
             raise DeclarationError("within(...) may be given once; declare two features and subtract them")
-        return replace(self, near=(float(seconds), (of,) if isinstance(of, str) else tuple(of)))
+        return replace(self, near=(float(seconds), names))
 
     def __repr__(self) -> str:
         if self.starts_session:
             return "session_start"
-        names = ", ".join(f'"{name}"' for name in self.names)
+        names = ", ".join(_quote(name) for name in self.names)
         bounds = "".join(f", {name}={_show_bound(low, high)}" for name, low, high in self.bounds)
         text = f"on({names}{bounds})" if bounds else names if len(self.names) == 1 else f"on({names})"
         if not self.names:
             text = f"any_event.where({bounds[2:]})" if bounds else "any_event"
         if self.near is not None:
-            of = ", ".join(f'"{name}"' for name in self.near[1])
-            text = (text if bounds or not self.names else f"on({names})") + f".within({self.near[0]:g}, of={of})"
+            of = ", ".join(_quote(name) for name in self.near[1])
+            of = of if len(self.near[1]) == 1 else f"({of})"
+            text = (text if bounds or not self.names else f"on({names})") + f".within({_show(self.near[0])}, of={of})"
         return text
 
     def where(self, **bounds: Bound) -> "EventFilter":
         """Keep events whose numeric properties equal a number or lie in an inclusive ``(low, high)``."""
+        if self.starts_session and bounds:
+            raise DeclarationError("session_start is not narrowed down; use on('name', ...) for bounds")
         return replace(self, bounds=self.bounds + tuple(_bound(name, bound) for name, bound in bounds.items()))
 
 
@@ -145,7 +151,7 @@ def on(*names: str, **bounds: Bound) -> EventFilter:
     """
     if not names:
         raise DeclarationError("on() needs at least one event name; use any_event to listen to all of them")
-    return EventFilter(names).where(**bounds)
+    return EventFilter(_names(names, "on(...)")).where(**bounds)
 
 
 any_event = EventFilter()
@@ -186,14 +192,22 @@ class Scan(Expression):
     half_life: float = math.nan
     among: EventFilter | None = None
 
+    def __post_init__(self) -> None:
+        # Either would be missing for ever, in silence.
+        if self.value == absence and not self.on.starts_session:
+            raise DeclarationError(f"{self!r} is never known: write {self.kind.name.lower()}(absence, session_start)")
+        if self.value in (gap, position) and self.on.starts_session:
+            raise DeclarationError(f"{self!r} is never known: session_start has no {self.value!r}; use any_event")
+
     def __repr__(self) -> str:
         arguments = []
-        if self.value != ONE:
-            arguments.append(repr(self.value))
-        if self.value == ONE or self.on != any_event:
-            arguments.append(repr(self.on) if self.value == ONE else f"on={self.on!r}")
         if self.kind is ScanKind.RECENT:
-            arguments.append(f"half_life={self.half_life:g}")
+            arguments = [repr(self.on), f"half_life={_show(self.half_life)}"]
+            arguments += [f"value={self.value!r}"] if self.value != ONE else []
+        elif self.value == ONE:
+            arguments.append(repr(self.on))
+        else:
+            arguments += [repr(self.value), *([f"on={self.on!r}"] if self.on != any_event else [])]
         if self.among is not None:
             arguments.append(f"among={self.among!r}")
         if self.per != "session":
@@ -226,9 +240,17 @@ class Combination(Expression):
     left: Expression
     right: Expression
 
+    def __post_init__(self) -> None:
+        for part in self.parts():
+            if isinstance(part, Scan) and part.value.kind is ValueKind.KEY and part.kind is not ScanKind.DISTINCT:
+                raise DeclarationError(
+                    f"{part!r} is an identity and cannot be subtracted or divided: read a number with prop(...)"
+                )
+
     def __repr__(self) -> str:
         right = f"({self.right!r})" if isinstance(self.right, Combination) else repr(self.right)
-        return f"{self.left!r} {self.operator} {right}"
+        ambiguous = isinstance(self.left, Combination) and self.left.operator != self.operator
+        return f"{f'({self.left!r})' if ambiguous else repr(self.left)} {self.operator} {right}"
 
     def parts(self) -> tuple[Expression, ...]:
         """Return the two operands."""
@@ -260,12 +282,12 @@ def mean(value: Value, on: On = any_event, *, per: Per = "session") -> Scan:
 
 def last(value: Value, on: On = any_event, *, per: Per = "session") -> Scan:
     """Latest value that is not missing; NaN before the first."""
-    return Scan(ScanKind.LAST, value, _filter(on), _per(per))
+    return Scan(ScanKind.LAST, _value(value, "last"), _filter(on), _per(per))
 
 
 def first(value: Value, on: On = any_event, *, per: Per = "session") -> Scan:
     """Earliest value that is not missing; NaN before it."""
-    return Scan(ScanKind.FIRST, value, _filter(on), _per(per))
+    return Scan(ScanKind.FIRST, _value(value, "first"), _filter(on), _per(per))
 
 
 def peak(value: Value, on: On = any_event, *, per: Per = "session") -> Scan:
@@ -290,7 +312,7 @@ def since_first(on: On, *, per: Per = "session") -> Scan:
 
 def recent(on: On, *, half_life: float, value: Value = ONE, per: Per = "session") -> Scan:
     """Count, or sum of ``value``, in which each event's weight halves every ``half_life`` seconds."""
-    if not (half_life > 0 and math.isfinite(half_life)):
+    if not (_is_number(half_life) and half_life > 0 and math.isfinite(half_life)):
         raise DeclarationError(f"recent(..., half_life={half_life!r}) needs a positive number of seconds")
     if value != ONE:
         _number(value, "recent")
@@ -320,7 +342,7 @@ def streak(on: On, *, among: On | None = None, per: Per = "session") -> Scan:
 
 def distinct(value: Value, on: On = any_event, *, per: Per = "session") -> Scan:
     """How many different values; 0 before the first. ``prop`` is read as ``key``, so text counts too."""
-    identity = key(value.name) if value.kind is ValueKind.NUMBER else value
+    identity = key(value.name) if _value(value, "distinct").kind is ValueKind.NUMBER else value
     return Scan(ScanKind.DISTINCT, identity, _filter(on), _per(per))
 
 
@@ -365,13 +387,34 @@ def _per(per: str) -> Per:
 
 
 def _number(value: Value, scan: str) -> Value:
-    if not isinstance(value, Value):
-        raise DeclarationError(f"{scan}({value!r}) needs a value: write {scan}(prop({value!r}))")
-    if value.kind is ValueKind.KEY:
+    if _value(value, scan).kind is ValueKind.KEY:
         raise DeclarationError(f"{scan}({value!r}) needs a number: write {scan}(prop('{value.name}'))")
+    return value
+
+
+def _value(value: object, scan: str) -> Value:
+    if not isinstance(value, Value):
+        wanted = repr(value) if isinstance(value, str) else "'name'"
+        raise DeclarationError(f"{scan}({value!r}) needs a value: write {scan}(prop({wanted}))")
     if value.kind is ValueKind.ONE:
         raise DeclarationError(f"{scan}() needs a value to read: write {scan}(prop('name'))")
     return value
+
+
+def _property(name: object, reader: str) -> str:
+    if not isinstance(name, str) or not name or '"' in name:
+        raise DeclarationError(f"{reader}({name!r}) needs the name of a property, in which no double quote may stand")
+    return name
+
+
+def _names(names: object, where: str) -> tuple[str, ...]:
+    if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) and name for name in names):
+        raise DeclarationError(f"{where} takes event names: write them as text, for example 'page_view'")
+    return tuple(names)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _bound(name: str, bound: object) -> tuple[str, float, float]:
@@ -380,7 +423,8 @@ def _bound(name: str, bound: object) -> tuple[str, float, float]:
         high = math.inf if bound[1] is None else bound[1]
     else:
         low = high = bound
-    if isinstance(low, bool) or not isinstance(low, int | float) or not isinstance(high, int | float):
+    _property(name, "prop")
+    if not _is_number(low) or not _is_number(high):
         raise DeclarationError(f"{name}={bound!r} is no bound: write a number or an inclusive pair such as (3, None)")
     if not low <= high:
         raise DeclarationError(f"{name}={bound!r} lets nothing through: the first number must not exceed the second")
@@ -389,6 +433,15 @@ def _bound(name: str, bound: object) -> tuple[str, float, float]:
 
 def _show_bound(low: float, high: float) -> str:
     if low == high:
-        return f"{low:g}"
-    show = [("None" if math.isinf(limit) else f"{limit:g}") for limit in (low, high)]
+        return _show(low)
+    show = [("None" if math.isinf(limit) else _show(limit)) for limit in (low, high)]
     return f"({show[0]}, {show[1]})"
+
+
+def _show(number: float) -> str:
+    # Short where that is the number itself; scans that differ must never read alike, since equal ones share state.
+    return f"{number:g}" if float(f"{number:g}") == number else repr(number)
+
+
+def _quote(name: str) -> str:
+    return f'"{name}"' if '"' not in name and "\\" not in name else repr(name)

@@ -61,7 +61,7 @@ class Feature:
         try:
             fields = [name for _, name, _, _ in string.Formatter().parse(self.phrase) if name is not None]
             text = say(self.phrase, 1.0)
-        except (ValueError, IndexError, KeyError) as error:
+        except (ValueError, LookupError, AttributeError, TypeError) as error:
             raise DeclarationError(
                 f"feature {self.name!r}: the phrase {self.phrase!r} does not format a number ({error}): "
                 "write for example '{:.0f} form errors'"
