@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from features.events import Event, FloatArray
-from features.plan import UNKNOWN_CODE, Plan
+from features.plan import Plan
 from features.scan import Value, ValueKind
 from features.table import CONTEXT_COLUMNS
 
@@ -59,7 +59,7 @@ def key(value: object) -> float:
 def encode_event(plan: Plan, event: Event) -> EncodedEvent:
     """Return the event in the plan's codes and columns."""
     values = np.array([_read(column, event) for column in plan.columns], np.float64)
-    return EncodedEvent(event.event_id, event.occurred_at_us, plan.codes.get(event.name, UNKNOWN_CODE), values)
+    return EncodedEvent(event.event_id, event.occurred_at_us, plan.code_of(event.name), values)
 
 
 def _read(column: Value, event: Event) -> float:

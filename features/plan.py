@@ -100,6 +100,11 @@ class Plan:
     register_count: int
     fingerprint: str
 
+    def code_of(self, name: str) -> int:
+        """Return the code of an event name: its own, that of undeclared names, or that of what was shown."""
+        undeclared = TREATMENT_CODE if name.startswith(TREATMENT_PREFIX) else UNKNOWN_CODE
+        return self.codes.get(name, undeclared)
+
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Feature names in column order."""

@@ -9,11 +9,11 @@ import duckdb
 
 from features.encode import NUMERIC_TEXT
 from features.events import US_PER_SECOND
-from features.plan import Plan
+from features.plan import TREATMENT_CODE, UNKNOWN_CODE, Plan
 from features.raw_log import LogError, RawLog
 from features.scan import Value, ValueKind
 from features.source import CANONICAL_COLUMNS, Source
-from features.table import CONTEXT_COLUMNS
+from features.table import CONTEXT_COLUMNS, TREATMENT_PREFIX
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST_AHEAD = timedelta(days=1)
@@ -77,7 +77,7 @@ def stage(connection: duckdb.DuckDBPyConnection, plan: Plan, folder: Path, batch
         f"""COPY (
             SELECT position, reason, CASE WHEN {good} THEN NULL ELSE left(raw_row, 100000) END AS raw_row,
                 event_id, session_id, visitor_id, user_id, channel, device, source, campaign,
-                occurred_at_us, received_at_us, coalesce(code, 0) AS code,
+                occurred_at_us, received_at_us, {code_sql("name")} AS code,
                 CASE WHEN code IS NULL THEN name END AS unknown_name {read},
                 CASE WHEN {good} THEN CAST(hash(visitor_id) % {bucket_count} AS INTEGER) ELSE {BAD_BUCKET} END AS bucket
             FROM (
@@ -149,6 +149,12 @@ def refusal_sql(now: datetime) -> str:
         WHEN properties IS NOT NULL AND NOT json_valid(properties) THEN 'the properties are not JSON'
         WHEN properties IS NOT NULL AND json_type(properties) <> 'OBJECT' THEN 'the properties are no JSON object'
         END"""
+
+
+def code_sql(name: str) -> str:
+    """Return the SQL twin of ``Plan.code_of`` over a name joined to the table ``codes``."""
+    undeclared = f"CASE WHEN starts_with({name}, '{TREATMENT_PREFIX}') THEN {TREATMENT_CODE} ELSE {UNKNOWN_CODE} END"
+    return f"coalesce(code, {undeclared})"
 
 
 def _encoded(column: Value, plan: Plan) -> str:
