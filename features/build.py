@@ -12,10 +12,14 @@ def build(plan: Plan, log: EncodedLog, cutoffs: Cutoffs, out: FloatArray | None 
     """Return the features at each cutoff, (R, F); NaN means "has not happened", categories are raw keys.
 
     ``out``, where given, is filled and returned: fresh memory costs as much as the features. Raises ValueError for
-    cutoffs out of order, outside their session, or before an event that they have seen.
+    cutoffs out of order, outside their session, or before an event that they have seen, and for an ``out`` of another
+    shape.
     """
     _check(log, cutoffs)
-    rows = np.empty((len(cutoffs), len(plan.feature_names)), np.float64) if out is None else out
+    shape = (len(cutoffs), len(plan.feature_names))
+    rows = np.empty(shape, np.float64) if out is None else out
+    if rows.shape != shape:
+        raise ValueError(f"out has the shape {rows.shape}; these cutoffs and features need {shape}")
     if len(cutoffs):
         kernel.replay(
             plan.arrays,
@@ -35,6 +39,8 @@ def build(plan: Plan, log: EncodedLog, cutoffs: Cutoffs, out: FloatArray | None 
 
 def every_event(log: EncodedLog, step: int = 1) -> Cutoffs:
     """Return a cutoff right after every ``step``-th event of each session, at that event's time."""
+    if step < 1:
+        raise ValueError(f"every_event(..., step={step}) needs a step of at least 1")
     counts = np.diff(log.starts)
     rows_of = counts // step
     session = np.repeat(np.arange(log.session_count), rows_of)

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -73,6 +74,10 @@ class LiveSession:
         """Return the features (R, F) at several ``(events seen, moment)``, in ascending order, in one pass."""
         if not moments or min(moments)[0] < 1:
             raise ValueError(f"session {self.session_id!r} has no event at or before that moment")
+        if any(after > len(self) or at_us < self._order[after - 1][0] for after, at_us in moments):
+            raise ValueError(f"session {self.session_id!r} had not seen so many events by that moment")
+        if any(later < former for former, later in pairwise(moments)):
+            raise ValueError("the moments of a session must be in ascending order")
         plan = self.plan.arrays
         carried_cells, carried_generations, carried_seen = self._carry(earlier)
         cells, generations, seen = carried_cells.copy(), carried_generations.copy(), carried_seen.copy()
