@@ -29,6 +29,8 @@ MISSING_NONE, MISSING_ZERO, MISSING_NAN, CATEGORICAL = 0, 1, 2, 3
 _MISSING = {"None": MISSING_NONE, "Zero": MISSING_ZERO, "NaN": MISSING_NAN}
 # LightGBM's kZeroThreshold.
 ZERO_THRESHOLD = 1e-35
+# JSON has no infinity: LightGBM writes this for a split of all that is known from what is missing.
+INFINITE_THRESHOLD = 1e300
 
 
 class UnsupportedModel(ValueError):
@@ -175,7 +177,9 @@ def _split(node: dict[str, Any]) -> _Split:
         return _Split(feature, CATEGORICAL, False, math.nan, categories)
     if node["decision_type"] != "<=":
         raise UnsupportedModel(f"a split decides by {node['decision_type']!r}")
-    return _Split(feature, _MISSING[node["missing_type"]], bool(node["default_left"]), float(node["threshold"]), ())
+    threshold = float(node["threshold"])
+    threshold = math.inf if threshold >= INFINITE_THRESHOLD else threshold
+    return _Split(feature, _MISSING[node["missing_type"]], bool(node["default_left"]), threshold, ())
 
 
 def _count(node: dict[str, Any]) -> int:

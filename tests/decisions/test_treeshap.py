@@ -58,6 +58,16 @@ def test_contributions_are_lightgbms_own(
     np.testing.assert_allclose(explainer.base + contributions.sum(axis=1), margins, atol=1e-9, rtol=0)
 
 
+def test_infinity_is_known_where_a_split_parts_the_missing_from_the_known() -> None:
+    booster, rows = train(663, {"num_leaves": 5, "max_depth": 5})
+    strange = rows[:2].copy()
+    strange[:, 1] = [np.inf, -np.inf]
+    margins, contributions = TreeExplainer.of(booster).explain(strange)
+    expected = np.asarray(booster.predict(strange, pred_contrib=True))
+    np.testing.assert_allclose(contributions, expected[:, :-1], atol=1e-9, rtol=0)
+    np.testing.assert_allclose(margins, booster.predict(strange, raw_score=True), atol=1e-9, rtol=0)
+
+
 def test_a_stump_of_one_leaf_contributes_nothing() -> None:
     rows = np.random.default_rng(0).normal(size=(50, 2))
     booster = lightgbm.train(
