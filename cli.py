@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, cast
 
 import typer
 
@@ -25,7 +25,7 @@ _SPEAK_FOR_THEMSELVES = frozenset(
     {"features", "journeys", "decisions", "storage", "training", "serving", "demo", "mlflow", "duckdb"}
 )
 # Typer carries its own click, or uses another; all that it raises about arguments is one of these.
-_UsageError = typer.BadParameter.__base__
+_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 _INTERRUPTED = 130
 _MLRUNS = Path("mlruns")
 

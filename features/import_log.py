@@ -33,9 +33,10 @@ def import_log(
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f".{out.name}.unfinished")
     with tempfile.TemporaryDirectory(prefix="dropoff-") as folder:
-        configuration = {"threads": threads, "memory_limit": f"{memory_gb}GB", "temp_directory": folder}
         try:
-            with duckdb.connect(config=configuration) as connection:
+            with duckdb.connect(
+                config={"threads": threads, "memory_limit": f"{memory_gb}GB", "temp_directory": folder}
+            ) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 progress("opening", 0.0)
                 raw = open_raw(connection, path, source)
