@@ -42,7 +42,7 @@ class Settings:
     num_leaves: int = 15
     max_depth: int = 5
     min_data_in_leaf: int = 100
-    feature_fraction: float = 0.6
+    feature_fraction: float = 0.4
     bagging_fraction: float = 0.8
     lambda_l2: float = 5.0
     session_weighting: float = 0.5

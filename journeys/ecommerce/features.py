@@ -28,7 +28,9 @@ from features.scan import (
 )
 from features.table import Feature
 
-PROGRESS = on("add_to_cart", "begin_checkout", "submit_address", "choose_payment_method", "submit_payment")
+PROGRESS = on(
+    "add_to_wishlist", "add_to_cart", "begin_checkout", "submit_address", "choose_payment_method", "submit_payment"
+)
 TROUBLE = on("form_error", "payment_failed", "page_error", "rage_click", "dead_click")
 RAGE_AFTER_TROUBLE = on("rage_click").within(30, of=("form_error", "payment_failed", "page_error", "dead_click"))
 DOUBT = on(
@@ -37,6 +39,7 @@ DOUBT = on(
     "view_privacy_policy",
     "view_reviews",
     "view_size_guide",
+    "zoom_image",
     "open_help",
     "open_chat",
     "try_coupon",
@@ -44,7 +47,7 @@ DOUBT = on(
 )
 SOLD_OUT = on("view_product", in_stock=0)
 BASKET, PRICE, PRODUCT = prop("basket_value"), prop("price"), prop("product")
-LOAD, DELIVERY_DAYS, CATEGORY = prop("load_seconds"), prop("delivery_days"), prop("category")
+LOAD, DELIVERY_DAYS = prop("load_seconds"), prop("delivery_days")
 EDITS_PER_FIELD = count("edit_field") / distinct(prop("field"), "edit_field")
 METHODS_TRIED = distinct(prop("method"), "choose_payment_method")
 SHIPPING_SHARE = last(prop("shipping"), "view_shipping") / last(BASKET)
@@ -71,12 +74,13 @@ CONTEXT = (
     Feature("weekday", weekday, Friction.NONE, "day of the week"),
     Feature("visits", count(session_start, per="visitor"), Friction.NONE, "{:visit|visits} with this one"),
     Feature("earlier_purchases", count("purchase", per="visitor"), Friction.NONE, "{:earlier order|earlier orders}"),
+    Feature("items_ever", count("add_to_cart", per="visitor"), Friction.NONE, "{:item|items} put into a basket so far"),
+    Feature("checkouts_ever", count("begin_checkout", per="visitor"), Friction.NONE, "{:checkout|checkouts} so far"),
+    Feature("events_ever", count(any_event, per="visitor"), Friction.NONE, "{:event|events} in all visits"),
     Feature("absence_seconds", last(absence, session_start, per="visitor"), Friction.NONE, "back after {:duration}"),
     Feature("basket_value", last(BASKET), Friction.NONE, "{:,.2f} euros in the basket"),
     Feature("doubt_age_seconds", since(DOUBT), Friction.NONE, "last looked something up {:duration} ago"),
     Feature("cart_additions", count("add_to_cart"), Friction.NONE, "{:item|items} put into the basket"),
-    Feature("wishlist_additions", count("add_to_wishlist"), Friction.NONE, "{:product|products} kept for later"),
-    Feature("image_zooms", count("zoom_image"), Friction.NONE, "{:picture|pictures} enlarged"),
     Feature("tab_switches", count("hide_tab"), Friction.NONE, "left for another tab {:times}"),
     Feature("scroll_depth", peak(prop("depth"), "scroll"), Friction.NONE, "scrolled through up to {:.0%} of a page"),
     Feature("log_ins", count("log_in"), Friction.NONE, "signed in {:times}"),
@@ -111,7 +115,6 @@ OBSTACLES = (
     Feature("checkout_seconds", since_first("begin_checkout"), Friction.EFFORT, "checking out for {:duration}"),
     # Information gap: how to decide, and what is not known.
     Feature("products_viewed", distinct(PRODUCT, "view_product"), Friction.CHOICE, "{:product|products} seen"),
-    Feature("categories_viewed", distinct(CATEGORY, "view_category"), Friction.CHOICE, "{:category|categories} seen"),
     Feature("views_per_product", VIEWS_PER_PRODUCT, Friction.CHOICE, "each product opened {:times}"),
     Feature("comparisons", count("compare_products"), Friction.CHOICE, "compared products {:times}"),
     Feature("help_requests", count(on("open_help", "open_chat")), Friction.INFORMATION, "looked for help {:times}"),

@@ -1,0 +1,78 @@
+"""Properties of simulated events as columns of JSON text."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from features.events import IntArray
+
+Whole = NDArray[np.signedinteger]
+Real = NDArray[np.floating]
+"""Numbers of any width: what is drawn is kept as narrow as it may be."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn for M events of one name; each array is (M,)."""
+
+    mark: IntArray
+    noise: Real
+    """Uniform numbers."""
+    product: IntArray
+    price: Real
+    basket: Real
+    items: IntArray
+    device: IntArray
+    campaign: IntArray
+    remedy: IntArray
+    propensity: Real
+
+
+@dataclass(frozen=True)
+class Words:
+    """Text values as an index into few words."""
+
+    index: IntArray
+    words: tuple[str, ...]
+
+
+Column = NDArray[np.generic] | Words
+Property = Callable[[Drawn], Column]
+
+
+def choice(*words: str) -> Property:
+    """Return a property that is one of some words, evenly."""
+    return lambda drawn: Words((drawn.noise * len(words)).astype(np.int64), words)
+
+
+def by_mark(*values: float) -> Property:
+    """Return a property that the telling mark decides."""
+    return lambda drawn: np.array(values)[drawn.mark]
+
+
+def json_text(columns: Mapping[str, Column], count: int) -> pa.Array:
+    """Return ``count`` JSON objects as text; a NaN leaves its property out."""
+    pieces: list[pa.Array | pa.Scalar] = []
+    for name, column in columns.items():
+        lead = ("{" if not pieces else ",") + f'"{name}":'
+        values = _texts(column)
+        piece = pc.binary_join_element_wise(pa.scalar(lead), values, pa.scalar(""))
+        pieces.append(pc.fill_null(piece, ""))
+    if not pieces:
+        return pa.array(["{}"] * count)
+    return pc.binary_join_element_wise(*pieces, pa.scalar("}"), pa.scalar(""))
+
+
+def _texts(column: Column) -> pa.Array:
+    if isinstance(column, Words):
+        return pa.array([f'"{word}"' for word in column.words]).take(pa.array(column.index))
+    if column.dtype.kind == "f":
+        rounded = np.round(column.astype(np.float64), 4)
+        missing = np.isnan(rounded)
+        whole = pa.array(rounded, mask=missing)
+        return pc.cast(whole, pa.string())
+    return pc.cast(pa.array(column), pa.string())

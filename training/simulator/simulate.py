@@ -1,0 +1,124 @@
+"""Simulate a log of sessions and the truth about each."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from features.events import US_PER_SECOND, FloatArray
+from training.simulator.dynamics import reach_goal, step_odds
+from training.simulator.log import to_events, to_truth
+from training.simulator.people import DAY_SECONDS, Visits, draw_visits
+from training.simulator.shop import SHOP
+from training.simulator.walk import Walks, walk
+from training.simulator.world import Rules, World, compile_world
+
+WORLDS = {SHOP.journey: SHOP}
+FIRST_DAY = datetime(2026, 3, 2, tzinfo=UTC)
+"""A Monday; with 28 days the clocks of Europe change on the last but one day."""
+CHUNK_SESSIONS = 50_000
+TIES = 0.012
+
+
+class SimulationError(ValueError):
+    """What is to be simulated makes no sense; one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some sessions as drawn, without the flaws of a log."""
+
+    first_session: int
+    visits: Visits
+    walks: Walks
+    rng: np.random.Generator
+    """For what is drawn next, such as the flaws."""
+
+
+def world_of(journey: str) -> World:
+    """Return the world behind a journey; raises :class:`SimulationError`."""
+    if journey not in WORLDS:
+        raise SimulationError(f"no world is simulated for {journey!r}; there is one for {', '.join(WORLDS)}")
+    return WORLDS[journey]
+
+
+def simulate(
+    journey: str,
+    *,
+    sessions: int,
+    seed: int,
+    out: Path,
+    days: float = 28.0,
+    progress: Callable[[str, float], None] = lambda _phase, _fraction: None,
+) -> None:
+    """Write ``out/events/*.parquet`` in the canonical columns and ``out/truth.parquet``.
+
+    An earlier simulation in ``out`` is replaced. Raises :class:`SimulationError`.
+    """
+    world = world_of(journey)
+    events, truth = out / "events", out / "truth.parquet"
+    if events.exists() and any(file.suffix != ".parquet" for file in events.iterdir()):
+        raise SimulationError(f"{events} holds something else; give an empty folder")
+    shutil.rmtree(events, ignore_errors=True)
+    events.mkdir(parents=True)
+    rules = compile_world(world)
+    writer: pq.ParquetWriter | None = None
+    try:
+        for number, chunk in enumerate(draw(world, sessions=sessions, seed=seed, days=days)):
+            progress(f"simulating {sessions:,} sessions", min(number * CHUNK_SESSIONS / sessions, 0.99))
+            table = to_events(world, chunk.visits, chunk.walks, chunk.first_session, chunk.rng)
+            pq.write_table(table, events / f"part-{number:05}.parquet", compression="zstd")
+            odds = starting_odds(rules, chunk.visits)
+            known = to_truth(world, chunk.visits, chunk.walks, odds, chunk.first_session)
+            writer = writer or pq.ParquetWriter(truth, known.schema)
+            writer.write_table(known)
+    finally:
+        if writer is not None:
+            writer.close()
+    progress(f"simulating {sessions:,} sessions", 1.0)
+
+
+def draw(world: World, *, sessions: int, seed: int, days: float = 28.0) -> Iterator[Chunk]:
+    """Yield the sessions chunk by chunk; the same seed gives the same sessions."""
+    if sessions < 1:
+        raise SimulationError("simulate at least one session")
+    if not days > 0:
+        raise SimulationError("simulate a log of more than zero days")
+    rules = compile_world(world)
+    start_us = int(FIRST_DAY.timestamp()) * US_PER_SECOND
+    change_us = start_us + int(np.floor(days / 2 + 1) * DAY_SECONDS * US_PER_SECOND)
+    basket_codes = np.array(
+        [world.names.index(name) if name in world.names else -1 for name in ("view_product", "add_to_cart")]
+        + [world.names.index("remove_from_cart") if "remove_from_cart" in world.names else -1]
+    )
+    first_person = 0
+    for number, first in enumerate(range(0, sessions, CHUNK_SESSIONS)):
+        rng = np.random.default_rng([seed, number])
+        visits = draw_visits(
+            world,
+            min(CHUNK_SESSIONS, sessions - first),
+            start_us=start_us,
+            days=days,
+            change_us=change_us,
+            first_person=first_person,
+            rng=rng,
+        )
+        first_person = int(visits.person.max()) + 1
+        yield Chunk(first, visits, walk(rules, visits.setting, TIES, basket_codes, rng), rng)
+
+
+def starting_odds(rules: Rules, visits: Visits) -> FloatArray:
+    """Return each session's true probability (S,) to reach the goal, all latent things known, when it starts."""
+    setting = visits.setting
+    odds = np.empty(visits.session_count)
+    for s in range(visits.session_count):
+        changed, b, c = int(setting.changed[s]), int(setting.blocker[s]), int(setting.kind[s])
+        leave, advance, _own = step_odds(
+            rules, changed, setting.leave[s], setting.advance[s], setting.intent[s], b, c, 0
+        )
+        odds[s] = reach_goal(rules, changed, leave, advance, b, c, 0)[0, 0]
+    return odds

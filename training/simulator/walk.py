@@ -1,0 +1,185 @@
+"""Sessions drawn step by step from the rules of a world."""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from features.events import FloatArray, IntArray
+from training.simulator.dynamics import failure_odds, step_odds
+from training.simulator.properties import Real, Whole
+from training.simulator.world import LEVELS, Rules
+
+MAX_STEPS = 150
+"""No session has more; one in some ten thousand would."""
+STAY, ONWARD, BACK, FOLLOW_UP, SUCCESS, FAILURE, ATTEMPT, SHOWN, START = range(9)
+"""How an event came about; a follow-up and an event shown by the shop tell nothing about the visitor."""
+
+
+class Setting(NamedTuple):
+    """What is given about each of S sessions before it starts."""
+
+    intent: FloatArray
+    kind: IntArray
+    blocker: IntArray
+    changed: IntArray
+    """1 after the policy change."""
+    leave: FloatArray
+    """Log-odds that the visible context adds to leaving."""
+    advance: FloatArray
+    openings: IntArray
+    """(S, 3) codes of the events that the session starts with, -1 for none."""
+
+
+class Walks(NamedTuple):
+    """N events of S sessions; session ``s`` owns ``starts[s]:starts[s + 1]``."""
+
+    starts: IntArray
+    code: Whole
+    gap_us: IntArray
+    """(N,) microseconds since the event before, 0 for a tie."""
+    move: Whole
+    stage: Whole
+    """(N,) where the visitor is after the event."""
+    level: Whole
+    mark: Whole
+    noise: Real
+    """(N,) a uniform number for what the property's value is made of."""
+    product: Whole
+    price: Real
+    basket: Real
+    items: Whole
+    remedy: Whole
+    """(N,) the intervention that has been shown so far, 0 for none."""
+    propensity: Real
+    caused_exit: IntArray
+    """(S,) 1 where the planted blocker made the visitor leave."""
+    converted: IntArray
+    """(S,)"""
+
+
+@numba.njit(cache=True)
+def draw(probabilities: FloatArray, rng: np.random.Generator) -> int:
+    """Return an index drawn from probabilities that sum to one."""
+    point, total = rng.random(), 0.0
+    for index in range(len(probabilities)):
+        total += probabilities[index]
+        if point < total:
+            return index
+    return len(probabilities) - 1
+
+
+@numba.njit(cache=True)
+def walk(rules: Rules, setting: Setting, ties: float, codes: IntArray, rng: np.random.Generator) -> Walks:
+    """Draw S sessions. ``codes`` are those that change the basket: view, add, remove; ``ties`` the share of ties."""
+    sessions = len(setting.intent)
+    most = sessions * (MAX_STEPS + 8)
+    starts = np.zeros(sessions + 1, np.int64)
+    code, move, stage_after = np.empty(most, np.int16), np.empty(most, np.int8), np.empty(most, np.int8)
+    gap_us, level_after, mark = np.empty(most, np.int64), np.empty(most, np.int8), np.empty(most, np.int8)
+    noise, price, basket = np.empty(most, np.float32), np.empty(most, np.float32), np.empty(most, np.float32)
+    product, items, remedy = np.empty(most, np.int32), np.empty(most, np.int16), np.empty(most, np.int8)
+    propensity = np.empty(most, np.float32)
+    caused, converted = np.zeros(sessions, np.int64), np.zeros(sessions, np.int64)
+    stages, view, add, remove = len(rules.advance), codes[0], codes[1], codes[2]
+    n = 0
+    for s in range(sessions):
+        b, c, changed = setting.blocker[s], setting.kind[s], setting.changed[s]
+        stage, level, shown, odds_of = 0, 0, 0, 1.0
+        leave, advance, own = step_odds(
+            rules, changed, setting.leave[s], setting.advance[s], setting.intent[s], b, c, 0
+        )
+        at_product, at_price, in_basket, in_items = -1, 0.0, 0.0, 0
+        pending, start_of, steps = False, n, 0
+        queue = np.full(8, -1, np.int64)
+        how = np.zeros(8, np.int64)
+        waiting = 0
+        for opening in setting.openings[s]:
+            if opening >= 0:
+                queue[waiting], how[waiting] = opening, START
+                waiting += 1
+        going = True
+        while going or waiting > 0:
+            if waiting > 0:
+                event, moved = queue[0], how[0]
+                for place in range(waiting - 1):
+                    queue[place], how[place] = queue[place + 1], how[place + 1]
+                waiting -= 1
+            elif pending:
+                pending = False
+                if rng.random() < failure_odds(rules, b, shown):
+                    event, moved, level = rules.goal[2], FAILURE, LEVELS - 1
+                else:
+                    event, moved, going = rules.goal[1], SUCCESS, False
+                    converted[s] = 1
+            else:
+                steps += 1
+                point = rng.random()
+                if point < leave[stage, level] or steps >= MAX_STEPS:
+                    caused[s] = 1 if point >= own[stage, level] and point < leave[stage, level] else 0
+                    break
+                if point < leave[stage, level] + advance[stage, level]:
+                    level = 0
+                    if stage == stages - 1:
+                        event, moved, pending = rules.goal[0], ATTEMPT, True
+                    else:
+                        stage += 1
+                        event, moved = rules.entry[stage, 0], ONWARD
+                        if rules.entry[stage, 1] >= 0:
+                            queue[waiting], how[waiting] = rules.entry[stage, 1], FOLLOW_UP
+                            waiting += 1
+                        if shown == 0 and rng.random() < rules.decide[stage]:
+                            odds = np.append(1.0, rules.options[stage, 1:].astype(np.float64))
+                            odds /= odds.sum()
+                            chosen = draw(odds, rng)
+                            if chosen > 0:
+                                shown, odds_of = chosen, odds[chosen]
+                                queue[waiting], how[waiting] = len(rules.level) - 3, SHOWN
+                                waiting += 1
+                                answer = rng.random()
+                                if answer < 0.45:
+                                    queue[waiting] = len(rules.level) - (2 if answer < 0.15 else 1)
+                                    how[waiting] = SHOWN
+                                    waiting += 1
+                                leave, advance, own = step_odds(
+                                    rules, changed, setting.leave[s], setting.advance[s], setting.intent[s], b, c, shown
+                                )
+                elif rng.random() < rules.back[stage]:
+                    stage, level = stage - 1, 0
+                    event, moved = rules.back_event[stage + 1], BACK
+                else:
+                    event, moved = draw(rules.emission[changed, stage, b, c], rng), STAY
+                    level = rules.level[event]
+            # Properties.
+            if event == view:
+                at_product = int(rng.integers(0, 400))
+                at_price = 8.99 + 5.0 * (at_product % 23) + (at_product % 7)
+            elif event == add:
+                if at_product < 0:
+                    at_product = int(rng.integers(0, 400))
+                    at_price = 8.99 + 5.0 * (at_product % 23) + (at_product % 7)
+                in_basket += at_price
+                in_items += 1
+            elif event == remove and in_items > 0:
+                in_basket *= (in_items - 1) / in_items
+                in_items -= 1
+            code[n], move[n], stage_after[n], level_after[n] = event, moved, stage, level
+            mark[n] = draw(rules.marks[event, b], rng) if rules.has_marks[event] else 0
+            noise[n], product[n], price[n] = rng.random(), at_product, at_price
+            basket[n], items[n] = in_basket, in_items
+            remedy[n], propensity[n] = shown, odds_of
+            if n == start_of:
+                gap_us[n] = 0
+            elif moved in (FOLLOW_UP, SHOWN, START):
+                gap_us[n] = 0 if rng.random() < ties * 8.0 else int(1e3 * (80.0 + 1400.0 * rng.random()))
+            elif rng.random() < ties:
+                gap_us[n] = 0
+            else:
+                seconds = np.exp(rules.gap_log[stage, b, c] + rules.gap_spread[c] * rng.standard_normal())
+                gap_us[n] = int(1e3 * np.round(1e3 * min(seconds, 1500.0))) + 1_000
+            n += 1
+        starts[s + 1] = n
+    return Walks(
+        starts, code[:n], gap_us[:n], move[:n], stage_after[:n], level_after[:n], mark[:n], noise[:n], product[:n],
+        price[:n], basket[:n], items[:n], remedy[:n], propensity[:n], caused, converted,
+    )  # fmt: skip
