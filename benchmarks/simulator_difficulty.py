@@ -1,0 +1,141 @@
+"""How close the model comes to the best that can be known: its figures beside those of the true-probability filter.
+
+    python -m benchmarks.simulator_difficulty
+
+Trains on a simulated log and compares both on its held-out sessions, after each number of events. The filter knows the
+world's rules and sees the same events; what it reaches is the ceiling. Also: how often plain SHAP values, summed by
+friction category, name the planted blocker in sessions that it ended.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from decisions.risk import RiskModel
+from features.build import build
+from features.events import Cutoffs, EncodedLog, FloatArray, IntArray
+from features.plan import compile_plan
+from features.read_log import read_log
+from journeys.load import load_journey
+from training.cutoffs import after_every_event
+from training.labels import find_ends, label
+from training.metrics import measure
+from training.pipeline import train
+from training.simulator import simulate
+from training.simulator.ceiling import true_probabilities
+from training.simulator.simulate import draw, world_of
+from training.split import forward_split
+
+EVENT_COUNTS = (3, 5, 10)
+
+
+def run(sessions: int = 60_000, seed: int = 1, trials: int = 0) -> dict[str, Any]:
+    """Return, for all prefixes and after 3, 5 and 10 events, the model's and the filter's figures and their ratios."""
+    journey = load_journey("ecommerce")
+    plan = compile_plan(journey.table)
+    with tempfile.TemporaryDirectory(prefix="dropoff-") as name:
+        folder = Path(name)
+        simulate("ecommerce", sessions=sessions, seed=seed, out=folder)
+        model = train(
+            journey, folder / "events", home=folder / "home", mlruns=folder / "mlruns", trials=trials, seed=7
+        ).model
+        with read_log(folder / "events", plan, timeout_seconds=journey.session_timeout_seconds) as read:
+            log, end_us = read.whole(), read.summary.last_at_us
+        truth = pq.read_table(folder / "truth.parquet").to_pydict()
+    ends = find_ends(plan, log, journey, end_us)
+    split = forward_split(log, ends)
+    cutoffs = after_every_event(log, np.where(split.held_out, ends.usable, 0))
+    labels = label(ends, cutoffs, None, end_us)
+    rows = build(plan, log, cutoffs)
+    ours, best = model.predict(rows), 1.0 - _filtered(log, cutoffs, sessions, seed)
+    result: dict[str, Any] = {"all": _compare(labels, ours, best, cutoffs.session)}
+    for count in EVENT_COUNTS:
+        chosen = cutoffs.after == count
+        result[str(count)] = _compare(labels[chosen], ours[chosen], best[chosen], cutoffs.session[chosen])
+    result["plain_shap_top1"], result["commonest_top1"], result["blocked"] = _plain_shap(
+        model, log, cutoffs, rows, dict(zip(truth["session_id"], _planted(truth), strict=True))
+    )
+    return result
+
+
+def _filtered(log: EncodedLog, cutoffs: Cutoffs, sessions: int, seed: int) -> FloatArray:
+    """Return the filter's probability to reach the goal at each cutoff, matched by event."""
+    world = world_of("ecommerce")
+    known: dict[str, tuple[int, FloatArray]] = {}
+    for chunk in draw(world, sessions=sessions, seed=seed):
+        odds, starts = true_probabilities(world, chunk), chunk.walks.starts
+        for s in range(chunk.visits.session_count):
+            known[f"s{chunk.first_session + s:09}"] = (s, odds[starts[s] : starts[s + 1]])
+    last = log.starts[cutoffs.session] + cutoffs.after - 1
+    return np.array(
+        [known[session][1][int(place)] for session, place in (id_.split("-") for id_ in log.event_ids[last])]
+    )
+
+
+def _compare(labels: FloatArray, ours: FloatArray, best: FloatArray, sessions: IntArray) -> dict[str, float]:
+    mine, ceiling = measure(labels, ours, sessions), measure(labels, best, sessions)
+    figures = {f"{who}_{name}": block[name] for who, block in (("model", mine), ("filter", ceiling)) for name in _SHOWN}
+    numbers = {name: float(value or 0.0) for name, value in figures.items()}
+    numbers["auc_ratio"] = (numbers["model_auc"] - 0.5) / (numbers["filter_auc"] - 0.5)
+    numbers["brier_skill_ratio"] = numbers["model_brier_skill"] / numbers["filter_brier_skill"]
+    return numbers | {"base_rate": float(labels.mean()), "rows": len(labels)}
+
+
+_SHOWN = ("auc", "brier_skill", "ece")
+
+
+def _planted(truth: dict[str, list[Any]]) -> list[str | None]:
+    return [blocker if caused else None for blocker, caused in zip(truth["blocker"], truth["caused_exit"], strict=True)]
+
+
+def _plain_shap(
+    model: RiskModel, log: EncodedLog, cutoffs: Cutoffs, rows: FloatArray, planted: dict[str, str | None]
+) -> tuple[float, float, int]:
+    """Return how often the largest sum of contributions names the blocker at session end, and the commonest does."""
+    ends = np.append(cutoffs.session[1:] != cutoffs.session[:-1], True)
+    names = np.array([planted[session] or "" for session in log.session_ids[cutoffs.session]])
+    chosen = ends & (names != "")
+    frictions = sorted(set(names[chosen]))
+    contributions = model.explain(rows[chosen]).contributions
+    sums = np.stack(
+        [
+            contributions[:, [feature.friction.name == friction for feature in model.table.features]].sum(axis=1)
+            for friction in frictions
+        ],
+        axis=1,
+    )
+    named = np.array(frictions)[sums.argmax(axis=1)]
+    _, counts = np.unique(names[chosen], return_counts=True)
+    return float((named == names[chosen]).mean()), float(counts.max() / counts.sum()), int(chosen.sum())
+
+
+def main() -> None:
+    """Print the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sessions", type=int, default=60_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--trials", type=int, default=0)
+    result = run(**vars(parser.parse_args()))
+    table = Table(title="Model and true-probability filter on held-out sessions", title_justify="left")
+    columns = ("base_rate", "model_auc", "filter_auc", "auc_ratio", "model_ece", "filter_ece", "brier_skill_ratio")
+    for header in ("Events", "Rows", *(column.replace("_", " ") for column in columns)):
+        table.add_column(header, justify="right")
+    for name in ("all", *map(str, EVENT_COUNTS)):
+        block = result[name]
+        table.add_row(name, f"{block['rows']:,}", *(f"{block[column]:.4f}" for column in columns))
+    console = Console()
+    console.print(table)
+    console.print(
+        f"Planted blocker of {result['blocked']:,} sessions that it ended, at session end: plain SHAP by category "
+        f"names {result['plain_shap_top1']:.1%}, always naming the commonest {result['commonest_top1']:.1%}"
+    )
+
+
+if __name__ == "__main__":
+    main()
