@@ -6,12 +6,10 @@ from pathlib import Path
 
 import duckdb
 
-from features.raw_log import LogError, open_raw
+from features.raw_log import REJECTED, LogError, open_raw
 from features.read_log import ReadSummary
 from features.source import CANONICAL_COLUMNS, Source
 from features.staging import Progress, create_canonical, refusal_sql
-
-_MALFORMED_CSV = "the line is no CSV row of the header's columns"
 
 
 def import_log(
@@ -42,7 +40,7 @@ def import_log(
                 raw = open_raw(connection, path, source)
                 create_canonical(connection, raw, source)
                 progress("checking and writing", 0.0)
-                _refuse(connection, now or datetime.now(UTC), is_csv=raw.format == "csv")
+                _refuse(connection, now or datetime.now(UTC), is_text=raw.is_text)
                 _write(connection, unfinished)
                 summary = _summarise(connection, unfinished, path)
                 if quarantine is not None and summary.quarantined:
@@ -56,7 +54,7 @@ def import_log(
     return summary
 
 
-def _refuse(connection: duckdb.DuckDBPyConnection, now: datetime, *, is_csv: bool) -> None:
+def _refuse(connection: duckdb.DuckDBPyConnection, now: datetime, *, is_text: bool) -> None:
     """Create the view ``checked`` and the table ``refused``."""
     empty = ", ".join(f"nullif({name}, '') AS {name}" for name in ("session_id", "user_id", "channel", "device"))
     empty += ", nullif(source, '') AS source, nullif(campaign, '') AS campaign"
@@ -68,11 +66,8 @@ def _refuse(connection: duckdb.DuckDBPyConnection, now: datetime, *, is_csv: boo
         "CREATE TABLE refused AS SELECT reason, position AS row, left(raw_row, 100000) AS content FROM checked "
         "WHERE reason IS NOT NULL"
     )
-    if is_csv:
-        connection.execute(
-            f"INSERT INTO refused SELECT '{_MALFORMED_CSV.replace(chr(39), chr(39) * 2)}', line, first(csv_line) "
-            "FROM reject_errors GROUP BY file_id, line"
-        )
+    if is_text:
+        connection.execute(f"INSERT INTO refused {REJECTED}")
 
 
 def _write(connection: duckdb.DuckDBPyConnection, unfinished: Path) -> None:

@@ -1,5 +1,6 @@
 """Files to a DuckDB view: Parquet, CSV, JSON Lines or a folder of one of them, with a column per field of a source."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,25 @@ FORMATS = {
     ".ndjson.gz": "json",
     ".json.gz": "json",
 }
-MAX_LINE_BYTES = 64 * 1024 * 1024
+MAX_LINE_BYTES = 16 * 1024 * 1024
+
+# A log is scanned more than once, and where files are united their numbers differ from scan to scan: the path tells.
+REJECTED = (
+    "SELECT CASE WHEN bool_or(error_type = 'INVALID ENCODING') THEN 'the line is not UTF-8 text' "
+    f"WHEN bool_or(error_type = 'LINE SIZE OVER MAXIMUM') THEN 'the line is longer than {MAX_LINE_BYTES >> 20} MB' "
+    "ELSE 'the line is no CSV row of the header''s columns' END AS reason, line AS row, first(csv_line) AS content "
+    "FROM reject_errors JOIN reject_scans USING (scan_id, file_id) GROUP BY file_path, line"
+)
+"""The lines of text that DuckDB refused by itself, as (reason, row, content)."""
 
 
 class LogError(ValueError):
     """A log cannot be read at all; one sentence that says what to do."""
+
+
+_GLOB = re.compile(r"([*?\[])")
+# With DuckDB's own 16 longest lines a buffer, memory grows and threads have less to share.
+_ROOM = f"max_line_size={MAX_LINE_BYTES}, buffer_size={2 * MAX_LINE_BYTES}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +49,11 @@ class RawLog:
     files: tuple[Path, ...]
     format: str
     fields: tuple[str, ...]
+
+    @property
+    def is_text(self) -> bool:
+        """Whether :data:`REJECTED` can be asked for."""
+        return self.format != "parquet"
 
 
 def open_raw(connection: duckdb.DuckDBPyConnection, path: Path, source: Source) -> RawLog:
@@ -67,32 +87,32 @@ def find_files(path: Path) -> tuple[Path, ...]:
 
 
 def _create(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], kind: str, source: Source) -> tuple[str, ...]:
-    names = [str(file) for file in files]
+    names = [_text(_GLOB.sub(r"[\1]", str(file))) for file in files]
+    listed = f"[{', '.join(names)}]"
     if kind == "json":
         fields = ", ".join(
-            f"json_extract_string(line, {_text(path)}) AS {_name(field)}" for field, path in _paths(source)
+            f"json_extract_string(good, {_text(path)}) AS {_name(field)}" for field, path in _paths(source)
         )
         lines = (
-            f"read_csv({names!r}, columns={{'line': 'VARCHAR'}}, delim=chr(1), quote='', escape='', header=false, "
-            f"auto_detect=false, max_line_size={MAX_LINE_BYTES}, strict_mode=false)"
+            f"read_csv({listed}, columns={{'line': 'VARCHAR'}}, delim=chr(1), quote='', escape='', header=false, "
+            f"auto_detect=false, {_ROOM}, strict_mode=false, store_rejects=true)"
         )
         connection.execute(
-            f"CREATE VIEW raw AS SELECT {fields}, line AS raw_row, "
-            "CASE WHEN line IS NULL THEN 'the line is empty' WHEN json_valid(line) THEN NULL "
-            f"ELSE 'the line is not JSON' END AS malformed FROM (SELECT CASE WHEN json_valid(line) THEN line "
-            f"ELSE NULL END AS good, line FROM {lines})".replace(
-                "json_extract_string(line,", "json_extract_string(good,"
-            )
+            f"CREATE VIEW raw AS SELECT {fields}, line AS raw_row, CASE WHEN line IS NULL THEN 'the line is empty' "
+            "WHEN good IS NULL THEN 'the line is not JSON' "
+            "WHEN json_type(good) <> 'OBJECT' THEN 'the line is no JSON object' END AS malformed "
+            f"FROM (SELECT CASE WHEN json_valid(line) THEN line END AS good, line FROM {lines})"
         )
         return tuple(field for field, _ in _paths(source))
     if kind == "csv":
         # One reader a file: DuckDB stores no rejected rows where it unites files by column names.
         each = (
-            f"SELECT * FROM read_csv([{name!r}], all_varchar=true, header=true, store_rejects=true)" for name in names
+            f"SELECT * FROM read_csv({name}, all_varchar=true, header=true, {_ROOM}, store_rejects=true)"
+            for name in names
         )
         reader = f"({' UNION ALL BY NAME '.join(each)})"
     else:
-        reader = f"read_parquet({names!r}, union_by_name=true)"
+        reader = f"read_parquet({listed}, union_by_name=true)"
     found = tuple(str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall())
     connection.execute(
         f"CREATE VIEW raw AS SELECT *, CAST(to_json(whole) AS VARCHAR) AS raw_row, NULL::VARCHAR AS malformed "

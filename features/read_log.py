@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from features.events import US_PER_SECOND, EncodedLog, IntArray, TextArray
 from features.plan import Plan
-from features.raw_log import LogError, open_raw
+from features.raw_log import REJECTED, LogError, open_raw
 from features.source import CANONICAL, Source
 from features.staging import (
     BAD_BUCKET,
@@ -141,14 +141,14 @@ def read_log(
             connection.execute("SET partitioned_write_max_open_files = 1000")
             progress("opening", 0.0)
             raw = open_raw(connection, path, source)
-            create_canonical(connection, raw, source)
             progress("checking and encoding", 0.0)
             try:
+                create_canonical(connection, raw, source)
                 staged = stage(connection, plan, folder / "staged", batch_events, now or datetime.now(UTC))
             except duckdb.Error as error:
                 raise LogError(f"{path} cannot be read: {str(error).strip().splitlines()[0][:300]}") from error
             progress("looking for duplicates", 0.0)
-            summary = _summarise(connection, staged, raw.format, quarantine)
+            summary = _summarise(connection, staged, raw.is_text, quarantine)
             yield LogRead(connection, staged, plan, round(timeout_seconds * US_PER_SECOND), summary, progress)
 
 
@@ -229,18 +229,16 @@ def keep_visitors(log: EncodedLog, keeps: Callable[[str], bool]) -> EncodedLog:
 
 
 def _summarise(
-    connection: duckdb.DuckDBPyConnection, staged: Staged, kind: str, quarantine: Path | None
+    connection: duckdb.DuckDBPyConnection, staged: Staged, is_text: bool, quarantine: Path | None
 ) -> ReadSummary:
     bad = rows_of(staged, BAD_BUCKET)
     reasons: list[tuple[str, int]] = []
     if has_rows(staged, BAD_BUCKET):
         reasons += connection.execute(f"SELECT reason, count(*) FROM {bad} GROUP BY reason").fetchall()
-    rejected = 0
-    if kind == "csv":
-        rejected = connection.execute("SELECT count(DISTINCT (file_id, line)) FROM reject_errors").fetchall()[0][0]
-    reasons += [("the line is no CSV row of the header's columns", rejected)] if rejected else []
+    if is_text:
+        reasons += connection.execute(f"SELECT reason, count(*) FROM ({REJECTED}) GROUP BY reason").fetchall()
     if quarantine is not None and reasons:
-        _write_quarantine(connection, staged, rejected > 0, quarantine)
+        _write_quarantine(connection, staged, is_text, quarantine)
     if not has_rows(staged):
         told = "; ".join(f"{reason} ({count:,} rows)" for reason, count in reasons) or "it has no rows"
         raise LogError(f"the log holds no usable event: {told}")
@@ -268,15 +266,12 @@ def _summarise(
     )
 
 
-def _write_quarantine(connection: duckdb.DuckDBPyConnection, staged: Staged, rejected: bool, quarantine: Path) -> None:
+def _write_quarantine(connection: duckdb.DuckDBPyConnection, staged: Staged, is_text: bool, quarantine: Path) -> None:
     parts = []
     if has_rows(staged, BAD_BUCKET):
         parts.append(f"SELECT reason, position AS row, raw_row AS content FROM {rows_of(staged, BAD_BUCKET)}")
-    if rejected:
-        parts.append(
-            "SELECT 'the line is no CSV row of the header''s columns' AS reason, line AS row, "
-            "first(csv_line) AS content FROM reject_errors GROUP BY file_id, line"
-        )
+    if is_text:
+        parts.append(REJECTED)
     quarantine.parent.mkdir(parents=True, exist_ok=True)
     target = str(quarantine).replace("'", "''")
     connection.execute(f"COPY ({' UNION ALL '.join(parts)} ORDER BY row) TO '{target}' (FORMAT json)")

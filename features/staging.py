@@ -198,7 +198,7 @@ def _words(expression: str) -> list[str]:
 def _properties(source: Source, raw: RawLog, shown: dict[str, str], types: dict[str, str]) -> str:
     if source.properties:
         pairs = [
-            f"'{name}', {expression}"
+            "'" + name.replace("'", "''") + f"', {expression}"
             for name, expression in source.properties.items()
             if _readable(expression, source, raw)
         ]
@@ -206,8 +206,8 @@ def _properties(source: Source, raw: RawLog, shown: dict[str, str], types: dict[
     expression = shown.get("properties", "NULL")
     if expression == "NULL":
         return "NULL::VARCHAR"
-    kind = types.get(expression, "VARCHAR")
-    if kind in ("VARCHAR", "JSON"):
+    kind = types.get(expression.strip('"').replace('""', '"'), "VARCHAR")
+    if kind in ("VARCHAR", "JSON", '"NULL"'):
         return f"nullif(CAST({expression} AS VARCHAR), '')"
     if kind.startswith(("STRUCT", "MAP")):
         return f"CAST(to_json({expression}) AS VARCHAR)"
@@ -217,9 +217,7 @@ def _properties(source: Source, raw: RawLog, shown: dict[str, str], types: dict[
 def _microseconds(connection: duckdb.DuckDBPyConnection, expression: str, column: str) -> str:
     if expression == "NULL":
         return "NULL::BIGINT"
-    [(kind,)] = connection.execute(f"SELECT typeof({expression}) FROM raw LIMIT 1").fetchall() or [("VARCHAR",)]
-    described = connection.execute(f"DESCRIBE SELECT {expression} AS moment FROM raw").fetchall()
-    kind = str(described[0][1]) if described else kind
+    kind = str(connection.execute(f"DESCRIBE SELECT {expression} AS moment FROM raw").fetchall()[0][1])
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         return f"epoch_us(CAST({expression} AS TIMESTAMPTZ))"
     if kind in ("BIGINT", "INTEGER", "UBIGINT", "UINTEGER", "HUGEINT", "DOUBLE", "FLOAT"):
@@ -236,9 +234,9 @@ def _microseconds(connection: duckdb.DuckDBPyConnection, expression: str, column
 def _epoch(number: str) -> str:
     # By magnitude: seconds until the year 5138, then milliseconds, then microseconds.
     return (
-        f"CASE WHEN abs({number}) < 1e11 THEN CAST(round({number} * 1e6) AS BIGINT) "
-        f"WHEN abs({number}) < 1e14 THEN CAST(round({number} * 1e3) AS BIGINT) "
-        f"WHEN abs({number}) < 1e17 THEN CAST({number} AS BIGINT) END"
+        f"CASE WHEN abs({number}) < 1e11 THEN TRY_CAST(round({number} * 1e6) AS BIGINT) "
+        f"WHEN abs({number}) < 1e14 THEN TRY_CAST(round({number} * 1e3) AS BIGINT) "
+        f"WHEN abs({number}) < 1e17 THEN TRY_CAST({number} AS BIGINT) END"
     )
 
 
