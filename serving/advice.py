@@ -18,7 +18,6 @@ from serving.messages import (
     ScoreRequest,
 )
 from serving.runtime import Runtime
-from serving.sessions import Visitor
 from serving.subject import Subject, find_subject
 from serving.times import show_time
 from storage.ledger import LedgerEntry
@@ -43,9 +42,11 @@ async def recommend(runtime: Runtime, request: RecommendRequest) -> RecommendAns
     """Return what stands in the way and what to do about it, once it is in the ledger; raises ClientError."""
     subject = find_subject(runtime, request)
     # A visitor of the body's own events may be known too, and has then been advised before.
-    known = runtime.sessions.visitor(subject.visitor.visitor_id)
-    decision = decide(runtime, subject, runtime.sessions.recommended(known), consent=request.consent)
-    await asyncio.shield(_keep(runtime, known, decision))
+    history = runtime.sessions.recommended(subject.visitor.visitor_id)
+    decision = decide(runtime, subject, history, consent=request.consent)
+    # Counted before anything is awaited, so that a request that comes before the commit knows of it.
+    counted = _count(runtime, decision)
+    await asyncio.shield(_keep(runtime, decision, counted))
     runtime.metrics.decisions.labels(str(decision.reason)).inc()
     return describe(decision)
 
@@ -79,18 +80,23 @@ def describe(decision: Decision) -> RecommendAnswer:
     )
 
 
-async def _keep(runtime: Runtime, visitor: Visitor, decision: Decision) -> None:
+def _count(runtime: Runtime, decision: Decision) -> PastIntervention | None:
+    if decision.recommendation is None:
+        return None
+    one = PastIntervention(decision.score.session_id, decision.score.at_us, decision.recommendation.intervention)
+    runtime.sessions.recommend(decision.visitor_id, one)
+    return one
+
+
+async def _keep(runtime: Runtime, decision: Decision, counted: PastIntervention | None) -> None:
     entry = _entry(decision, runtime.now_us())
-    recommended = runtime.sessions.recommended(visitor)
-    # At once, so that a request that comes before the commit counts this one already.
-    new = [PastIntervention(entry.session_id, entry.at_us, entry.chosen)] if entry.chosen is not None else []
-    recommended += new
+    kept = False
     try:
         await runtime.commit(lambda connection: runtime.ledger.append(connection, entry))
-    except BaseException:
-        for one in new:
-            recommended.remove(one)
-        raise
+        kept = True
+    finally:
+        if counted is not None:
+            runtime.sessions.settle_recommendation(decision.visitor_id, counted, kept=kept)
 
 
 def _entry(decision: Decision, decided_at_us: int) -> LedgerEntry:

@@ -31,8 +31,6 @@ class Visitor:
     def __init__(self, plan: Plan, visitor_id: str, timeout_us: int) -> None:
         self.visitor_id = visitor_id
         self.event_count = 0
-        self.recommended: list[PastIntervention] | None = None
-        """What this visitor was recommended so far; None until somebody asks."""
         self._plan = plan
         self._timeout_us = timeout_us
         self._sessions: dict[str, LiveSession] = {}
@@ -89,7 +87,8 @@ class SessionStore:
     """The visitors that were touched last, up to so many events; the rest waits in the event log.
 
     Lives on one event loop and takes no locks. Between :meth:`place` and :meth:`settle` a visitor's events are on
-    their way into the log, and the visitor is not put aside.
+    their way into the log, as a recommendation is between :meth:`recommend` and :meth:`settle_recommendation`; until
+    then the visitor is not put aside.
     """
 
     def __init__(self, plan: Plan, log: EventLog, ledger: Ledger, timeout_us: int, memory_events: int) -> None:
@@ -100,6 +99,7 @@ class SessionStore:
         self._memory_events = memory_events
         self._visitors: OrderedDict[str, Visitor] = OrderedDict()
         self._visitor_of_session: dict[str, str] = {}
+        self._recommended: dict[str, list[PastIntervention]] = {}
         self._unsettled: Counter[str] = Counter()
         self._doubtful: set[str] = set()
         self._event_count = 0
@@ -143,12 +143,26 @@ class SessionStore:
         session = visitor.session(found[1])
         return None if session is None else (visitor, session)
 
-    def recommended(self, visitor: Visitor) -> list[PastIntervention]:
-        """Return what a visitor was recommended so far; append to it what comes next."""
-        if visitor.recommended is None:
-            found = self._ledger.visitor_recommendations(visitor.visitor_id)
-            visitor.recommended = [PastIntervention(*one) for one in found]
-        return visitor.recommended
+    def recommended(self, visitor_id: str) -> Sequence[PastIntervention]:
+        """Return what a visitor was recommended so far, what is on its way into the ledger included."""
+        known = self._recommended.get(visitor_id)
+        if known is None:
+            known = [PastIntervention(*one) for one in self._ledger.visitor_recommendations(visitor_id)]
+            if visitor_id in self._visitors:
+                self._recommended[visitor_id] = known
+        return known
+
+    def recommend(self, visitor_id: str, one: PastIntervention) -> None:
+        """Count a recommendation at once; :meth:`settle_recommendation` has to follow."""
+        self._recommended[visitor_id] = [*self.recommended(visitor_id), one]
+        self._unsettled[visitor_id] += 1
+
+    def settle_recommendation(self, visitor_id: str, one: PastIntervention, *, kept: bool) -> None:
+        """Say whether a recommendation is in the ledger."""
+        if not kept:
+            self._recommended[visitor_id].remove(one)
+        self._release(visitor_id)
+        self._put_aside()
 
     def place(self, event: Event) -> Placed:
         """Put an event into its session in memory; :meth:`settle` has to follow once it is in the log, or is not."""
@@ -166,21 +180,18 @@ class SessionStore:
         """Say that events are in the log; ``doubtful`` where memory and log may differ, so that it is read again."""
         for one in placed:
             visitor_id = one.event.visitor_id
-            self._unsettled[visitor_id] -= 1
             if doubtful:
                 self._doubtful.add(visitor_id)
-            if not self._unsettled[visitor_id]:
-                del self._unsettled[visitor_id]
-                if visitor_id in self._doubtful:
-                    self.forget(visitor_id)
+            self._release(visitor_id)
         self._put_aside()
 
     def forget(self, visitor_id: str) -> None:
-        """Drop a visitor from memory, as soon as no event is on its way; the log is not touched."""
+        """Drop a visitor from memory, as soon as nothing is on its way; the log is not touched."""
         if self._unsettled[visitor_id]:
             self._doubtful.add(visitor_id)
             return
         self._doubtful.discard(visitor_id)
+        self._recommended.pop(visitor_id, None)
         visitor = self._visitors.pop(visitor_id, None)
         if visitor is None:
             return
@@ -188,6 +199,14 @@ class SessionStore:
         for session_id in visitor.session_ids:
             if self._visitor_of_session.get(session_id) == visitor_id:
                 del self._visitor_of_session[session_id]
+
+    def _release(self, visitor_id: str) -> None:
+        self._unsettled[visitor_id] -= 1
+        if self._unsettled[visitor_id]:
+            return
+        del self._unsettled[visitor_id]
+        if visitor_id in self._doubtful or visitor_id not in self._visitors:
+            self.forget(visitor_id)
 
     def _with_session_of_its_own(self, event: Event) -> Event:
         # A session has one visitor, the first that named it. Another who names it too gets one beside it: so nobody's

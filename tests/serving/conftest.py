@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,10 @@ class Client:
             return await asyncio.gather(*(self._client.post(address, json=body) for body in bodies))
 
         return self._runner.run(together())
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run on the loop that the requests run on."""
+        return self._runner.run(coroutine)
 
     def close(self) -> None:
         self._runner.run(self._client.aclose())

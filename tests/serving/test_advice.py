@@ -1,0 +1,126 @@
+"""Advice that comes together, and advice about visitors of whom no event is kept."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import msgspec
+from sqlalchemy import text
+
+from features.events import Event
+from serving import advice
+from serving.messages import RecommendRequest, decode
+from serving.runtime import Runtime
+
+SECOND = 1_000_000
+NOW_US = 1_772_368_200 * SECOND
+STEPS = ("page_view", "view_product", "add_to_cart", "begin_checkout", "form_error", "payment_failed", "payment_failed")
+
+
+def _canonical(visitor: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "event_id": f"{visitor}-{number}",
+            "visitor_id": visitor,
+            "name": name,
+            "occurred_at": f"2026-03-01T12:20:{10 + number}Z",
+            "device": "mobile",
+            "properties": {"product": "p1", "basket_value": 40.0, "shipping": 9.0},
+        }
+        for number, name in enumerate(STEPS)
+    ]
+
+
+def _together(client: Any, runtime: Runtime, requests: list[RecommendRequest]) -> None:
+    async def together() -> None:
+        await asyncio.gather(*(advice.recommend(runtime, request) for request in requests))
+
+    client.run(together())
+
+
+def _advised_visitor(client: Any, runtime: Runtime) -> str:
+    """Return a visitor to whom something is recommended, of whom the service has not heard yet."""
+    for number in range(60):
+        body = {"events": _canonical(f"w{number}")}
+        answer = client.post("/v1/recommend", body).json()
+        if answer["recommendation"] and answer["reason"] != "explored":
+            client.request("DELETE", f"/v1/visitors/w{number}")
+            return f"w{number}"
+    raise AssertionError("nobody is recommended anything")
+
+
+def _track(client: Any, visitor: str) -> None:
+    calls = [
+        {
+            "type": "track",
+            "messageId": event["event_id"],
+            "anonymousId": visitor,
+            "event": event["name"],
+            "timestamp": event["occurred_at"],
+            "properties": event["properties"],
+            "context": {"device": {"type": "mobile"}},
+        }
+        for event in _canonical(visitor)
+    ]
+    assert client.post("/v1/batch", {"batch": calls}).status_code == 200
+
+
+def test_nothing_is_recommended_twice_to_a_session_that_is_asked_about_many_times_at_once(open_client: Any) -> None:
+    client, runtime = open_client()
+    visitor = _advised_visitor(client, runtime)
+    _track(client, visitor)
+    _together(client, runtime, [RecommendRequest(visitor_id=visitor)] * 12)
+    _nothing_twice(runtime, visitor)
+
+
+def _nothing_twice(runtime: Runtime, visitor: str) -> None:
+    entries = runtime.ledger.visitor_decisions(visitor)
+    chosen = Counter(entry.chosen for entry in entries if entry.chosen)
+    assert len(entries) == 12
+    assert chosen
+    assert set(chosen.values()) == {1}
+    assert chosen.total() <= runtime.journey.policy.session_cap
+
+
+def test_nothing_is_recommended_twice_to_a_visitor_whose_events_come_with_the_question(open_client: Any) -> None:
+    client, runtime = open_client()
+    visitor = _advised_visitor(client, runtime)
+    body = msgspec.json.encode({"events": _canonical(visitor)})
+    _together(client, runtime, [decode(body, RecommendRequest)] * 12)
+    _nothing_twice(runtime, visitor)
+    assert len(runtime.sessions) == 0
+
+
+def test_a_visitor_is_not_put_aside_while_a_recommendation_is_on_its_way(open_client: Any) -> None:
+    client, runtime = open_client()
+    visitor = _advised_visitor(client, runtime)
+    client, runtime = open_client(memory_events=len(STEPS))
+    _track(client, visitor)
+
+    async def asked_and_crowded_out() -> None:
+        asked = asyncio.gather(*(advice.recommend(runtime, RecommendRequest(visitor_id=visitor)) for _ in range(6)))
+        await asyncio.sleep(0)
+        other = Event("x", "page_view", NOW_US, "x", "x", received_at_us=NOW_US)
+        runtime.sessions.settle([runtime.sessions.place(other)])
+        await asyncio.gather(
+            asked, *(advice.recommend(runtime, RecommendRequest(visitor_id=visitor)) for _ in range(6))
+        )
+
+    client.run(asked_and_crowded_out())
+    _nothing_twice(runtime, visitor)
+    assert runtime.sessions.event_count <= len(STEPS)
+
+
+def test_a_recommendation_that_could_not_be_kept_does_not_count(open_client: Any) -> None:
+    client, runtime = open_client()
+    visitor = _advised_visitor(client, runtime)
+    _track(client, visitor)
+    with runtime.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE decisions RENAME TO elsewhere"))
+    answer = client.post("/v1/recommend", {"visitor_id": visitor})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "log_unavailable")
+    with runtime.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO decisions"))
+    for _ in range(12):
+        client.post("/v1/recommend", {"visitor_id": visitor})
+    _nothing_twice(runtime, visitor)
