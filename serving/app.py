@@ -12,8 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Route
+from starlette.types import Receive, Scope, Send
 
 from serving import advice, metrics, openapi, records, tracking
+from serving.body import read_body
 from serving.errors import ClientError
 from serving.messages import OutcomeRequest, RecommendRequest, ScoreRequest, decode
 from serving.page import render_page
@@ -48,7 +50,7 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
     if bench_routes:
         routes.append(Route("/bench/empty", _empty, methods=["POST"]))
     # Addresses that nobody serves get the same error shape, and BentoML's own pages stay hidden.
-    routes.append(Route("/{address:path}", _unserved(tuple(routes)), methods=["GET", "POST", "PUT", "PATCH", "DELETE"]))
+    routes.append(Route("/{address:path}", _Unserved(tuple(routes))))
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _unforeseen})
     app.state.runtime = None
     return app
@@ -70,6 +72,9 @@ async def answer(runtime: Runtime, route: str, answering: Awaitable[Any]) -> Res
         _LOG.error("%s cannot reach the database: %s", route, error)
         unavailable = ClientError(503, "log_unavailable", "The database cannot be reached: nothing was kept.")
         content, status = unavailable.body(), unavailable.status
+    except Exception:
+        runtime.metrics.requests.labels(route, "500").inc()
+        raise
     runtime.metrics.request_seconds.labels(route).observe(perf_counter() - start)
     runtime.metrics.requests.labels(route, str(status)).inc()
     return Response(content, status, media_type=_JSON)
@@ -124,22 +129,7 @@ async def _erase(runtime: Runtime, request: Request) -> Any:
 
 
 async def _body(runtime: Runtime, request: Request) -> bytes:
-    most = runtime.configuration.max_body_bytes
-    too_large = ClientError(413, "body_too_large", f"The body is larger than {most:,} bytes.")
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding != "identity":
-        raise ClientError(415, "encoded_body", f"Send the body as it is, not with the encoding {encoding[:20]!r}.")
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > most:
-        raise too_large
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise too_large
-        parts.append(part)
-    return b"".join(parts)
+    return await read_body(request, runtime.configuration.max_body_bytes)
 
 
 async def _docs(request: Request) -> Response:
@@ -174,22 +164,26 @@ async def _empty(_: Request) -> Response:
     return Response(b"{}", media_type=_JSON)
 
 
-def _unserved(served: Sequence[Route]) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        address = request.url.path[:100]
-        methods = {
-            method
-            for route in served
-            if route.matches(request.scope)[0] is Match.PARTIAL
-            for method in sorted(route.methods or ())
-            if method != "HEAD"
-        }
-        if methods:
-            answered = ", ".join(sorted(methods))
-            return _error(ClientError(405, "wrong_method", f"{address} answers {answered}, not {request.method}."))
-        return _error(ClientError(404, "no_such_address", f"Nothing is served at {address}; /docs.json lists what is."))
+class _Unserved:
+    """Answers, whatever the method, what none of the routes serves."""
 
-    return endpoint
+    def __init__(self, served: Sequence[Route]) -> None:
+        self._served = served
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Say which methods the address answers, or that there is no such address."""
+        address, asked = scope["path"][:100], scope["method"][:20]
+        matching = (route for route in self._served if route.matches(scope)[0] is Match.PARTIAL)
+        methods = sorted({method for route in matching for method in route.methods or ()})
+        if methods:
+            named = ", ".join(method for method in methods if method != "HEAD")
+            wrong = ClientError(405, "wrong_method", f"{address} answers {named}, not {asked}.")
+            answer = Response(wrong.body(), wrong.status, {"Allow": ", ".join(methods)}, _JSON)
+        else:
+            answer = _error(
+                ClientError(404, "no_such_address", f"Nothing is served at {address}; /docs.json lists what is.")
+            )
+        await answer(scope, receive, send)
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

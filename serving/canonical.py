@@ -10,8 +10,11 @@ from features.plan import Plan
 from serving.errors import ClientError
 from serving.messages import CanonicalEvent
 from serving.sessions import Visitor
-from serving.times import parse_event_time
+from serving.times import parse_event_time, parse_time
 
+# As long as what reading a log accepts.
+_LONGEST = {"event_id": 512, "visitor_id": 512, "name": 200, "session_id": 512, "user_id": 512}
+_REQUIRED = ("event_id", "visitor_id", "name")
 _NUL = "\x00"
 
 
@@ -46,10 +49,16 @@ def sessions_of(
 
 
 def _read(event: CanonicalEvent, where: str, latest_us: int) -> Event:
-    for field in ("event_id", "visitor_id", "name"):
-        text = getattr(event, field)
-        if not text or _NUL in text:
+    for field, longest in _LONGEST.items():
+        text = getattr(event, field) or ""
+        if _NUL in text or (field in _REQUIRED and not text):
             raise ClientError(422, "invalid_field", f"An event's {field} must be text without NUL.", f"{where}.{field}")
+        if len(text) > longest:
+            raise ClientError(
+                422, "too_long", f"An event's {field} is longer than {longest} characters.", f"{where}.{field}"
+            )
+    if event.received_at:
+        parse_time(event.received_at, f"{where}.received_at")
     occurred_at_us = parse_event_time(event.occurred_at, f"{where}.occurred_at", latest_us)
     return Event(
         event_id=event.event_id,

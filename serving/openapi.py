@@ -33,6 +33,8 @@ _CALLS = (("track", "t"), ("page", "p"), ("screen", "s"), ("identify", "i"), ("a
 TRACKING_ROUTES = {f"/v1/{address}": call for call, short in _CALLS for address in (call, short)}
 """Address of each of Segment's calls, long and short, and the call's type."""
 
+_TRACKING_MISTAKES = (400, 413, 415, 422, 503)
+
 BATCH_ROUTES = ("/v1/batch", "/v1/b", "/v1/import")
 
 OPERATIONS = (
@@ -44,7 +46,7 @@ OPERATIONS = (
             _TRACKING,
             Message,
             m.TrackAnswer,
-            (400, 413, 422, 503),
+            _TRACKING_MISTAKES,
         )
         for address, call in TRACKING_ROUTES.items()
     ),
@@ -56,7 +58,7 @@ OPERATIONS = (
             _TRACKING,
             Batch,
             m.BatchAnswer,
-            (400, 413, 422, 503),
+            _TRACKING_MISTAKES,
         )
         for address in BATCH_ROUTES
     ),
@@ -67,7 +69,7 @@ OPERATIONS = (
         _ADVICE,
         m.ScoreRequest,
         m.ScoreAnswer,
-        (400, 404, 413, 422),
+        (400, 404, 413, 415, 422),
     ),
     Operation(
         "post",
@@ -76,7 +78,7 @@ OPERATIONS = (
         _ADVICE,
         m.RecommendRequest,
         m.RecommendAnswer,
-        (400, 404, 413, 422, 503),
+        (400, 404, 413, 415, 422, 503),
     ),
     Operation(
         "post",
@@ -85,7 +87,7 @@ OPERATIONS = (
         _ADVICE,
         m.OutcomeRequest,
         m.Success,
-        (400, 404, 413, 422, 503),
+        (400, 404, 413, 415, 422, 503),
     ),
     Operation(
         "get",
@@ -103,7 +105,7 @@ OPERATIONS = (
         "Privacy",
         None,
         m.ErasureReceipt,
-        (503,),
+        (422, 503),
     ),
     Operation("get", "/livez", "Is the process alive?", "Operations"),
     Operation("get", "/readyz", "Is the model loaded and the kernel compiled?", "Operations", mistakes=(503,)),
@@ -114,7 +116,8 @@ _MEANINGS = {
     400: "The body is not JSON",
     404: "Unknown session, visitor, user or decision",
     413: "Too large",
-    422: "JSON of a wrong shape; `error.field` names the part at fault",
+    415: "The body is compressed; send it as it is",
+    422: "A value of a wrong shape; `error.field` names the part at fault",
     503: "Cannot be done right now; nothing was kept",
 }
 

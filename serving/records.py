@@ -64,12 +64,15 @@ def describe_session(runtime: Runtime, session_id: str) -> SessionAnswer:
         decisions=[
             _decision(entry, outcomes.get(entry.decision_id, []))
             for entry in runtime.ledger.session_decisions(session_id)
+            if entry.visitor_id == visitor.visitor_id
         ],
     )
 
 
 async def erase_visitor(runtime: Runtime, visitor_id: str) -> ErasureReceipt:
     """Erase a visitor from memory, log, ledger and quarantine, and return how much that was."""
+    if not visitor_id:
+        raise ClientError(422, "invalid_field", "Name the visitor: DELETE /v1/visitors/ID.", "visitor_id")
     sessions = len(runtime.sessions.visitor(visitor_id).session_ids)
 
     def erase(connection: Connection) -> dict[str, int]:

@@ -12,14 +12,18 @@ from msgspec import Struct
 
 from features.events import Event
 from serving.errors import ClientError
+from serving.nesting import require_shallow
 from serving.times import parse_time, require_plausible
 
 # What reading the log again would refuse is refused at once; derived session ids need some room.
 _LONGEST_NAME, _LONGEST_ID = 200, 240
+VISITOR_MEMBERS = ("anonymousId", "previousId", "userId")
+"""Where a message names its visitor, the first that does."""
 _SNAKE = re.compile(r"[^0-9a-z]+")
 _TABLET = re.compile(r"ipad|tablet|kindle|silk|android(?!.*mobi)", re.IGNORECASE)
 _MOBILE = re.compile(r"mobi|iphone|ipod|android|windows phone", re.IGNORECASE)
 _DEVICE_TYPES = {"ios": "mobile", "android": "mobile", "phone": "mobile", "web": "desktop"}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 Json = Mapping[str, Any]
@@ -100,7 +104,9 @@ class SegmentReader:
         if _NUL.search(content):
             raise ClientError(422, "nul_character", "The event contains a NUL character, which no database keeps.")
         message = decode(content, Message, self._decoder)
-        return self._event(message, route or _type_of(message), arrival)
+        event = self._event(message, route or _type_of(message), arrival)
+        require_shallow(event.properties, content, "properties")
+        return event
 
     def _event(self, message: Message, kind: MessageType, arrival: Arrival) -> Event:
         context = {**(arrival.context or {}), **(message.context or {})}
@@ -123,7 +129,7 @@ class SegmentReader:
             campaign=_text(campaign, "name"),
             properties=properties,
         )
-        _require_short(event)
+        _require_usable(event)
         return event
 
     def _name(self, message: Message, kind: MessageType) -> str:
@@ -186,9 +192,15 @@ def _occurred_at_us(message: Message, arrival: Arrival) -> int:
 
 
 def _session_id(context: Json, properties: Json) -> str | None:
-    for given in (context.get("sessionId"), properties.get("session_id")):
-        if isinstance(given, str | int) and not isinstance(given, bool) and given != "":
-            return str(given)
+    for given, field in (
+        (context.get("sessionId"), "context.sessionId"),
+        (properties.get("session_id"), "properties.session_id"),
+    ):
+        if given is None or given == "":
+            continue
+        if not isinstance(given, str | int) or isinstance(given, bool):
+            raise ClientError(422, "invalid_field", f"A session's id is text or a whole number at {field}.", field)
+        return str(given)
     return None
 
 
@@ -214,7 +226,7 @@ def _text(parent: Json, name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _require_short(event: Event) -> None:
+def _require_usable(event: Event) -> None:
     said = {
         "messageId": (event.event_id, _LONGEST_ID),
         "event": (event.name, _LONGEST_NAME),
@@ -225,3 +237,6 @@ def _require_short(event: Event) -> None:
     for field, (text, longest) in said.items():
         if text is not None and len(text) > longest:
             raise ClientError(422, "too_long", f"{field} is longer than {longest} characters.", field)
+        # An address, which names sessions and visitors, cannot carry a line break.
+        if text is not None and _CONTROL.search(text):
+            raise ClientError(422, "control_character", f"{field} contains a control character.", field)

@@ -12,7 +12,7 @@ from serving.errors import ClientError
 from serving.messages import ScoreRequest
 from serving.runtime import Runtime
 from serving.sessions import Visitor
-from serving.times import parse_time
+from serving.times import parse_time, show_time
 
 _WAYS = ("session_id", "visitor_id", "user_id", "events")
 
@@ -44,6 +44,8 @@ def find_subject(runtime: Runtime, request: ScoreRequest) -> Subject:
     visitor, session = _session(runtime, request)
     if request.at is not UNSET:
         at_us = parse_time(request.at, "at")
+        if at_us > max(_latest_us(runtime), session.last_at_us):
+            raise ClientError(422, "time_in_future", f"The moment {show_time(at_us)} lies in the future.", "at")
     elif request.events is not UNSET:
         at_us = session.last_at_us
     else:
@@ -56,14 +58,12 @@ def find_subject(runtime: Runtime, request: ScoreRequest) -> Subject:
 
 def _session(runtime: Runtime, request: ScoreRequest) -> tuple[Visitor, LiveSession]:
     if request.events is not UNSET:
-        configuration = runtime.configuration
-        latest_us = runtime.now_us() + int(configuration.future_tolerance_seconds * US_PER_SECOND)
         return sessions_of(
             request.events,
             runtime.plan,
             runtime.timeout_us,
-            latest_us=latest_us,
-            most=configuration.max_visitor_events,
+            latest_us=_latest_us(runtime),
+            most=runtime.configuration.max_visitor_events,
         )
     if request.user_id is not UNSET:
         found = runtime.sessions.visitor_of_user(request.user_id)
@@ -82,6 +82,10 @@ def _session(runtime: Runtime, request: ScoreRequest) -> tuple[Visitor, LiveSess
             404, "unknown_visitor", f"No event of the visitor {visitor_id[:80]!r} is known.", "visitor_id"
         )
     return visitor, session
+
+
+def _latest_us(runtime: Runtime) -> int:
+    return runtime.now_us() + int(runtime.configuration.future_tolerance_seconds * US_PER_SECOND)
 
 
 def find_session(runtime: Runtime, session_id: str) -> tuple[Visitor, LiveSession]:

@@ -14,7 +14,7 @@ from features.events import US_PER_SECOND, Event
 from serving.errors import ClientError
 from serving.messages import BatchAnswer, TrackAnswer, decode
 from serving.runtime import Runtime
-from serving.segment import Arrival, Batch, MessageType
+from serving.segment import VISITOR_MEMBERS, Arrival, Batch, MessageType
 from serving.sessions import Placed
 
 _REASONS_SHOWN = 5
@@ -48,12 +48,17 @@ async def track_batch(runtime: Runtime, body: bytes) -> BatchAnswer:
         )
     events, refused, duplicates = _read_batch(runtime, batch)
     placed: list[Placed] = []
-    for event in events:
-        try:
-            placed.append(_place(runtime, event))
-        except ClientError as error:
-            payload = msgspec.json.encode(event).decode()
-            refused.append(_Refused(error.message, payload, event.visitor_id))
+    try:
+        for event in events:
+            try:
+                placed.append(_place(runtime, event))
+            except ClientError as error:
+                payload = msgspec.json.encode(event).decode()
+                refused.append(_Refused(error.message, payload, event.visitor_id))
+    except SQLAlchemyError:
+        # The log could not be read half-way: nothing of the batch is kept, in memory neither.
+        runtime.sessions.settle(placed, doubtful=True)
+        raise
     present = await asyncio.shield(_keep(runtime, placed, refused))
     if refused and not placed:
         raise ClientError(
@@ -90,11 +95,11 @@ def _visitor_named(raw: msgspec.Raw) -> str | None:
     """Return whom a refused message is about, so that erasing the visitor erases it too."""
     try:
         said = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if not isinstance(said, dict):
         return None
-    return next((said[name] for name in ("anonymousId", "userId") if isinstance(said.get(name), str)), None)
+    return next((said[name] for name in VISITOR_MEMBERS if isinstance(said.get(name), str) and said[name]), None)
 
 
 def _place(runtime: Runtime, event: Event) -> Placed:
@@ -123,7 +128,7 @@ async def _keep(runtime: Runtime, placed: Sequence[Placed], refused: Sequence[_R
 
     try:
         present = await runtime.commit(write)
-    except SQLAlchemyError:
+    except BaseException:
         runtime.sessions.settle(placed, doubtful=True)
         raise
     # The log knew an event that memory took for new, under another session or visitor: the log is right.

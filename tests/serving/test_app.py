@@ -1,14 +1,18 @@
 """The routes: what the design promises, over HTTP, with a real model."""
 
+import gzip
 import json
 from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
 
 from decisions.risk import RiskModel
 from journeys.journey import Journey
-from serving.app import create_app
+from serving.app import attach, create_app
 from serving.openapi import OPERATIONS
 from serving.times import show_time
 
@@ -407,10 +411,150 @@ def test_a_body_that_does_not_say_its_length_is_bounded_too(open_client: OpenCli
 
 
 def test_unknown_addresses_and_wrong_methods_have_the_error_shape(client: Client) -> None:
-    unknown = client.get("/v1/nowhere")
-    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "no_such_address")
-    wrong = client.get("/v1/score")
-    assert (wrong.status_code, wrong.json()["error"]["code"]) == (405, "wrong_method")
+    for method in ("GET", "POST", "OPTIONS", "TRACE", "BREW"):
+        unknown = client.request(method, "/v1/nowhere")
+        assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "no_such_address")
+    for method in ("GET", "OPTIONS", "TRACE", "BREW"):
+        wrong = client.request(method, "/v1/score")
+        assert (wrong.status_code, wrong.json()["error"]["code"]) == (405, "wrong_method")
+        assert wrong.headers["allow"] == "POST"
+    assert client.request("HEAD", "/v1/score").status_code == 405
+    assert client.request("PUT", "/").headers["allow"] == "GET, HEAD"
+
+
+def test_a_compressed_body_is_refused_rather_than_misread(client: Client) -> None:
+    body = gzip.compress(json.dumps(_call("page_view", "e1")).encode())
+    answer = client.request("POST", "/v1/track", content=body, headers={"content-encoding": "gzip"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "encoded_body")
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_failure_of_the_service(open_client: OpenClient) -> None:
+    client, runtime = open_client()
+    app = create_app()
+    attach(app, runtime)
+    arriving = iter(
+        [{"type": "http.request", "body": b'{"event"', "more_body": True}, {"type": "http.disconnect"}],
+    )
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> Any:
+        return next(arriving)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/track", "headers": [], "query_string": b"", "app": app}
+    client.run(app(scope, receive, send))
+    assert sent[0]["status"] == 400
+    assert runtime.sessions.event_count == 0
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+TIMES = st.sampled_from(["2026-03-01T12:20:00Z", "9999-12-31", "0001-01-01T00:00:00+14:00", "1970-01-01", "soon", ""])
+EVENTS = st.lists(
+    st.fixed_dictionaries(
+        {"event_id": JSON | st.text(), "visitor_id": JSON | st.just("v"), "name": JSON | st.just("page_view")},
+        optional={"occurred_at": JSON | TIMES, "session_id": JSON, "properties": JSON, "user_id": JSON, "device": JSON},
+    ),
+    max_size=2,
+)
+BODIES = st.fixed_dictionaries(
+    {},
+    optional={
+        **{name: JSON | st.just("v") for name in ("session_id", "visitor_id", "user_id", "decision_id")},
+        "at": JSON | TIMES,
+        "events": JSON | EVENTS,
+        "consent": JSON,
+        "outcome": JSON | st.just("shown"),
+        "value": JSON,
+        "type": JSON | st.just("track"),
+        "event": JSON | st.just("page_view"),
+        "batch": st.lists(JSON, max_size=3),
+        **{name: JSON | st.just("v") for name in ("anonymousId", "userId", "previousId", "messageId", "name")},
+        **dict.fromkeys(("timestamp", "sentAt", "originalTimestamp"), JSON | TIMES),
+        **dict.fromkeys(("properties", "traits", "context", "channel", "category"), JSON),
+    },
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["score", "recommend", "track", "page", "identify", "alias", "group", "batch", "outcome"]), BODIES
+)
+def test_whatever_is_sent_is_answered_or_refused_in_the_error_shape(client: Client, address: str, body: Any) -> None:
+    for sent in [body, {"batch": [body]}] if address == "batch" else [body]:
+        answer = client.post(f"/v1/{address}", sent)
+        assert answer.status_code in (200, 400, 404, 413, 422), answer.text
+        if answer.status_code == 200:
+            assert "error" not in answer.json()
+        else:
+            error = answer.json()["error"]
+            assert set(error) == {"code", "message", "field"}
+            assert error["code"]
+            assert error["message"].endswith(".")
+
+
+def test_a_moment_in_the_future_is_refused(client: Client) -> None:
+    session_id = _walk(client)
+    soon, far = show_time(NOW_US + 300 * SECOND), show_time(NOW_US + 300 * SECOND + 1)
+    for subject in ({"session_id": session_id}, {"events": [_canonical(0, "page_view")]}):
+        for address in ("/v1/score", "/v1/recommend"):
+            assert client.post(address, {**subject, "at": soon}).status_code == 200
+            answer = client.post(address, {**subject, "at": far})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (422, "time_in_future")
+            assert answer.json()["error"]["field"] == "at"
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"session_id": "s\x00"}, "session_id"),
+        ({"session_id": "s" * 513}, "session_id"),
+        ({"user_id": "u\x00"}, "user_id"),
+        ({"visitor_id": "v" * 513}, "visitor_id"),
+        ({"name": "n" * 201}, "name"),
+        ({"received_at": "later"}, "received_at"),
+    ],
+)
+def test_an_event_that_no_log_would_keep_is_not_scored_either(
+    client: Client, changed: dict[str, Any], field: str
+) -> None:
+    answer = client.post("/v1/score", {"events": [_canonical(0, "page_view", **changed)]})
+    assert (answer.status_code, answer.json()["error"]["field"]) == (422, f"events[0].{field}")
+
+
+def test_a_story_holds_no_decision_about_somebody_else(client: Client) -> None:
+    session_id = _walk(client)
+    client.post("/v1/recommend", {"events": [_canonical(0, "page_view", visitor_id="w", session_id=session_id)]})
+    assert client.get(f"/v1/sessions/{session_id}").json()["decisions"] == []
+
+
+def test_erasing_nobody_is_a_mistake(client: Client) -> None:
+    answer = client.request("DELETE", "/v1/visitors/")
+    assert (answer.status_code, answer.json()["error"]["field"]) == (422, "visitor_id")
+
+
+def test_a_database_that_fails_keeps_nothing_and_memory_does_not_pretend(open_client: OpenClient) -> None:
+    client, runtime = open_client()
+    assert client.post("/v1/track", _call("page_view", "e0")).status_code == 200
+    _rename(runtime, "events", "elsewhere")
+    batch = {"batch": [_call("view_product", "e1", 1), _call("page_view", "f1", anonymousId="w")]}
+    for address, body in (("/v1/track", _call("view_product", "e2", 2)), ("/v1/batch", batch)):
+        answer = client.post(address, body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "log_unavailable")
+    _rename(runtime, "elsewhere", "events")
+    assert client.post("/v1/score", {"visitor_id": "v"}).json()["events_seen"] == 1
+    assert client.post("/v1/batch", batch).json()["accepted"] == 2
+    assert client.post("/v1/score", {"visitor_id": "v"}).json()["events_seen"] == 2
+
+
+def _rename(runtime: Any, table: str, name: str) -> None:
+    with runtime.engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE {table} RENAME TO {name}"))
 
 
 def test_the_page_the_probes_and_the_metrics_answer(client: Client, clock: Clock) -> None:

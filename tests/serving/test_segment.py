@@ -127,6 +127,13 @@ def test_the_difference_of_the_clocks_is_taken_out() -> None:
         ({"anonymousId": "a" * 600, "event": "view_cart"}, "anonymousId"),
         ({"anonymousId": "a", "event": "view_cart", "messageId": "m" * 600}, "messageId"),
         ({"anonymousId": "a", "event": "v" * 201}, "event"),
+        ({"anonymousId": "a\n", "event": "view_cart"}, "anonymousId"),
+        ({"anonymousId": "a", "userId": "u\x7f", "event": "view_cart"}, "userId"),
+        ({"anonymousId": "a", "messageId": "m\t", "event": "view_cart"}, "messageId"),
+        ({"anonymousId": "a", "event": "view_cart", "context": {"sessionId": "s\r"}}, "sessionId"),
+        ({"anonymousId": "a", "event": "view_cart", "context": {"sessionId": 1.5}}, "context.sessionId"),
+        ({"anonymousId": "a", "event": "view_cart", "context": {"sessionId": True}}, "context.sessionId"),
+        ({"anonymousId": "a", "event": "view_cart", "properties": {"session_id": {}}}, "properties.session_id"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_its_field(message: dict[str, Any], field: str) -> None:
