@@ -68,6 +68,7 @@ def train(
     source: Source = CANONICAL,
     quarantine: Path | None = None,
     progress: Progress = lambda _phase, _fraction: None,
+    on_read: Callable[[ReadSummary], None] = lambda _summary: None,
     on_trial: Callable[[Trial], None] = lambda _trial: None,
 ) -> TrainingResult:
     """Train, evaluate on the latest sessions, register, and promote a better model than the champion.
@@ -85,6 +86,7 @@ def train(
     ) as read:
         log, sampled_share = _bounded(read, seed)
         summary = read.summary
+    on_read(summary)
     end_us = summary.last_at_us
     ends = find_ends(plan, log, journey, end_us)
     split = forward_split(log, ends)
