@@ -1,17 +1,21 @@
 """What `dropoff describe` and `dropoff journeys` print holds all that is declared."""
 
+import re
+
+import pytest
 from rich.console import Console
-from rich.table import Table
 
 from features.friction import Friction
 from journeys.describe import describe, describe_all
 from journeys.load import journey_names, load_journey
+from journeys.tables import FittedTable
 
 
-def shown(*tables: Table) -> str:
-    console = Console(width=2_000, color_system=None, force_terminal=False)
+def shown(*tables: FittedTable, width: int = 2_000) -> str:
+    console = Console(width=width, color_system=None, force_terminal=False)
     with console.capture() as capture:
-        console.print(*tables)
+        for table in tables:
+            console.print(table)
     return capture.get()
 
 
@@ -48,8 +52,7 @@ def test_frictions_are_counted_by_problem_type() -> None:
 
 def rows_of(title: str) -> list[list[str]]:
     [table] = [table for table in describe(load_journey("ecommerce")) if table.title == title]
-    columns = [list(column.cells) for column in table.columns]
-    return [[str(cell) for cell in row] for row in zip(*columns, strict=True)]
+    return [[str(cell) for cell in row] for row in table.rows]
 
 
 def test_durations_are_shown_with_a_unit_and_the_policy_with_its_share() -> None:
@@ -59,15 +62,51 @@ def test_durations_are_shown_with_a_unit_and_the_policy_with_its_share() -> None
     assert "a_declined" in text
 
 
-def test_brackets_in_a_declaration_are_not_read_as_markup() -> None:
-    from journeys.describe import _table
+def test_a_feature_stands_under_its_friction() -> None:
+    journey = load_journey("ecommerce")
+    friction = ""
+    found = {}
+    for name, expression, _ in rows_of(f"Features ({len(journey.features)})"):
+        if expression:
+            found[name.strip()] = friction
+        else:
+            friction = name
+    assert found == {feature.name: feature.friction.name for feature in journey.features}
 
-    assert "[bold]" in shown(_table("", ("a",), [("[bold]",)]))
+
+def test_neighbouring_stages_are_a_range_and_a_cost_is_named_only_where_there_is_one() -> None:
+    rows = {row[0]: row for row in rows_of("Interventions (14)")}
+    assert rows["basket_discount"][2] == "cart to payment"
+    assert rows["form_assistant"][2] == "checkout, address"
+    assert rows["basket_discount"][4] == "7 if converted"
+    assert rows["delivery_promise"][4] == "0.05 + 0.4 if converted"
+    assert rows["other_payment"][4] == "0.1"
 
 
-def test_the_list_of_journeys_has_a_line_for_each() -> None:
-    table = describe_all(load_journey(name) for name in journey_names())
-    assert table.row_count == len(journey_names())
-    text = shown(table)
+@pytest.mark.parametrize("name", journey_names())
+def test_at_eighty_columns_no_word_is_broken_and_no_line_is_longer(name: str) -> None:
+    journey = load_journey(name)
+    text = shown(*describe(journey), *describe_all([journey]), width=80)
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "…" not in text
+    words = set(re.findall(r"\w+", text))
+    declared = [
+        *(stage.name for stage in journey.stages),
+        *(friction.name for friction in journey.frictions),
+        *(feature.name for feature in journey.features),
+        *(intervention.name for intervention in journey.interventions),
+        *journey.events,
+        *journey.properties,
+        *journey.ends.all_names,
+        *(word for intervention in journey.interventions for word in re.findall(r"\w+", intervention.message)),
+    ]
+    assert not set(declared) - words
+
+
+def test_the_list_of_journeys_is_a_block_for_each() -> None:
+    blocks = list(describe_all(load_journey(name) for name in journey_names()))
+    assert len(blocks) == len(journey_names())
+    text = shown(*blocks, width=80)
+    assert "ecommerce: Online shop" in text
     assert "browse > product > cart > checkout > address > payment" in text
-    assert "purchase" in text
+    assert "70 features, 12 frictions, 14 interventions" in text
