@@ -80,10 +80,16 @@ def find_files(path: Path) -> tuple[Path, ...]:
     if path.is_file():
         _format(path)
         return (path,)
-    files = tuple(sorted(file for file in path.rglob("*") if file.is_file() and _suffix(file) in FORMATS))
+    files = tuple(sorted(file for file in path.rglob("*") if file.is_file() and is_part(file, path)))
     if not files:
         raise LogError(f"the folder {path} holds no log; its files should end in {', '.join(FORMATS)}")
     return files
+
+
+def is_part(file: Path, folder: Path) -> bool:
+    """Whether a log in a folder is read from this file of it; what begins with a dot or an underscore is left out."""
+    hidden = any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
+    return not hidden and _suffix(file) in FORMATS
 
 
 def _create(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], kind: str, source: Source) -> tuple[str, ...]:
