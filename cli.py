@@ -5,6 +5,7 @@ Libraries are imported inside the commands, so that ``dropoff --help`` starts at
 
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn, cast
@@ -15,42 +16,68 @@ app = typer.Typer(
     name="dropoff",
     help="Predict where people abandon a journey, say why in plain words, and recommend one intervention.",
     epilog="Start with: dropoff demo",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 # An error of one of these is about what the user gave, in one sentence; any other is a mistake in dropoff itself.
 _SPEAK_FOR_THEMSELVES = frozenset(
-    {"features", "journeys", "decisions", "storage", "training", "serving", "demo", "mlflow", "duckdb"}
+    {"features", "journeys", "decisions", "storage", "training", "serving", "demo", "mlflow", "duckdb", "_duckdb"}
 )
 # Typer carries its own click, or uses another; all that it raises about arguments is one of these.
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
-_INTERRUPTED = 130
+_MISUSED, _INTERRUPTED = 2, 130
 _MLRUNS = Path("mlruns")
 
 JourneyArgument = Annotated[str, typer.Argument(metavar="JOURNEY", help="A journey's name, or the path of your file.")]
 LogOption = Annotated[
     Path, typer.Option("--log", metavar="PATH", help="Parquet, CSV, JSON Lines, or a folder of one of them.")
 ]
-OutOption = Annotated[Path, typer.Option("--out", metavar="PATH", help="The Parquet file to write.")]
+OutOption = Annotated[Path, typer.Option("--out", metavar="PATH", help="The .parquet file to write.")]
 ScoresOption = Annotated[Path, typer.Option("--out", metavar="PATH", help="A .parquet, .csv or .jsonl file to write.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write the figures as JSON.")]
 QuarantineOption = Annotated[
     Path | None,
-    typer.Option(metavar="PATH", help="Where refused rows go, with reasons; by default quarantine.jsonl under home."),
+    typer.Option(
+        metavar="PATH",
+        help="Where this run's refused rows go, each with its reason; by default DROPOFF_HOME/quarantine.jsonl.",
+    ),
 ]
 ModelOption = Annotated[str | None, typer.Option("--model", metavar="VERSION", help="By default the champion.")]
-PortOption = Annotated[int, typer.Option(min=0, max=65535, help="0 chooses a free port.")]
+PortOption = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 chooses a free port.")]
+SeedOption = Annotated[
+    int, typer.Option(metavar="N", min=0, max=2**31 - 1, help="The same seed and input give the same result.")
+]
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Predict where people abandon a journey, say why in plain words, and recommend one intervention."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"dropoff {installed('dropoff')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(_MISUSED)
 
 
 @app.command(epilog="Example: dropoff demo --no-serve")
 def demo(
     serve: Annotated[bool, typer.Option(help="Stay up until Ctrl-C after the replay.")] = True,
-    sessions: Annotated[int, typer.Option(min=2000, help="How many sessions to simulate.")] = 24_000,
-    seed: Annotated[int, typer.Option(help="Another seed simulates other people.")] = 7,
+    sessions: Annotated[int, typer.Option(metavar="N", min=2000, help="How many sessions to simulate.")] = 24_000,
+    seed: SeedOption = 7,
 ) -> None:
-    """Simulate a shop, train, register, start the service and replay a few held-out sessions live."""
+    """Show all of it at work, on a simulated shop.
+
+    Simulates sessions, trains, registers, starts the service and replays a few held-out sessions live.
+    """
     from demo import run_demo
     from storage.models import home_folder
 
@@ -60,16 +87,23 @@ def demo(
 @app.command(epilog="Example: dropoff journeys")
 def journeys() -> None:
     """List the journeys that ship."""
-    from console import out
+    from console import out, say
     from journeys.describe import describe_all
     from journeys.load import journey_names, load_journey
 
-    out.print(describe_all(load_journey(name) for name in journey_names()))
+    names = journey_names()
+    for block in describe_all(load_journey(name) for name in names):
+        out.print(block)
+        out.print()
+    say(f"All of one: dropoff describe {names[0]}. Your own: dropoff describe ./my_journey.py")
 
 
 @app.command(epilog="Example: dropoff describe ecommerce")
 def describe(journey: JourneyArgument) -> None:
-    """Show all that a journey declares: stages, frictions, features, interventions, events."""
+    """Show all that a journey declares.
+
+    Its stages, frictions, features, interventions, events and properties. A file of your own is checked by this.
+    """
     import journeys.describe as tables
     from console import out
     from journeys.load import load_journey
@@ -82,14 +116,16 @@ def describe(journey: JourneyArgument) -> None:
 @app.command(epilog="Example: dropoff simulate ecommerce --sessions 20000 --seed 1 --out shop")
 def simulate(
     journey: JourneyArgument,
-    sessions: Annotated[int, typer.Option(min=1, help="How many sessions.")],
+    sessions: Annotated[int, typer.Option(metavar="N", min=1, help="How many sessions.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for events/*.parquet and truth.parquet.")],
-    seed: Annotated[int, typer.Option(help="The same seed gives the same log.")] = 0,
+    seed: SeedOption = 0,
 ) -> None:
     """Write a log of simulated sessions, and the truth about each."""
     from console import progress, say
+    from features.output import require_folder
     from training.simulator import simulate as run
 
+    require_folder(out)
     with progress() as report:
         run(journey, sessions=sessions, seed=seed, out=out, progress=report)
     say(f"{sessions:,} sessions in {out / 'events'}, the truth about them in {out / 'truth.parquet'}")
@@ -103,14 +139,17 @@ def import_(
     quarantine: QuarantineOption = None,
 ) -> None:
     """Write a log in another schema as a canonical log."""
-    from console import progress, quarantine_path, tell
+    from console import progress, quarantine_path, say, tell
     from features.import_log import import_log
+    from features.output import require_writable
     from features.source import named
 
-    refused = quarantine_path(quarantine)
+    require_writable(out, log=path, suffixes=(".parquet",))
+    refused = quarantine_path(quarantine, path)
     with progress() as report:
         summary = import_log(named(source), path, out, quarantine=refused, progress=report)
     tell(summary, refused)
+    say(f"The canonical log is {out}")
 
 
 @app.command(epilog="Example: dropoff features ecommerce --log shop/events --out features.parquet --every 5")
@@ -118,16 +157,18 @@ def features(
     journey: JourneyArgument,
     log: LogOption,
     out: OutOption,
-    every: Annotated[int, typer.Option(min=1, metavar="N", help="A row after every N-th event of a session.")] = 1,
+    every: Annotated[int, typer.Option(metavar="N", min=1, help="A row after every N-th event of a session.")] = 1,
     quarantine: QuarantineOption = None,
 ) -> None:
-    """Write the features of every session, as they were after each event."""
+    """Write every session's features, as they were after each event."""
     from console import progress, quarantine_path, say, tell
     from features.export import export_features
+    from features.output import require_writable
     from features.plan import compile_plan
     from journeys.load import load_journey
 
-    declared, refused = load_journey(journey), quarantine_path(quarantine)
+    require_writable(out, log=log, suffixes=(".parquet",))
+    declared, refused = load_journey(journey), quarantine_path(quarantine, log)
     with progress() as report:
         rows, summary = export_features(
             compile_plan(declared.table),
@@ -146,19 +187,27 @@ def features(
 def train(
     journey: JourneyArgument,
     log: LogOption,
-    trials: Annotated[int, typer.Option(min=0, help="Settings to try; 0 takes those that usually do.")] = 0,
-    seed: Annotated[int, typer.Option(help="The same seed, log and machine give the same model.")] = 7,
+    trials: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Settings to try; 0 takes those that usually do.")
+    ] = 0,
+    seed: SeedOption = 7,
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
 ) -> None:
-    """Train a model, evaluate it on the latest sessions, register it, and promote it if it beats the champion."""
-    from console import figures, out, progress, quarantine_path, say, tell, write_json
+    """Train a model on a log, evaluate it and register it.
+
+    It is evaluated on the latest sessions, and becomes the champion if it beats the one there is.
+    """
+    from console import figures, out, progress, quarantine_path, say, telling, write_json
+    from features.output import require_writable
     from journeys.load import load_journey
     from storage.models import home_folder
     from training.pipeline import train as run
 
-    declared, refused = load_journey(journey), quarantine_path(quarantine)
-    with progress() as report:
+    declared, refused = load_journey(journey), quarantine_path(quarantine, log)
+    if json_path is not None:
+        require_writable(json_path, log=log)
+    with telling(refused) as on_read, progress() as report:
         result = run(
             declared,
             log,
@@ -168,9 +217,9 @@ def train(
             seed=seed,
             quarantine=refused,
             progress=report,
+            on_read=on_read,
             on_trial=lambda trial: report("searching settings", (trial.number + 1) / trials),
         )
-    tell(result.summary, refused)
     for table in figures(f"Version {result.model.version} of {declared.name} on held-out sessions", result.evaluation):
         out.print(table)
     say(f"Version {result.model.version} is {result.promotion}.")
@@ -185,12 +234,15 @@ def evaluate(
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
 ) -> None:
-    """Measure a registered model on any log whose sessions have ended."""
+    """Measure a registered model on the ended sessions of a log."""
     from console import figures, load_model, out, progress, quarantine_path, tell, write_json
+    from features.output import require_writable
     from journeys.load import load_journey
     from training.evaluate import evaluate_log
 
-    declared, refused = load_journey(journey), quarantine_path(quarantine)
+    declared, refused = load_journey(journey), quarantine_path(quarantine, log)
+    if json_path is not None:
+        require_writable(json_path, log=log)
     loaded = load_model(declared, model)
     with progress() as report:
         evaluation, summary = evaluate_log(declared, log, loaded, quarantine=refused, progress=report)
@@ -208,12 +260,17 @@ def score(
     model: ModelOption = None,
     quarantine: QuarantineOption = None,
 ) -> None:
-    """Write risk, stage, blockers and recommendation of every session, as it stands at its latest event."""
+    """Write every session's risk, blockers and recommendation.
+
+    Each session is scored as it stands at its latest event; one that has ended, at the last event before its end.
+    """
     from console import load_model, progress, quarantine_path, say, tell
+    from features.output import require_writable
     from journeys.load import load_journey
     from training.score import score_log
 
-    declared, refused = load_journey(journey), quarantine_path(quarantine)
+    require_writable(out, log=log, suffixes=(".parquet", ".csv", ".jsonl"))
+    declared, refused = load_journey(journey), quarantine_path(quarantine, log)
     loaded = load_model(declared, model)
     with progress() as report:
         summary = score_log(declared, log, loaded, out, quarantine=refused, progress=report)
@@ -223,9 +280,13 @@ def score(
 
 @app.command(epilog="Example: dropoff promote ecommerce 3")
 def promote(
-    journey: JourneyArgument, version: Annotated[str, typer.Argument(help="The version to serve from now on.")]
+    journey: JourneyArgument,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="The version to serve from now on.")],
 ) -> None:
-    """Make a registered version the champion; a running service notices by itself."""
+    """Make a registered version the champion.
+
+    A running service notices by itself.
+    """
     from console import say
     from journeys.load import load_journey
     from storage.models import home_folder
@@ -238,11 +299,15 @@ def promote(
 
 @app.command(epilog="Example: dropoff build ecommerce")
 def build(journey: JourneyArgument) -> None:
-    """Build a Bento: the service with the champion inside, which serves without a checkout."""
-    from console import say
+    """Build a Bento with the champion inside.
+
+    It serves anywhere, without a checkout of this project.
+    """
+    from console import say, waiting
     from serving.build import build as run
 
-    built = run(journey)
+    with waiting("building"):
+        built = run(journey)
     say(f"{built.tag} holds version {built.model_version}; serve it with: bentoml serve {built.folder}")
 
 
@@ -250,30 +315,36 @@ def build(journey: JourneyArgument) -> None:
 def serve(
     journey: JourneyArgument,
     port: PortOption = 3000,
-    workers: Annotated[int, typer.Option(help="One for now: a session lives in the memory of one process.")] = 1,
+    workers: Annotated[
+        int, typer.Option(metavar="N", help="One for now: a session lives in the memory of one process.")
+    ] = 1,
 ) -> None:
     """Serve the champion on this machine until Ctrl-C."""
-    from console import say
+    from console import say, waiting
     from serving.run import serve as run
 
-    run(
-        journey,
-        port=port,
-        workers=workers,
-        ready=lambda address: say(f"Serving {journey} at {address} (its API: {address}/docs.json). Ctrl-C stops it."),
-    )
+    with waiting("loading and warming up") as over:
+
+        def ready(address: str) -> None:
+            over()
+            say(f"Serving {journey} at {address} (its API: {address}/docs.json). Ctrl-C stops it.")
+
+        run(journey, port=port, workers=workers, ready=ready)
 
 
 @app.command(epilog="Example: dropoff replay ecommerce --log shop/events --url http://127.0.0.1:3000 --sessions 2")
 def replay(
     journey: JourneyArgument,
     log: LogOption,
-    url: Annotated[str, typer.Option(help="Where the service is.")] = "http://127.0.0.1:3000",
-    sessions: Annotated[int, typer.Option(min=1, help="How many of the latest sessions.")] = 3,
-    min_events: Annotated[int, typer.Option(min=1, help="Leave shorter sessions out.")] = 5,
+    url: Annotated[str, typer.Option(metavar="URL", help="Where the service is.")] = "http://127.0.0.1:3000",
+    sessions: Annotated[int, typer.Option(metavar="N", min=1, help="How many of the latest sessions.")] = 3,
+    min_events: Annotated[int, typer.Option(metavar="N", min=1, help="Leave shorter sessions out.")] = 5,
     session: Annotated[list[str] | None, typer.Option(metavar="ID", help="These sessions; may be repeated.")] = None,
 ) -> None:
-    """Send recorded sessions to a running service, event by event, and show what it answers."""
+    """Send recorded sessions to a running service, event by event.
+
+    Shows the stage, the risk, the top blocker and the recommendation after each event.
+    """
     from console import progress, show_replay
     from features.plan import compile_plan
     from features.read_sessions import read_sessions
@@ -302,15 +373,38 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(128 + signal.SIGTERM))
     try:
         status = app(args=None if arguments is None else list(arguments), prog_name="dropoff", standalone_mode=False)
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(_INTERRUPTED)
     except _UsageError as error:
-        _fail(f"{error.format_message()} (see {error.ctx.command_path if error.ctx else 'dropoff'} --help)", 2)
-    except Exception as error:
-        if isinstance(error, OSError) or type(error).__module__.split(".")[0] in _SPEAK_FOR_THEMSELVES:
-            _fail(str(error), 1)
-        raise
+        _misused(error)
+    except Exception as error:  # noqa: BLE001 (the last resort: whatever it is, people get one line)
+        _fail(_explain(error), 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _misused(error: Exception) -> NoReturn:
+    text, context = error.format_message(), error.ctx  # type: ignore[attr-defined]
+    _fail(f"{text.rstrip('.')} (see {context.command_path if context else 'dropoff'} --help)", _MISUSED)
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+    if isinstance(error, OSError | MemoryError) or type(error).__module__.split(".")[0] in _SPEAK_FOR_THEMSELVES:
+        return str(error) or type(error).__name__
+    return f"{type(error).__name__}: {error}; this is a mistake in dropoff itself{_keep_traceback(error)}"
+
+
+def _keep_traceback(error: Exception) -> str:
+    from storage.models import home_folder
+
+    path = home_folder() / "error.txt"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except OSError:
+        return ""
+    return f", and {path} says where it happened"
 
 
 def _fail(text: str, status: int) -> NoReturn:

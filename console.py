@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.text import Text
+
+from journeys.tables import Cell, FittedTable
 
 if TYPE_CHECKING:
     from decisions.risk import RiskModel
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 out = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
-_RISK_BAR = 10
+_RISK_BAR = 5
+_ROWS_AROUND_A_TABLE = 5
 _COLUMNS = {
     "auc": "AUC",
     "ap": "AP",
@@ -42,14 +45,30 @@ def say(text: str) -> None:
 
 def tell(summary: "ReadSummary", quarantine: Path) -> None:
     """Print what became of a log's rows, and where the refused ones are."""
-    say(summary.describe() + (f" (see {quarantine})" if summary.quarantined else ""))
+    say(summary.describe())
+    if summary.quarantined:
+        say(f"The quarantined rows are in {quarantine}, each with its reason.")
 
 
-def quarantine_path(chosen: Path | None) -> Path:
-    """Return where refused rows go."""
+@contextmanager
+def telling(quarantine: Path) -> "Iterator[Callable[[ReadSummary], None]]":
+    """Yield where to hand a log's summary; it is printed when the block ends, also by an error."""
+    summaries: list[ReadSummary] = []
+    try:
+        yield summaries.append
+    finally:
+        for summary in summaries:
+            tell(summary, quarantine)
+
+
+def quarantine_path(chosen: Path | None, log: Path) -> Path:
+    """Return where refused rows go; raises ``features.output.OutputError`` where nothing can be written."""
+    from features.output import require_writable
     from storage.models import home_folder
 
-    return chosen or home_folder() / "quarantine.jsonl"
+    path = chosen or home_folder() / "quarantine.jsonl"
+    require_writable(path, log=log)
+    return path
 
 
 def write_json(path: Path | None, content: Mapping[str, Any]) -> None:
@@ -99,24 +118,40 @@ def progress() -> Iterator[Callable[[str, float], None]]:
         finish()
 
 
-def figures(title: str, evaluation: Mapping[str, Any]) -> Iterator[Table]:
+@contextmanager
+def waiting(what: str) -> Iterator[Callable[[], None]]:
+    """Show on a terminal that something is going on until the block ends, or what is yielded is called."""
+    status = errors.status(escape(what))
+    if errors.is_terminal:
+        status.start()
+    try:
+        yield status.stop
+    finally:
+        status.stop()
+
+
+def figures(title: str, evaluation: Mapping[str, Any]) -> Iterator[FittedTable]:
     """Return the tables of an evaluation: overall, by the number of events, by stage and by cohort."""
-    overall = {"every prefix": evaluation, "each session weighing one": evaluation["session_weighted"]}
+    overall = {"every prefix": evaluation, "each session once": evaluation["session_weighted"]}
     yield _blocks(title, "Rows", overall)
     yield _blocks("After so many events", "Events", evaluation["by_events"])
     yield _blocks("By the stage reached", "Stage", evaluation["by_stage"])
     yield _blocks("By cohort", "Cohort", evaluation["by_cohort"])
 
 
-def _blocks(title: str, first: str, blocks: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column(first)
-    for header in (*_COLUMNS.values(), "Prefixes", "Sessions"):
-        table.add_column(header, justify="right")
-    for name, block in blocks.items():
-        values = [_figure(block.get(column)) for column in _COLUMNS]
-        table.add_row(escape(name), *values, f"{block['n_rows']:,}", f"{block['n_sessions']:,}")
-    return table
+def _blocks(title: str, first: str, blocks: Mapping[str, Mapping[str, Any]]) -> FittedTable:
+    numbers = (*_COLUMNS.values(), "Prefixes", "Sessions")
+    rows = [
+        (
+            # A cohort is "device=mobile" in files; with a blank it can be wrapped.
+            name.replace("=", ": ", 1),
+            *(_figure(block.get(column)) for column in _COLUMNS),
+            f"{block['n_rows']:,}",
+            f"{block['n_sessions']:,}",
+        )
+        for name, block in blocks.items()
+    ]
+    return FittedTable(title, (first, *numbers), rows, numbers=numbers)
 
 
 def _figure(value: float | None) -> str:
@@ -127,49 +162,61 @@ def show_replay(steps: "Iterable[Step]", titles: Mapping[str, str] | None = None
     """Show each session as a table that grows with its events; ``titles`` says more about some sessions."""
     for session_id, of_session in groupby(steps, key=lambda step: step.session.session_id):
         title = f"Session {session_id}" + (f": {titles[session_id]}" if titles and session_id in titles else "")
-        seen: list[Step] = []
-        with Live(session_table(title, seen), console=out, refresh_per_second=12) as live:
-            for step in of_session:
-                seen.append(step)
-                live.update(session_table(title, seen))
-                if out.is_terminal:
-                    time.sleep(pause_seconds)
+        seen = _watch(title, of_session, pause_seconds)
+        out.print(session_table(title, seen))
         last = next((step.advice for step in reversed(seen) if step.advice is not None), None)
         if last is not None:
             say(last.narrative)
         out.print()
 
 
-def session_table(title: str, steps: "Sequence[Step]") -> Table:
-    """Return a session as it evolves: each event with the stage, the risk, the top blocker and the advice after it."""
-    table = Table(title=escape(title), title_justify="left")
-    table.add_column("#", justify="right")
-    table.add_column("Time", justify="right")
-    for header in ("Event", "Stage", "Risk", "Top blocker", "Recommendation"):
-        table.add_column(header, overflow="fold")
+def _watch(title: str, steps: "Iterable[Step]", pause_seconds: float) -> "list[Step]":
+    """Show the latest steps that fit on the screen as they come, where there is one, and return them all."""
+    if not out.is_terminal:
+        return list(steps)
+    seen: list[Step] = []
+    with Live(console=out, refresh_per_second=12, transient=True) as live:
+        for step in steps:
+            seen.append(step)
+            live.update(session_table(title, seen, latest=max(1, out.height - _ROWS_AROUND_A_TABLE)))
+            time.sleep(pause_seconds)
+    return seen
+
+
+def session_table(title: str, steps: "Sequence[Step]", latest: int | None = None) -> FittedTable:
+    """Return a session as it evolves: each event with the stage, the risk, the top blocker and the advice after it.
+
+    What stands behind a blocker is told where it changes. ``latest`` leaves only so many rows.
+    """
+    rows, told = [], ""
     for step in steps:
-        table.add_row(*_cells(step))
-    return table
+        cells, told = _cells(step, told)
+        rows.append(cells)
+    headers = ("#", "Time", "Event", "Stage", "Risk", "Top blocker", "Recommendation")
+    return FittedTable(title, headers, rows[-latest:] if latest else rows, numbers=("#", "Time"), whole=("Risk",))
 
 
-def _cells(step: "Step") -> tuple[str, ...]:
+def _cells(step: "Step", told: str) -> tuple[tuple[Cell, ...], str]:
+    """Return a row, and the evidence that the reader knows by now."""
     seconds = (step.event.occurred_at_us - step.session.events[0].occurred_at_us) // 1_000_000
-    place = (str(step.number), f"{seconds // 60}:{seconds % 60:02}", escape(step.event.name))
+    place = (str(step.number), f"{seconds // 60}:{seconds % 60:02}", step.event.name)
     if step.advice is None:
-        return (*place, "", "", "", "[dim]nothing to predict any more[/dim]")
+        return (*place, "", "", "", Text("(ended)", "dim")), told
     advice = step.advice
     top = advice.blockers[0] if advice.blockers else None
-    blocker = "[dim]none stands out[/dim]"
+    blocker: Cell = Text("none stands out", "dim")
     if top is not None:
-        blocker = f"{escape(top.friction.lower())} ({top.share:.0%})"
-        blocker += f": {escape(top.evidence[0].phrase)}" if top.evidence else ""
-    advised = f"[dim]nothing ({escape(advice.reason.replace('_', ' '))})[/dim]"
+        phrase = top.evidence[0].phrase if top.evidence else ""
+        blocker = f"{top.friction.lower()} {top.share:.0%}"
+        blocker += f": {phrase}" if phrase and phrase != told else ""
+        told = phrase
+    advised = Text(f"({advice.reason.replace('_', ' ')})", "dim")
     if advice.recommendation is not None:
-        advised = f"[bold]{escape(advice.recommendation.intervention)}[/bold]"
-    return (*place, escape(advice.stage or "-"), _risk(advice.risk), blocker, advised)
+        advised = Text(advice.recommendation.intervention, "bold")
+    return (*place, advice.stage or "-", _risk(advice.risk), blocker, advised), told
 
 
-def _risk(risk: float) -> str:
+def _risk(risk: float) -> Text:
     filled = round(risk * _RISK_BAR)
     colour = "green" if risk < 1 / 3 else "yellow" if risk < 2 / 3 else "red"
-    return f"[{colour}]{'█' * filled}[/{colour}][dim]{'░' * (_RISK_BAR - filled)}[/dim] {risk:.0%}"
+    return Text.assemble(("█" * filled, colour), ("░" * (_RISK_BAR - filled), "dim"), f" {risk:.0%}")

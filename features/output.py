@@ -1,0 +1,45 @@
+"""Check before long work that its result can be written, and that it will not replace what is read."""
+
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+
+from features.raw_log import is_part
+
+
+class OutputError(ValueError):
+    """A result cannot be written there; one sentence that says why."""
+
+
+def require_writable(out: Path, *, log: Path | None = None, suffixes: Collection[str] = ()) -> None:
+    """Make the folder of a file that will be written; raises :class:`OutputError` where it cannot be.
+
+    The file must not be the log, nor lie in the log's folder under a name that the log would be read from.
+    """
+    if suffixes and not out.name.lower().endswith(tuple(suffixes)):
+        raise OutputError(f"{out} should end in {' or '.join(suffixes)}")
+    if out.is_dir():
+        raise OutputError(f"{out} is a folder; give the path of a file")
+    if log is not None:
+        _keep_apart(out, log)
+    require_folder(out.parent)
+
+
+def require_folder(folder: Path) -> None:
+    """Make a folder; raises :class:`OutputError` where it cannot be made or nothing can be written into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(f"nothing can be written into {folder}: {error.strerror or error}") from error
+
+
+def _keep_apart(out: Path, log: Path) -> None:
+    written, read = out.resolve(), log.resolve()
+    if written == read:
+        raise OutputError(f"{out} is the log itself; choose another file to write")
+    if read.is_dir() and written.is_relative_to(read) and is_part(written, read):
+        raise OutputError(
+            f"{out} lies in {log} and would be read as a part of the log next time; choose another folder"
+        )
