@@ -41,10 +41,10 @@ def calibrate(
 ) -> tuple[Calibrator, dict[str, float]]:
     """Return the simplest calibrator that none beats, and each one's cross-fitted log loss.
 
-    Folds are whole sessions. All arrays are (R,).
+    Folds are whole sessions. All arrays are (R,). Where only one label occurs, nothing can be learnt from it.
     """
-    fitters = {CalibratorKind.PLATT: fit_platt}
-    if len(np.unique(sessions)) >= MIN_ISOTONIC_SESSIONS:
+    fitters = {CalibratorKind.PLATT: fit_platt} if 0 < labels.sum() < len(labels) else {}
+    if fitters and len(np.unique(sessions)) >= MIN_ISOTONIC_SESSIONS:
         fitters[CalibratorKind.ISOTONIC] = fit_isotonic
     _, place = np.unique(sessions, return_inverse=True)
     fold = place % FOLDS

@@ -14,7 +14,7 @@ from features.source import CANONICAL, Source
 from features.staging import Progress
 from journeys.journey import Journey
 from training.cutoffs import after_every_event
-from training.labels import find_ends, label, log_end_us
+from training.labels import find_ends, label
 from training.metrics import Block, measure, session_weights
 
 EVENT_COUNTS = (1, 2, 3, 5, 8, 10, 13, 21)
@@ -136,4 +136,4 @@ def _joined(parts: list[Scored]) -> Scored:
     )
 
 
-__all__ = ["EVENT_COUNTS", "Evaluation", "Scored", "cohorts_of", "describe", "evaluate_log", "log_end_us", "score_rows"]
+__all__ = ["EVENT_COUNTS", "Evaluation", "Scored", "cohorts_of", "describe", "evaluate_log", "score_rows"]

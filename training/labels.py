@@ -58,11 +58,6 @@ def label(ends: SessionEnds, cutoffs: Cutoffs, horizon_seconds: float | None, lo
     return labels
 
 
-def log_end_us(log: EncodedLog) -> int:
-    """Return when the log ends: its latest event."""
-    return int(log.at_us.max())
-
-
 def _first(plan: Plan, log: EncodedLog, names: tuple[str, ...]) -> IntArray:
     """Index of each session's first event of these names, beyond its last where there is none."""
     wanted: NDArray[np.bool_] = np.isin(log.codes, [plan.codes[name] for name in names])
@@ -71,4 +66,4 @@ def _first(plan: Plan, log: EncodedLog, names: tuple[str, ...]) -> IntArray:
     return np.where(found < log.starts[1:], found, log.event_count).astype(np.int64)
 
 
-__all__ = ["Ends", "SessionEnds", "find_ends", "label", "log_end_us"]
+__all__ = ["Ends", "SessionEnds", "find_ends", "label"]

@@ -9,6 +9,7 @@ from decisions.calibration import SMALLEST_PROBABILITY
 from features.events import FloatArray, IntArray
 
 ECE_BINS = 15
+FIGURES = ("auc", "ap", "log_loss", "brier", "brier_skill", "ece", "base_rate")
 
 Block = dict[str, float | int | None]
 
@@ -16,10 +17,11 @@ Block = dict[str, float | int | None]
 def measure(labels: FloatArray, risks: FloatArray, sessions: IntArray, weights: FloatArray | None = None) -> Block:
     """Return AUC, AP, log loss, Brier and its skill, ECE, base rate and counts of rows (R,).
 
-    AUC and AP are None where only one label occurs. The Brier skill is 1 - Brier / (base rate's Brier).
+    AUC, AP and skill are None where only one label occurs, and all but the counts where there are no rows. The Brier
+    skill is 1 - Brier / (base rate's Brier).
     """
     if not len(labels):
-        return {"n_rows": 0, "n_sessions": 0}
+        return {**dict.fromkeys(FIGURES), "n_rows": 0, "n_sessions": 0}
     weight = np.ones(len(labels)) if weights is None else weights
     base_rate = float(np.average(labels, weights=weight))
     both = 0 < labels.sum() < len(labels)

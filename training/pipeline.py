@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from decisions.diagnosis import Expectations
-from decisions.risk import FingerprintMismatch, RiskModel
+from decisions.risk import FingerprintMismatch, ModelFilesError, RiskModel
 from features.build import build
 from features.events import Cutoffs, EncodedLog, FloatArray
 from features.plan import Plan, compile_plan
@@ -18,7 +18,7 @@ from features.source import CANONICAL, Source
 from features.staging import Progress
 from features.vocabulary import Vocabulary
 from journeys.journey import Journey
-from storage.models import champion_version, model_folder
+from storage.models import ModelNotFound, champion_version, model_folder
 from training.calibrate import calibrate
 from training.cutoffs import after_every_event, training_cutoffs
 from training.evaluate import Evaluation, Scored, describe, score_rows
@@ -26,7 +26,7 @@ from training.fit import Rows, Settings, fit
 from training.labels import SessionEnds, find_ends, label
 from training.metrics import measure, session_weights
 from training.register import DataIdentity, TrainedModel, digest_files, promote, register
-from training.split import Split, forward_split
+from training.split import Split, TooFewSessions, forward_split
 from training.tune import Trial, tune
 
 MAX_SESSIONS = 400_000
@@ -89,10 +89,12 @@ def train(
     on_read(summary)
     end_us = summary.last_at_us
     ends = find_ends(plan, log, journey, end_us)
-    split = forward_split(log, ends)
+    split = forward_split(log, ends, journey.horizon_seconds)
     progress("building features", 0.0)
     rows, tuning = _training_rows(journey, plan, log, ends, split, end_us)
     held_out_cutoffs, held_out_labels = _prefixes(journey, log, ends, split.held_out, end_us)
+    _require_both_labels("training", rows.labels)
+    _require_both_labels("held-out", held_out_labels)
     held_out_rows = build(plan, log, held_out_cutoffs)
     vocabulary = Vocabulary.learn(journey.table, rows.features)
     threads = os.cpu_count() or 1
@@ -106,16 +108,16 @@ def train(
     progress("fitting", 0.0)
     early = fit(journey.table, vocabulary, fitting, settings, seed=seed, threads=threads, tuning=watching)
     progress("calibrating", 0.5)
+    trees = max(MIN_TREES, early.best_iteration)
     tuning_cutoffs, tuning_labels = _prefixes(journey, log, ends, split.tuning, end_us)
     tuning_rows = vocabulary.apply(build(plan, log, tuning_cutoffs))
     calibrator, losses = calibrate(
-        np.asarray(early.predict(tuning_rows, raw_score=True)),
+        np.asarray(early.predict(tuning_rows, raw_score=True, num_iteration=trees)),
         tuning_labels,
         tuning_cutoffs.session,
         np.ones(len(tuning_labels)),
     )
     progress("fitting on all training sessions", 0.6)
-    trees = max(MIN_TREES, early.best_iteration)
     booster = fit(journey.table, vocabulary, rows, settings, seed=seed, threads=threads, trees=trees)
     progress("explaining the training rows", 0.8)
     model = RiskModel(
@@ -179,6 +181,12 @@ def _training_rows(
     return Rows(build(plan, log, cutoffs), labels, cutoffs.session), split.tuning[cutoffs.session]
 
 
+def _require_both_labels(what: str, labels: FloatArray) -> None:
+    if not 0 < labels.sum() < len(labels):
+        all_or_none = "none of" if not labels.any() else "all"
+        raise TooFewSessions(f"{all_or_none} the {what} sessions are abandoned; the log must hold more of both kinds")
+
+
 def _prefixes(
     journey: Journey,
     log: EncodedLog,
@@ -211,6 +219,8 @@ def _contest(journey: Journey, held_out: Scored, rows: FloatArray, home: Path) -
         champion = RiskModel.load(model_folder(home, journey.name, reigning), journey.table)
     except FingerprintMismatch:
         return True, f"champion: version {reigning} was trained on another feature table and can no longer serve"
+    except (ModelNotFound, ModelFilesError) as error:
+        return True, f"champion: version {reigning} can no longer serve: {error}"
     weights = session_weights(held_out.sessions)
     losses = [
         measure(held_out.labels, risks, held_out.sessions, weights)["log_loss"]

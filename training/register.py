@@ -19,7 +19,7 @@ import numpy as np
 from decisions.risk import RiskModel
 from features.events import FloatArray
 from features.raw_log import find_files
-from storage.models import point_champion, publish
+from storage.models import point_champion, publish, versions
 from training.evaluate import Evaluation, Scored
 from training.fit import Settings
 from training.metrics import flatten
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHALLENGER, CHAMPION = "challenger", "champion"
-_METRIC_NAME = re.compile(r"[^\w\-. :/]")
-"""What MLflow refuses in the name of a metric."""
+_METRIC_NAME = re.compile(r"[^\w\-. :]")
+"""What MLflow refuses in the name of a metric; a slash too, since it reads such names as paths."""
+_LONGEST_METRIC_NAME = 250
 _REQUIREMENTS = ("lightgbm", "numpy", "pandas")
 
 
@@ -88,6 +89,10 @@ def register(trained: TrainedModel, *, home: Path, mlruns: Path) -> RiskModel:
         model_uri = _log_model(mlflow, trained)
         client = mlflow.MlflowClient()
         registered = _register_version(client, f"dropoff-{journey}", model_uri, run.info.run_id)
+        # A home may hold versions of another store, the champion among them; they are never written over.
+        while registered in versions(home, journey):
+            client.delete_model_version(f"dropoff-{journey}", registered)
+            registered = _register_version(client, f"dropoff-{journey}", model_uri, run.info.run_id)
         client.set_registered_model_alias(f"dropoff-{journey}", CHALLENGER, registered)
         card = {
             "run_id": run.info.run_id,
@@ -143,7 +148,7 @@ def _log_run(mlflow: Any, trained: TrainedModel) -> None:
             "calibrator": str(model.calibrator.kind),
         }
     )
-    mlflow.log_metrics({_METRIC_NAME.sub(":", name): value for name, value in flatten(trained.evaluation).items()})
+    mlflow.log_metrics({_metric_name(name): value for name, value in flatten(trained.evaluation).items()})
     mlflow.log_metrics({f"calibration.{kind}": loss for kind, loss in trained.calibration_losses.items()})
     mlflow.set_tags(
         {
@@ -180,6 +185,12 @@ def _log_run(mlflow: Any, trained: TrainedModel) -> None:
             labels, risks, Path(folder) / "precision_recall.png", f"{model.journey}: precision and recall, held out"
         )
         mlflow.log_artifacts(folder, "pictures")
+
+
+def _metric_name(name: str) -> str:
+    """Return a name that MLflow takes, the figure's own at its end, whatever the log calls its cohorts."""
+    plain = _METRIC_NAME.sub(":", name)
+    return plain if len(plain) <= _LONGEST_METRIC_NAME else f"{plain[:200]}:{plain[-49:]}"
 
 
 def _log_dataset(mlflow: Any, trained: TrainedModel) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from features.events import EncodedLog, IntArray
+from features.events import US_PER_SECOND, EncodedLog, IntArray
 from training.labels import SessionEnds
 
 HELD_OUT_SHARE = 0.25
@@ -42,13 +42,22 @@ def persons(log: EncodedLog) -> IntArray:
     return found
 
 
-def forward_split(log: EncodedLog, ends: SessionEnds, held_out_share: float = HELD_OUT_SHARE) -> Split:
+def forward_split(
+    log: EncodedLog,
+    ends: SessionEnds,
+    horizon_seconds: float | None = None,
+    held_out_share: float = HELD_OUT_SHARE,
+) -> Split:
     """Hold out the latest sessions by start; train on those of other people that had ended by then.
 
-    Raises :class:`TooFewSessions`.
+    With a horizon, sessions that are still open are held out too: their early prefixes have labels. Raises
+    :class:`TooFewSessions`.
     """
     starts_us = log.at_us[log.starts[:-1]]
-    usable = ~np.isnan(ends.outcome) & (ends.usable > 0)
+    labelled = ~np.isnan(ends.outcome)
+    if horizon_seconds is not None:
+        labelled |= starts_us + int(horizon_seconds * US_PER_SECOND) <= ends.end_us
+    usable = labelled & (ends.usable > 0)
     if usable.sum() < 20:
         raise TooFewSessions(
             f"only {int(usable.sum())} sessions have a known end and an event before it; a log needs at least 20"
@@ -58,10 +67,18 @@ def forward_split(log: EncodedLog, ends: SessionEnds, held_out_share: float = HE
     person = persons(log)
     training = usable & (ends.end_us < cut_us) & ~np.isin(person, person[held_out])
     if not training.any() or not held_out.any():
-        raise TooFewSessions("no session ends before the held-out ones begin; the log must span a longer time")
+        raise TooFewSessions(
+            "no session of other people ends before the held-out ones begin; the log must span a longer time, "
+            "or hold more people"
+        )
     tuning_us = _cut(starts_us[training], 1 - TUNING_SHARE)
     tuning = training & (starts_us >= tuning_us)
     tuning &= ~np.isin(person, person[training & ~tuning])
+    if not tuning.any() or not (training & ~tuning).any():
+        raise TooFewSessions(
+            "no training sessions are left to tune on that are later and of other people; the log must span a longer "
+            "time, or hold more people"
+        )
     return Split(training, tuning, held_out, int(cut_us))
 
 
