@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
-from scipy.special import ndtri
 
 from features.events import FloatArray, IntArray
 from training.simulator.dynamics import failure_odds, reach_goal, step_odds
@@ -20,12 +19,16 @@ if TYPE_CHECKING:
     from training.simulator.simulate import Chunk
 
 NODES = 24
+WIDEST_INTENT = 5.0
 
 
 def intent_nodes(count: int = NODES) -> FloatArray:
-    """Return the mid-quantiles of the standard normal distribution, (count,)."""
-    nodes: FloatArray = ndtri((np.arange(count) + 0.5) / count)
-    return nodes
+    """Return evenly spaced intents, (count,), from one to another beyond which nobody is.
+
+    Evenly, because the trapezoidal rule is then exact to many digits for smooth densities; quantiles of the normal
+    distribution leave gaps where its tails are, and a few events are enough to send a visitor there.
+    """
+    return np.linspace(-WIDEST_INTENT, WIDEST_INTENT, count)
 
 
 def true_probabilities(world: World, chunk: "Chunk") -> FloatArray:
@@ -50,7 +53,8 @@ def filter_goal(
 ) -> FloatArray:
     """Return the probability to reach the goal after each event (N,), given all of the visitor's events until then.
 
-    The sessions of a ``visitor`` (S,) stand together in order of time; ``blocker_prior`` is (S, B).
+    The sessions of a ``visitor`` (S,) stand together in order of time; ``blocker_prior`` is (S, B), ``nodes`` are as
+    :func:`intent_nodes` gives them.
     """
     blockers, kinds, grid = rules.exits.shape[0], len(kind_prior), len(nodes)
     stages = len(rules.advance)
@@ -64,7 +68,7 @@ def filter_goal(
     for s in range(len(visitor)):
         if s == 0 or visitor[s] != visitor[s - 1]:
             for c in range(kinds):
-                known[c, :] = np.log(kind_prior[c] / grid + 1e-300)
+                known[c, :] = np.log(kind_prior[c] + 1e-300) - 0.5 * nodes * nodes
         changed, shown = setting.changed[s], 0
         for b in range(blockers):
             log_weight[b] = known + np.log(blocker_prior[s, b])
@@ -72,10 +76,6 @@ def filter_goal(
         stage, level = 0, 0
         for n in range(walks.starts[s], walks.starts[s + 1]):
             move, event, gap = walks.move[n], walks.code[n], walks.gap_us[n]
-            pending = False
-            if walks.remedy[n] != shown:
-                shown = walks.remedy[n]
-                _tables(rules, setting, s, shown, nodes, leave, advance, value)
             after = walks.stage[n]
             for b in range(blockers):
                 for c in range(kinds):
@@ -99,6 +99,10 @@ def filter_goal(
                         elif move in (ONWARD, ATTEMPT):
                             more += np.log(advance[b, c, i, stage, level])
                         log_weight[b, c, i] += more
+            # What is shown on entering a stage was not there yet when the visitor decided to enter it.
+            if walks.remedy[n] != shown:
+                shown = walks.remedy[n]
+                _tables(rules, setting, s, shown, nodes, leave, advance, value)
             if move not in (START, SHOWN):
                 stage, level = after, walks.level[n]
             pending = move == ATTEMPT

@@ -1,5 +1,6 @@
 """Simulate a log of sessions and the truth about each."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ FIRST_DAY = datetime(2026, 3, 2, tzinfo=UTC)
 """A Monday; with 28 days the clocks of Europe change on the last but one day."""
 CHUNK_SESSIONS = 50_000
 TIES = 0.012
+_PART = re.compile(r"part-\d{5,}\.parquet")
 
 
 class SimulationError(ValueError):
@@ -60,8 +62,9 @@ def simulate(
     An earlier simulation in ``out`` is replaced. Raises :class:`SimulationError`.
     """
     world = world_of(journey)
+    _check(sessions, days)
     events, truth = out / "events", out / "truth.parquet"
-    if events.exists() and any(file.suffix != ".parquet" for file in events.iterdir()):
+    if events.exists() and any(_PART.fullmatch(file.name) is None for file in events.iterdir()):
         raise SimulationError(f"{events} holds something else; give an empty folder")
     shutil.rmtree(events, ignore_errors=True)
     events.mkdir(parents=True)
@@ -83,11 +86,8 @@ def simulate(
 
 
 def draw(world: World, *, sessions: int, seed: int, days: float = 28.0) -> Iterator[Chunk]:
-    """Yield the sessions chunk by chunk; the same seed gives the same sessions."""
-    if sessions < 1:
-        raise SimulationError("simulate at least one session")
-    if not days > 0:
-        raise SimulationError("simulate a log of more than zero days")
+    """Yield the sessions chunk by chunk; the same seed gives the same sessions. Raises :class:`SimulationError`."""
+    _check(sessions, days)
     rules = compile_world(world)
     start_us = int(FIRST_DAY.timestamp()) * US_PER_SECOND
     change_us = start_us + int(np.floor(days / 2 + 1) * DAY_SECONDS * US_PER_SECOND)
@@ -109,6 +109,13 @@ def draw(world: World, *, sessions: int, seed: int, days: float = 28.0) -> Itera
         )
         first_person = int(visits.person.max()) + 1
         yield Chunk(first, visits, walk(rules, visits.setting, TIES, basket_codes, rng), rng)
+
+
+def _check(sessions: int, days: float) -> None:
+    if sessions < 1:
+        raise SimulationError("simulate at least one session")
+    if not days > 0:
+        raise SimulationError("simulate a log of more than zero days")
 
 
 def starting_odds(rules: Rules, visits: Visits) -> FloatArray:

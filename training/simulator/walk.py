@@ -10,8 +10,10 @@ from training.simulator.dynamics import failure_odds, step_odds
 from training.simulator.properties import Real, Whole
 from training.simulator.world import LEVELS, Rules
 
-MAX_STEPS = 150
-"""No session has more; one in some ten thousand would."""
+MAX_EVENTS = 150
+"""A session that has so many events ends at its next step; few would go on."""
+AT_ONCE = 8
+"""More events than one step can bring."""
 STAY, ONWARD, BACK, FOLLOW_UP, SUCCESS, FAILURE, ATTEMPT, SHOWN, START = range(9)
 """How an event came about; a follow-up and an event shown by the shop tell nothing about the visitor."""
 
@@ -73,7 +75,7 @@ def draw(probabilities: FloatArray, rng: np.random.Generator) -> int:
 def walk(rules: Rules, setting: Setting, ties: float, codes: IntArray, rng: np.random.Generator) -> Walks:
     """Draw S sessions. ``codes`` are those that change the basket: view, add, remove; ``ties`` the share of ties."""
     sessions = len(setting.intent)
-    most = sessions * (MAX_STEPS + 8)
+    most = sessions * (MAX_EVENTS + AT_ONCE)
     starts = np.zeros(sessions + 1, np.int64)
     code, move, stage_after = np.empty(most, np.int16), np.empty(most, np.int8), np.empty(most, np.int8)
     gap_us, level_after, mark = np.empty(most, np.int64), np.empty(most, np.int8), np.empty(most, np.int8)
@@ -90,9 +92,9 @@ def walk(rules: Rules, setting: Setting, ties: float, codes: IntArray, rng: np.r
             rules, changed, setting.leave[s], setting.advance[s], setting.intent[s], b, c, 0
         )
         at_product, at_price, in_basket, in_items = -1, 0.0, 0.0, 0
-        pending, start_of, steps = False, n, 0
-        queue = np.full(8, -1, np.int64)
-        how = np.zeros(8, np.int64)
+        pending, start_of = False, n
+        queue = np.full(AT_ONCE, -1, np.int64)
+        how = np.zeros(AT_ONCE, np.int64)
         waiting = 0
         for opening in setting.openings[s]:
             if opening >= 0:
@@ -113,9 +115,8 @@ def walk(rules: Rules, setting: Setting, ties: float, codes: IntArray, rng: np.r
                     event, moved, going = rules.goal[1], SUCCESS, False
                     converted[s] = 1
             else:
-                steps += 1
                 point = rng.random()
-                if point < leave[stage, level] or steps >= MAX_STEPS:
+                if point < leave[stage, level] or n - start_of >= MAX_EVENTS:
                     caused[s] = 1 if point >= own[stage, level] and point < leave[stage, level] else 0
                     break
                 if point < leave[stage, level] + advance[stage, level]:
