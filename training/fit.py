@@ -1,4 +1,4 @@
-"""Fit the booster: log loss, every session about equally heavy, as many trees as the later training sessions want."""
+"""Fit the booster: log loss, early prefixes heavier, as many trees as the later training sessions want."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,23 +17,23 @@ EARLY_STOPPING_TREES = 30
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Labelled rows of a feature table: raw features (R, F), labels (R,) and session numbers (R,)."""
+    """Labelled rows of a feature table: raw features (R, F), labels (R,) and how many events each has seen (R,)."""
 
     features: FloatArray
     labels: FloatArray
-    sessions: IntArray
+    after: IntArray
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> "Rows":
         """Return the chosen rows."""
-        return Rows(self.features[rows], self.labels[rows], self.sessions[rows])
+        return Rows(self.features[rows], self.labels[rows], self.after[rows])
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the search may change. A row of a session with n rows weighs n to the power of ``-session_weighting``.
+    """What the search may change. A row that has seen n events weighs n to the power of ``-prefix_weighting``.
 
     Depth and leaves bound the time of an explanation, so they stay small.
     """
@@ -45,12 +45,12 @@ class Settings:
     feature_fraction: float = 0.4
     bagging_fraction: float = 0.8
     lambda_l2: float = 5.0
-    session_weighting: float = 0.5
+    prefix_weighting: float = 0.5
 
     def parameters(self, seed: int, threads: int) -> dict[str, object]:
         """Return LightGBM's parameters."""
         own = asdict(self)
-        del own["session_weighting"]
+        del own["prefix_weighting"]
         return own | {
             "objective": "binary",
             "metric": "binary_logloss",
@@ -65,10 +65,12 @@ class Settings:
         }
 
 
-def row_weights(sessions: IntArray, power: float) -> FloatArray:
-    """Return weights (R,) of mean one: a session's number of rows to the power of ``-power``."""
-    _, place, counts = np.unique(sessions, return_inverse=True, return_counts=True)
-    weights = counts[place].astype(np.float64) ** -power
+def row_weights(after: IntArray, power: float) -> FloatArray:
+    """Return weights (R,) of mean one: the number of events seen to the power of ``-power``.
+
+    A weight by the length of the whole session would know the end: sessions that were abandoned are shorter.
+    """
+    weights = after.astype(np.float64) ** -power
     mean_one: FloatArray = weights / weights.mean()
     return mean_one
 
@@ -108,7 +110,7 @@ def _dataset(
     return lightgbm.Dataset(
         vocabulary.apply(rows.features),
         rows.labels,
-        weight=row_weights(rows.sessions, settings.session_weighting),
+        weight=row_weights(rows.after, settings.prefix_weighting),
         feature_name=list(table.names),
         categorical_feature=list(vocabulary.category_columns),
         reference=reference,

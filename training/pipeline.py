@@ -109,10 +109,13 @@ def train(
     early = fit(journey.table, vocabulary, fitting, settings, seed=seed, threads=threads, tuning=watching)
     progress("calibrating", 0.5)
     trees = max(MIN_TREES, early.best_iteration)
+    if early.best_iteration < trees:
+        # What calibrates must have as many trees as what is calibrated.
+        early = fit(journey.table, vocabulary, fitting, settings, seed=seed, threads=threads, trees=trees)
     tuning_cutoffs, tuning_labels = _prefixes(journey, log, ends, split.tuning, end_us)
     tuning_rows = vocabulary.apply(build(plan, log, tuning_cutoffs))
     calibrator, losses = calibrate(
-        np.asarray(early.predict(tuning_rows, raw_score=True, num_iteration=trees)),
+        np.asarray(early.predict(tuning_rows, raw_score=True)),
         tuning_labels,
         tuning_cutoffs.session,
         np.ones(len(tuning_labels)),
@@ -178,7 +181,7 @@ def _training_rows(
     labels = label(ends, cutoffs, journey.horizon_seconds, end_us)
     known = ~np.isnan(labels)
     cutoffs, labels = cutoffs.take(known), labels[known]
-    return Rows(build(plan, log, cutoffs), labels, cutoffs.session), split.tuning[cutoffs.session]
+    return Rows(build(plan, log, cutoffs), labels, cutoffs.after), split.tuning[cutoffs.session]
 
 
 def _require_both_labels(what: str, labels: FloatArray) -> None:
