@@ -8,8 +8,8 @@ PLACES = (
     Place(
         "browse",
         entry=("page_view",),
-        leave=-2.3,
-        advance=-0.95,
+        leave=-2.6,
+        advance=-1.35,
         events={
             "page_view": 1.6, "view_category": 3.0, "search": 2.0, "apply_filter": 1.2, "scroll": 2.0, "go_back": 0.5,
             "hide_tab": 0.4, "exit_intent": 0.2, "page_error": 0.06, "dead_click": 0.1, "open_help": 0.08,
@@ -19,8 +19,8 @@ PLACES = (
     Place(
         "product",
         entry=("view_product",),
-        leave=-2.45,
-        advance=-2.0,
+        leave=-2.75,
+        advance=-2.4,
         back=0.16,
         back_event="view_category",
         events={
@@ -34,8 +34,8 @@ PLACES = (
     Place(
         "cart",
         entry=("add_to_cart",),
-        leave=-1.85,
-        advance=-1.75,
+        leave=-2.15,
+        advance=-2.05,
         back=0.22,
         back_event="view_product",
         events={
@@ -48,8 +48,8 @@ PLACES = (
     Place(
         "checkout",
         entry=("begin_checkout",),
-        leave=-1.75,
-        advance=-0.7,
+        leave=-2.05,
+        advance=-0.8,
         events={
             "ask_login": 0.5, "log_in": 0.6, "view_shipping": 0.45, "view_returns_policy": 0.18,
             "view_privacy_policy": 0.15, "open_help": 0.15, "hide_tab": 0.4, "exit_intent": 0.25, "page_error": 0.08,
@@ -60,7 +60,7 @@ PLACES = (
     Place(
         "address",
         entry=("edit_field",),
-        leave=-2.2,
+        leave=-2.5,
         advance=-1.2,
         events={
             "edit_field": 4.0, "form_error": 0.7, "open_help": 0.15, "view_privacy_policy": 0.18, "rage_click": 0.1,
@@ -71,8 +71,8 @@ PLACES = (
     Place(
         "payment",
         entry=("submit_address", "view_payment"),
-        leave=-1.25,
-        advance=-0.9,
+        leave=-1.55,
+        advance=-0.95,
         events={
             "choose_payment_method": 1.8, "edit_field": 1.0, "form_error": 0.3, "hide_tab": 0.35, "exit_intent": 0.3,
             "rage_click": 0.1, "view_returns_policy": 0.15, "view_privacy_policy": 0.2, "open_help": 0.15,
@@ -88,8 +88,8 @@ OBSTACLES = (
         share=0.17,
         exits={"payment": 0.28, "address": 0.03},
         drags={"payment": 0.9},
-        traces={"choose_payment_method": 1.8, "rage_click": 1.4, "hide_tab": 1.2},
-        marks={"view_payment": (0.55, 0.3, 0.15)},
+        traces={"choose_payment_method": 3.2, "rage_click": 2.0, "hide_tab": 1.4},
+        marks={"view_payment": (0.8, 0.15, 0.05)},
         failure=0.5,
     ),
     Obstacle(
@@ -97,24 +97,24 @@ OBSTACLES = (
         share=0.17,
         exits={"cart": 0.2, "checkout": 0.14, "address": 0.05},
         drags={"cart": 0.6, "checkout": 0.4},
-        traces={"view_shipping": 2.6, "remove_from_cart": 1.4, "try_coupon": 1.4},
-        marks={"view_shipping": (0.1, 0.2, 0.35, 0.35)},
+        traces={"view_shipping": 6.5, "remove_from_cart": 2.0, "try_coupon": 2.0},
+        marks={"view_shipping": (0.04, 0.08, 0.3, 0.58)},
     ),
     Obstacle(
         Friction.TRUST,
         share=0.17,
         exits={"product": 0.06, "cart": 0.1, "checkout": 0.08, "payment": 0.14},
         drags={"product": 0.4, "payment": 0.4},
-        traces={"view_reviews": 2.0, "view_returns_policy": 2.8, "view_privacy_policy": 1.6},
-        marks={"view_product": (0.34, 0.33, 0.23, 0.1)},
+        traces={"view_reviews": 4.0, "view_returns_policy": 7.5, "view_privacy_policy": 2.5},
+        marks={"view_product": (0.56, 0.28, 0.12, 0.04)},
     ),
     Obstacle(
         Friction.INFORMATION,
         share=0.17,
         exits={"browse": 0.03, "product": 0.09, "cart": 0.08},
         drags={"product": 0.5},
-        traces={"view_size_guide": 2.8, "open_help": 2.6, "open_chat": 2.6, "zoom_image": 1.3, "compare_products": 1.3},
-        marks={"search": (0.34, 0.66)},
+        traces={"view_size_guide": 7.5, "open_help": 6.5, "open_chat": 6.5, "zoom_image": 1.7, "compare_products": 1.7},
+        marks={"search": (0.6, 0.4)},
     ),
 )
 
@@ -143,18 +143,18 @@ KINDS = (
 )
 
 DEVICES = (
-    Trait("desktop", 0.42, advance=0.22, leave=-0.15),
-    Trait("mobile", 0.5, advance=-0.2, leave=0.15, blockers={Friction.PAYMENT: 1.4}),
+    Trait("desktop", 0.42, advance=0.25, leave=-0.17),
+    Trait("mobile", 0.5, advance=-0.23, leave=0.17, blockers={Friction.PAYMENT: 1.4}),
     Trait("tablet", 0.08),
 )
 
 SOURCES = (
-    Trait("direct", 0.26, advance=0.35, leave=-0.25),
+    Trait("direct", 0.26, advance=0.4, leave=-0.29),
     Trait("search", 0.34),
-    Trait("email", 0.1, advance=0.45, leave=-0.35),
-    Trait("social", 0.12, advance=-0.6, leave=0.4, blockers={Friction.INFORMATION: 1.4}),
-    Trait("ads", 0.14, advance=-0.4, leave=0.3, blockers={Friction.TRUST: 1.5}),
-    Trait("affiliate", 0.04, advance=-0.1, blockers={Friction.SHIPPING: 1.4}),
+    Trait("email", 0.1, advance=0.52, leave=-0.4),
+    Trait("social", 0.12, advance=-0.69, leave=0.46, blockers={Friction.INFORMATION: 1.4}),
+    Trait("ads", 0.14, advance=-0.46, leave=0.34, blockers={Friction.TRUST: 1.5}),
+    Trait("affiliate", 0.04, advance=-0.11, blockers={Friction.SHIPPING: 1.4}),
 )
 
 REMEDIES = (
