@@ -46,7 +46,7 @@ def _spaced(most: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     chosen = np.zeros(most + 1, np.bool_)
     chosen[: DENSE_EVENTS + 1] = True
     place = float(DENSE_EVENTS)
-    while place <= most:
+    while int(place) <= most:
         chosen[int(place)] = True
         place *= SPACING
     return chosen
