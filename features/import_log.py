@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from features.raw_log import REJECTED, LogError, open_raw
+from features.raw_log import REJECTED, LogError, open_raw, require_closed_quotes
 from features.read_log import ReadSummary
 from features.source import CANONICAL_COLUMNS, Source
 from features.staging import Progress, create_canonical, refusal_sql
@@ -42,10 +42,9 @@ def import_log(
                 progress("checking and writing", 0.0)
                 _refuse(connection, now or datetime.now(UTC), is_text=raw.is_text)
                 _write(connection, unfinished)
-                summary = _summarise(connection, unfinished, path)
-                if quarantine is not None and summary.quarantined:
-                    quarantine.parent.mkdir(parents=True, exist_ok=True)
-                    connection.execute(f"COPY (FROM refused ORDER BY row) TO {_text(quarantine)} (FORMAT json)")
+                if quarantine is not None:
+                    _keep_refused(connection, quarantine)
+                summary = _summarise(connection, unfinished, path, quarantine)
             unfinished.replace(out)
         except duckdb.Error as error:
             raise LogError(f"{path} cannot be imported: {str(error).strip().splitlines()[0][:300]}") from error
@@ -67,6 +66,7 @@ def _refuse(connection: duckdb.DuckDBPyConnection, now: datetime, *, is_text: bo
         "WHERE reason IS NOT NULL"
     )
     if is_text:
+        require_closed_quotes(connection)
         connection.execute(f"INSERT INTO refused {REJECTED}")
 
 
@@ -78,7 +78,15 @@ def _write(connection: duckdb.DuckDBPyConnection, unfinished: Path) -> None:
     )
 
 
-def _summarise(connection: duckdb.DuckDBPyConnection, written: Path, path: Path) -> ReadSummary:
+def _keep_refused(connection: duckdb.DuckDBPyConnection, quarantine: Path) -> None:
+    if connection.execute("SELECT count(*) FROM refused").fetchall()[0][0]:
+        quarantine.parent.mkdir(parents=True, exist_ok=True)
+        connection.execute(f"COPY (FROM refused ORDER BY row) TO {_text(quarantine)} (FORMAT json)")
+
+
+def _summarise(
+    connection: duckdb.DuckDBPyConnection, written: Path, path: Path, quarantine: Path | None
+) -> ReadSummary:
     reasons = dict(
         connection.execute("SELECT reason, count(*) AS n FROM refused GROUP BY reason ORDER BY n DESC").fetchall()
     )
@@ -89,7 +97,8 @@ def _summarise(connection: duckdb.DuckDBPyConnection, written: Path, path: Path)
     quarantined = sum(reasons.values())
     if not used:
         told = "; ".join(f"{reason} ({count:,} rows)" for reason, count in reasons.items()) or "it has no rows"
-        raise LogError(f"{path} holds no usable event: {told}")
+        kept = f"; the rows are in {quarantine}" if quarantine is not None and reasons else ""
+        raise LogError(f"{path} holds no usable event: {told}{kept}")
     return ReadSummary(
         read=used + quarantined,
         used=used,

@@ -1,5 +1,6 @@
 """Files to a DuckDB view: Parquet, CSV, JSON Lines or a folder of one of them, with a column per field of a source."""
 
+import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from features.source import Source
-from features.table import nearest
+from features.text_file import TextFileError, read_header, require_short_lines
 
 FORMATS = {
     ".parquet": "parquet",
@@ -31,6 +32,11 @@ REJECTED = (
     "FROM reject_errors JOIN reject_scans USING (scan_id, file_id) GROUP BY file_path, line"
 )
 """The lines of text that DuckDB refused by itself, as (reason, row, content)."""
+
+_OPEN_QUOTES = (
+    "SELECT file_path, min(line) FROM reject_errors JOIN reject_scans USING (scan_id, file_id) "
+    "WHERE error_type = 'UNQUOTED VALUE' AND contains(csv_line, chr(10)) GROUP BY file_path ORDER BY file_path LIMIT 1"
+)
 
 
 class LogError(ValueError):
@@ -65,11 +71,16 @@ def open_raw(connection: duckdb.DuckDBPyConnection, path: Path, source: Source) 
     if all(file.stat().st_size == 0 for file in files):
         raise LogError(f"{path} is empty; write at least one event into it")
     files = tuple(file for file in files if file.stat().st_size > 0)
+    for file in files if kind != "parquet" else ():
+        try:
+            require_short_lines(file, MAX_LINE_BYTES)
+        except TextFileError as error:
+            raise LogError(f"{file} cannot be read as {_spoken(kind)}: {error}") from error
     try:
         found = _create(connection, files, kind, source)
     except duckdb.Error as error:
         raise LogError(f"{path} cannot be read as {_spoken(kind)}: {_first_line(error)}") from error
-    _require(path, source, found)
+    _require(path, source, found, kind)
     return RawLog(files, kind, found)
 
 
@@ -92,33 +103,31 @@ def is_part(file: Path, folder: Path) -> bool:
     return not hidden and _suffix(file) in FORMATS
 
 
+def require_closed_quotes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise :class:`LogError` if a CSV row that was read swallowed others because its quotation mark stays open."""
+    for path, line in connection.execute(_OPEN_QUOTES).fetchall():
+        raise LogError(
+            f"{path}, line {line}: a quotation mark is opened and not closed, so that the lines after it belong to "
+            "this one; close it, or double it if it is meant as it stands"
+        )
+
+
+def fields_read(source: Source, expression: str) -> tuple[str, ...]:
+    """Return the fields whose names occur in one of the source's expressions."""
+    words = set("".join(letter if letter.isalnum() or letter == "_" else " " for letter in expression).split())
+    return tuple(name for name in source.fields if name in words or _name(name) in expression)
+
+
 def _create(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], kind: str, source: Source) -> tuple[str, ...]:
-    names = [_text(_GLOB.sub(r"[\1]", str(file))) for file in files]
-    listed = f"[{', '.join(names)}]"
     if kind == "json":
-        fields = ", ".join(
-            f"json_extract_string(good, {_text(path)}) AS {_name(field)}" for field, path in _paths(source)
-        )
-        lines = (
-            f"read_csv({listed}, columns={{'line': 'VARCHAR'}}, delim=chr(1), quote='', escape='', header=false, "
-            f"auto_detect=false, {_ROOM}, strict_mode=false, store_rejects=true)"
-        )
-        connection.execute(
-            f"CREATE VIEW raw AS SELECT {fields}, line AS raw_row, CASE WHEN line IS NULL THEN 'the line is empty' "
-            "WHEN good IS NULL THEN 'the line is not JSON' "
-            "WHEN json_type(good) <> 'OBJECT' THEN 'the line is no JSON object' END AS malformed "
-            f"FROM (SELECT CASE WHEN json_valid(line) THEN line END AS good, line FROM {lines})"
-        )
-        return tuple(field for field, _ in _paths(source))
+        return _create_json(connection, files, source)
+    reader = f"read_parquet({_listed(files)}, union_by_name=true)"
     if kind == "csv":
         # One reader a file: DuckDB stores no rejected rows where it unites files by column names.
-        each = (
-            f"SELECT * FROM read_csv({name}, all_varchar=true, header=true, {_ROOM}, store_rejects=true)"
-            for name in names
-        )
+        each = [one for file in files if (one := _csv_reader(file))]
+        if not each:
+            return ()
         reader = f"({' UNION ALL BY NAME '.join(each)})"
-    else:
-        reader = f"read_parquet({listed}, union_by_name=true)"
     found = tuple(str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall())
     connection.execute(
         f"CREATE VIEW raw AS SELECT *, CAST(to_json(whole) AS VARCHAR) AS raw_row, NULL::VARCHAR AS malformed "
@@ -127,19 +136,75 @@ def _create(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], kind: 
     return found
 
 
-def _require(path: Path, source: Source, found: Sequence[str]) -> None:
+def _csv_reader(file: Path) -> str:
+    """Return the SQL that reads a file; empty for one without a header. Its rows have no say in how they are read."""
+    try:
+        header = read_header(file)
+    except TextFileError as error:
+        raise LogError(f"{file} cannot be read as CSV: {error}") from error
+    columns = ", ".join(f"{_text(name)}: 'VARCHAR'" for name in header.names)
+    return columns and (
+        f"SELECT * FROM read_csv({_listed([file])}, columns={{{columns}}}, header=true, delim='{header.delimiter}', "
+        f"quote='\"', escape='\"', skip={header.skipped}, auto_detect=false, {_ROOM}, store_rejects=true)"
+    )
+
+
+def _create_json(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: Source) -> tuple[str, ...]:
+    paths = ", ".join(_text(path) for path in source.fields.values())
+    fields = ", ".join(f"texts[{place}] AS {_name(field)}" for place, field in enumerate(source.fields, start=1))
+    ids = {
+        field
+        for column, expression in source.columns.items()
+        if column not in ("occurred_at", "received_at", "properties")
+        for field in fields_read(source, expression)
+    }
+    nested = ", ".join(_text(source.fields[field]) for field in sorted(ids))
+    lines = (
+        f"read_csv({_listed(files)}, columns={{'line': 'VARCHAR'}}, delim=chr(1), quote='', escape='', header=false, "
+        f"auto_detect=false, {_ROOM}, strict_mode=false, store_rejects=true)"
+    )
+    connection.execute(
+        f"CREATE VIEW raw AS SELECT {fields}, line AS raw_row, CASE WHEN line IS NULL THEN 'the line is empty' "
+        "WHEN good IS NULL THEN 'the line is not JSON' "
+        "WHEN json_type(good) <> 'OBJECT' THEN 'the line is no JSON object' "
+        f"WHEN list_has_any(json_type(good, [{nested}]), ['OBJECT', 'ARRAY']) "
+        "THEN 'a name or an id is a list or an object' END AS malformed "
+        f"FROM (SELECT *, json_extract_string(good, [{paths}]) AS texts "
+        f"FROM (SELECT CASE WHEN json_valid(line) THEN line END AS good, line FROM {lines}))"
+    )
+    return _occurring(connection, source)
+
+
+def _occurring(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[str, ...]:
+    """Return the fields without those that a log needs and that no line has."""
+    absent = tuple(dict.fromkeys((*source.required, *fields_read(source, source.columns.get("event_id", "")))))
+    # Nearly every log shows in its first lines what it has.
+    for part in ("(FROM raw LIMIT 1000)", "raw"):
+        seen = ", ".join(f"coalesce(bool_or({_name(field)} IS NOT NULL), false)" for field in absent)
+        query = f"SELECT {seen or 'true'}, coalesce(bool_or(malformed IS NULL), false) FROM {part}"
+        [(*found, any_good)] = connection.execute(query).fetchall()
+        absent = tuple(field for field, is_there in zip(absent, found, strict=False) if not is_there)
+        if not absent:
+            break
+    # Of a log without a single good line, each line's reason says more than any field.
+    return tuple(field for field in source.fields if field not in absent or not any_good)
+
+
+def _require(path: Path, source: Source, found: Sequence[str], kind: str) -> None:
     missing = [field for field in source.required if field not in found]
-    if missing:
-        likely = "; ".join(f"for {field!r} perhaps {nearest(field, found, 1)[0]!r}" for field in missing if found)
-        raise LogError(
-            f"{path} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} (it has "
-            f"{', '.join(found) or 'none'}{'; ' + likely if likely else ''}); map other names with "
-            "`dropoff import MAPPING.toml PATH --out PATH`"
-        )
-
-
-def _paths(source: Source) -> list[tuple[str, str]]:
-    return list(source.fields.items())
+    if not missing:
+        return
+    noun = ("field" if kind == "json" else "column") + ("s" if len(missing) > 1 else "")
+    if kind == "json":
+        has = "no line has it" if len(missing) == 1 else "no line has them"
+    else:
+        close = {field: difflib.get_close_matches(field, found, n=1, cutoff=0.5) for field in missing}
+        likely = [f"; for {field!r} perhaps {meant[0]!r}" for field, meant in close.items() if meant]
+        has = f"it has {', '.join(found) or 'none'}{''.join(likely)}"
+    raise LogError(
+        f"{path} lacks the {noun} {', '.join(missing)} ({has}); map other names with "
+        "`dropoff import MAPPING.toml PATH --out PATH`"
+    )
 
 
 def _suffix(path: Path) -> str:
@@ -168,6 +233,11 @@ def _first_line(error: Exception) -> str:
 
 def _text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _listed(files: Sequence[Path]) -> str:
+    names = [_text(_GLOB.sub(r"[\1]", str(file))) for file in files]
+    return f"[{', '.join(names)}]"
 
 
 def _name(name: str) -> str:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from features.events import US_PER_SECOND, EncodedLog, IntArray, TextArray
 from features.plan import Plan
-from features.raw_log import REJECTED, LogError, open_raw
+from features.raw_log import REJECTED, LogError, open_raw, require_closed_quotes
 from features.source import CANONICAL, Source
 from features.staging import (
     BAD_BUCKET,
@@ -145,10 +145,10 @@ def read_log(
             try:
                 create_canonical(connection, raw, source)
                 staged = stage(connection, plan, folder / "staged", batch_events, now or datetime.now(UTC))
+                progress("looking for duplicates", 0.0)
+                summary = _summarise(connection, staged, raw.is_text, quarantine)
             except duckdb.Error as error:
                 raise LogError(f"{path} cannot be read: {str(error).strip().splitlines()[0][:300]}") from error
-            progress("looking for duplicates", 0.0)
-            summary = _summarise(connection, staged, raw.is_text, quarantine)
             yield LogRead(connection, staged, plan, round(timeout_seconds * US_PER_SECOND), summary, progress)
 
 
@@ -236,12 +236,14 @@ def _summarise(
     if has_rows(staged, BAD_BUCKET):
         reasons += connection.execute(f"SELECT reason, count(*) FROM {bad} GROUP BY reason").fetchall()
     if is_text:
+        require_closed_quotes(connection)
         reasons += connection.execute(f"SELECT reason, count(*) FROM ({REJECTED}) GROUP BY reason").fetchall()
     if quarantine is not None and reasons:
         _write_quarantine(connection, staged, is_text, quarantine)
     if not has_rows(staged):
         told = "; ".join(f"{reason} ({count:,} rows)" for reason, count in reasons) or "it has no rows"
-        raise LogError(f"the log holds no usable event: {told}")
+        kept = f"; the rows are in {quarantine}" if quarantine is not None and reasons else ""
+        raise LogError(f"the log holds no usable event: {told}{kept}")
     deduplicated = find_duplicates(connection, staged)
     find_moved(connection, staged)
     good = rows_of(staged)

@@ -10,7 +10,7 @@ import duckdb
 from features.encode import NUMERIC_TEXT
 from features.events import US_PER_SECOND
 from features.plan import TREATMENT_CODE, UNKNOWN_CODE, Plan
-from features.raw_log import LogError, RawLog
+from features.raw_log import LogError, RawLog, fields_read
 from features.scan import Value, ValueKind
 from features.source import CANONICAL_COLUMNS, Source
 from features.table import CONTEXT_COLUMNS, TREATMENT_PREFIX
@@ -42,7 +42,7 @@ def create_canonical(connection: duckdb.DuckDBPyConnection, raw: RawLog, source:
         for column, expression in source.columns.items()
     }
     texts = [
-        f"CAST({shown.get(column, 'NULL')} AS VARCHAR) AS {column}"
+        f"{_text(column, shown.get(column, 'NULL'), types)} AS {column}"
         for column in CANONICAL_COLUMNS
         if column not in ("event_id", "occurred_at", "received_at", "properties")
     ]
@@ -50,7 +50,7 @@ def create_canonical(connection: duckdb.DuckDBPyConnection, raw: RawLog, source:
         f"{_microseconds(connection, shown.get(column, 'NULL'), column)} AS {column}_us"
         for column in ("occurred_at", "received_at")
     ]
-    event_id = f"CAST({shown['event_id']} AS VARCHAR)" if shown.get("event_id", "NULL") != "NULL" else "NULL"
+    event_id = _text("event_id", shown["event_id"], types) if shown.get("event_id", "NULL") != "NULL" else "NULL"
     numbered = event_id == "NULL" or source.rows_in_order
     connection.execute(
         f"CREATE VIEW canonical AS SELECT {', '.join((*texts, *times))}, "
@@ -187,12 +187,18 @@ def _bound_names(plan: Plan) -> set[str]:
 
 def _readable(expression: str, source: Source, raw: RawLog) -> bool:
     # A field whose name occurs in the expression must be among the log's columns.
-    words = set(_words(expression))
-    return all(name in raw.fields for name in source.fields if name in words or f'"{name}"' in expression)
+    return all(name in raw.fields for name in fields_read(source, expression))
 
 
-def _words(expression: str) -> list[str]:
-    return "".join(letter if letter.isalnum() or letter == "_" else " " for letter in expression).split()
+def _text(column: str, expression: str, types: dict[str, str]) -> str:
+    kind = types.get(_plain(expression), "VARCHAR")
+    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
+        raise LogError(f"the column {column} has the type {kind}; it should be text or a number")
+    return f"CAST({expression} AS VARCHAR)"
+
+
+def _plain(expression: str) -> str:
+    return expression.strip('"').replace('""', '"')
 
 
 def _properties(source: Source, raw: RawLog, shown: dict[str, str], types: dict[str, str]) -> str:
@@ -206,7 +212,7 @@ def _properties(source: Source, raw: RawLog, shown: dict[str, str], types: dict[
     expression = shown.get("properties", "NULL")
     if expression == "NULL":
         return "NULL::VARCHAR"
-    kind = types.get(expression.strip('"').replace('""', '"'), "VARCHAR")
+    kind = types.get(_plain(expression), "VARCHAR")
     if kind in ("VARCHAR", "JSON", '"NULL"'):
         return f"nullif(CAST({expression} AS VARCHAR), '')"
     if kind.startswith(("STRUCT", "MAP")):
@@ -220,7 +226,7 @@ def _microseconds(connection: duckdb.DuckDBPyConnection, expression: str, column
     kind = str(connection.execute(f"DESCRIBE SELECT {expression} AS moment FROM raw").fetchall()[0][1])
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         return f"epoch_us(CAST({expression} AS TIMESTAMPTZ))"
-    if kind in ("BIGINT", "INTEGER", "UBIGINT", "UINTEGER", "HUGEINT", "DOUBLE", "FLOAT"):
+    if kind in ("BIGINT", "INTEGER", "UBIGINT", "UINTEGER", "HUGEINT", "DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
         return _epoch(f"CAST({expression} AS DOUBLE)")
     if kind in ("VARCHAR", "JSON", '"NULL"'):
         text = f"CAST({expression} AS VARCHAR)"
