@@ -58,13 +58,12 @@ def json_text(columns: Mapping[str, Column], count: int) -> pa.Array:
     """Return ``count`` JSON objects as text; a NaN leaves its property out."""
     pieces: list[pa.Array | pa.Scalar] = []
     for name, column in columns.items():
-        lead = ("{" if not pieces else ",") + f'"{name}":'
-        values = _texts(column)
-        piece = pc.binary_join_element_wise(pa.scalar(lead), values, pa.scalar(""))
+        piece = pc.binary_join_element_wise(pa.scalar(f',"{name}":'), _texts(column), pa.scalar(""))
         pieces.append(pc.fill_null(piece, ""))
     if not pieces:
         return pa.array(["{}"] * count)
-    return pc.binary_join_element_wise(*pieces, pa.scalar("}"), pa.scalar(""))
+    inner = pc.utf8_ltrim(pc.binary_join_element_wise(*pieces, pa.scalar("")), ",")
+    return pc.binary_join_element_wise(pa.scalar("{"), inner, pa.scalar("}"), pa.scalar(""))
 
 
 def _texts(column: Column) -> pa.Array:
