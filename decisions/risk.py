@@ -104,6 +104,18 @@ class RiskModel:
 
         Raises :class:`FingerprintMismatch` when it was trained on another table, and :class:`ModelFilesError`.
         """
+        try:
+            loaded = cls._load(folder, table)
+        except (FingerprintMismatch, ModelFilesError):
+            raise
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            wrong = f"{type(error).__name__}: {error}"
+            raise ModelFilesError(f"a file in {folder} is not as it was saved ({wrong}); train again") from error
+        loaded._check_shapes(folder)
+        return loaded
+
+    @classmethod
+    def _load(cls, folder: Path, table: FeatureTable) -> "RiskModel":
         card = _read(folder / _CARD)
         check_table(f"{card['journey']} version {card['version']}", _read(folder / _TABLE)["features"], table)
         try:
@@ -120,6 +132,18 @@ class RiskModel:
             expectations=Expectations.from_json(_read(folder / _EXPECTATIONS)),
             card=card,
         )
+
+    def _check_shapes(self, folder: Path) -> None:
+        count, stages = len(self.table.features), len(self.table.stages)
+        categories = {place for place, feature in enumerate(self.table.features) if feature.is_category}
+        fitting = {
+            _MODEL: self.booster.num_feature() == count,
+            _VOCABULARY: set(self.vocabulary.known) == categories,
+            _EXPECTATIONS: self.expectations.means.shape == (stages + 1, count),
+        }
+        for name, fits in fitting.items():
+            if not fits:
+                raise ModelFilesError(f"{folder / name} is not of this journey's features and stages; train again")
 
 
 def check_table(model: str, trained: Mapping[str, str], table: FeatureTable) -> None:

@@ -1,5 +1,6 @@
 """What the environment configures; ``docs/service.md`` has the same table."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -36,12 +37,14 @@ class Configuration:
         metadata={"about": "`NORMAL` survives the end of the process, `FULL` also a loss of power, at a slower commit"},
     )
     max_body_bytes: int = field(
-        default=4_194_304, metadata={"about": "Largest request body; a larger one is answered with 413"}
+        default=4_194_304, metadata={"about": "Largest request body; a larger one is answered with 413", "least": 1}
     )
-    max_event_bytes: int = field(default=65_536, metadata={"about": "Largest single event; a larger one is refused"})
-    max_batch_events: int = field(default=5_000, metadata={"about": "Most events in one request"})
+    max_event_bytes: int = field(
+        default=65_536, metadata={"about": "Largest single event; a larger one is refused", "least": 1}
+    )
+    max_batch_events: int = field(default=5_000, metadata={"about": "Most events in one request", "least": 1})
     max_visitor_events: int = field(
-        default=20_000, metadata={"about": "Most events of one visitor; those beyond are refused"}
+        default=20_000, metadata={"about": "Most events of one visitor; those beyond are refused", "least": 1}
     )
     future_tolerance_seconds: float = field(
         default=300.0, metadata={"about": "How far ahead of the server's clock an event may lie"}
@@ -62,7 +65,12 @@ class Configuration:
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Configuration":
         """Return the settings; raises :class:`ConfigurationError` for a value of a wrong type."""
         given = {
-            setting.name: _parse(setting.name, environment[_PREFIX + setting.name.upper()], setting.default)
+            setting.name: _parse(
+                setting.name,
+                environment[_PREFIX + setting.name.upper()],
+                setting.default,
+                setting.metadata.get("least", 0),
+            )
             for setting in fields(cls)
             if environment.get(_PREFIX + setting.name.upper())
         }
@@ -87,7 +95,7 @@ def _show(default: Any) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-def _parse(name: str, text: str, default: Any) -> Any:
+def _parse(name: str, text: str, default: Any, least: int) -> Any:
     variable = _PREFIX + name.upper()
     match default:
         case bool():
@@ -104,8 +112,8 @@ def _parse(name: str, text: str, default: Any) -> Any:
             except ValueError as error:
                 kind = "a whole number" if isinstance(default, int) else "a number"
                 raise ConfigurationError(f"{variable}={text!r} is not {kind}") from error
-            if not number >= 0:
-                raise ConfigurationError(f"{variable}={text!r} must not be negative")
+            if not least <= number < math.inf:
+                raise ConfigurationError(f"{variable}={text!r} is out of range: write {least} or more")
             return number
         case Path():
             return Path(text).expanduser()

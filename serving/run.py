@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from serving.configuration import Configuration, ConfigurationError
-from serving.start import StartError, find_source, load_model
+from serving.start import StartError, check_database, find_source, load_model
 
 __all__ = ["StartError", "serve"]
 
@@ -26,7 +26,9 @@ def serve(journey: str, *, port: int = 3000, workers: int = 1, ready: Callable[[
             "another worker would answer without having seen its events; start it with --workers 1"
         )
     _configure(journey)
-    load_model(find_source(_configuration()))
+    configuration = _configuration()
+    load_model(find_source(configuration))
+    check_database(configuration)
     listening = _listen(port)
     try:
         _run(listening, ready)

@@ -19,13 +19,12 @@ if PACKAGED_FOLDER.is_dir():
 import bentoml  # noqa: E402
 from starlette.responses import Response  # noqa: E402
 
-from decisions.risk import RiskModel  # noqa: E402
 from serving import advice  # noqa: E402
 from serving.app import answer, attach, create_app  # noqa: E402
 from serving.guard import JsonGuard  # noqa: E402
 from serving.messages import RecommendRequest, ScoreRequest, convert  # noqa: E402
 from serving.runtime import Runtime  # noqa: E402
-from serving.start import StartError, find_source, load_model, start  # noqa: E402
+from serving.start import StartError, newer_model, start  # noqa: E402
 
 APP = create_app(bench_routes=CONFIGURATION.bench_routes)
 _LOG = logging.getLogger("dropoff.serving")
@@ -62,19 +61,20 @@ class Lifecycle:
         while True:
             await asyncio.sleep(CONFIGURATION.model_watch_seconds)
             try:
-                model = await asyncio.to_thread(self._newer_model)
+                model = await asyncio.to_thread(
+                    newer_model, CONFIGURATION, self.runtime.journey, self.runtime.model_version
+                )
             except StartError as error:
                 if str(error) != refused:
                     _LOG.warning("The new champion is not used: %s", error)
                 refused = str(error)
                 continue
+            except Exception:  # noqa: BLE001 (whatever one champion is like, the next one has to be noticed)
+                _LOG.exception("The new champion is not used")
+                continue
             if model is not None:
                 self.runtime.replace_model(model)
                 _LOG.warning("Version %s answers from now on.", model.version)
-
-    def _newer_model(self) -> RiskModel | None:
-        source = find_source(CONFIGURATION)
-        return None if source.folder.name == self.runtime.model_version else load_model(source)
 
     @bentoml.api(route="/bentoml/score")  # type: ignore[untyped-decorator]
     async def score(self, request: dict[str, Any], /) -> dict[str, Any]:

@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from decisions.risk import FingerprintMismatch, ModelFilesError, RiskModel
 from features.events import US_PER_SECOND
 from journeys.journey import Journey
@@ -15,10 +17,11 @@ from serving.messages import CanonicalEvent, ScoreRequest
 from serving.runtime import Runtime, open_runtime
 from serving.subject import find_subject
 from serving.times import show_time
-from storage.database import DatabaseError
-from storage.models import ModelNotFound, champion_version, model_folder, verify_digest
+from storage.database import DatabaseError, open_database
+from storage.models import DigestMismatch, ModelNotFound, champion_version, model_folder, verify_digest
 
 _REHEARSALS = 40
+_REHEARSED_EVENTS = 20
 _GC_THRESHOLDS = (50_000, 50, 50)
 
 
@@ -43,16 +46,21 @@ def find_source(configuration: Configuration) -> Source:
     if not configuration.journey:
         raise StartError("no journey to serve: set DROPOFF_JOURNEY, or run `dropoff serve JOURNEY`")
     journey = _journey(configuration.journey)
-    version = champion_version(configuration.home, journey.name)
-    if version is None:
-        raise StartError(
-            f"no model is registered for the journey {journey.name!r} under {configuration.home}: "
-            f"run `dropoff train {configuration.journey} --log PATH` first"
-        )
-    try:
-        return Source(journey, model_folder(configuration.home, journey.name, version))
-    except ModelNotFound as error:
-        raise StartError(f"{error}: run `dropoff promote {configuration.journey} VERSION` with one of them") from error
+    return Source(journey, _champion_folder(configuration, journey.name))
+
+
+def newer_model(configuration: Configuration, journey: Journey, version: str) -> RiskModel | None:
+    """Return the champion if it is another version, ready to answer; raises :class:`StartError`.
+
+    ``journey`` is the one that is being served: its file may have changed since, but the sessions in memory have not.
+    """
+    folder = _champion_folder(configuration, journey.name)
+    if folder.name == version:
+        return None
+    model = load_model(Source(journey, folder))
+    # Now rather than while somebody waits for an answer.
+    model.explain(np.full((1, len(journey.table.features)), np.nan))
+    return model
 
 
 def load_model(source: Source) -> RiskModel:
@@ -62,8 +70,16 @@ def load_model(source: Source) -> RiskModel:
         return RiskModel.load(source.folder, source.journey.table)
     except FingerprintMismatch as error:
         raise StartError(f"{error}, or restore the features that the journey had") from error
-    except (ModelFilesError, ValueError, OSError) as error:
+    except (ModelFilesError, DigestMismatch, OSError) as error:
         raise StartError(f"the model in {source.folder} cannot be used: {error}") from error
+
+
+def check_database(configuration: Configuration) -> None:
+    """Raise :class:`StartError` for a database that cannot be used; creates it where there is none."""
+    try:
+        open_database(configuration.address, configuration.durability).dispose()
+    except DatabaseError as error:
+        raise StartError(str(error)) from error
 
 
 def start(configuration: Configuration) -> Runtime:
@@ -85,7 +101,7 @@ def start(configuration: Configuration) -> Runtime:
 
 def rehearse(runtime: Runtime) -> None:
     """Compile the kernel and touch every page that answering needs, with made-up events that nobody keeps."""
-    names = [*runtime.journey.events][:20]
+    names = [*runtime.journey.events][: min(_REHEARSED_EVENTS, runtime.configuration.max_visitor_events)]
     now_us = runtime.now_us()
     events = [
         CanonicalEvent(
@@ -100,6 +116,22 @@ def rehearse(runtime: Runtime) -> None:
     for _ in range(_REHEARSALS):
         advice.score(runtime, ScoreRequest(events=events))
         advice.describe(advice.decide(runtime, subject, []))
+
+
+def _champion_folder(configuration: Configuration, journey: str) -> Path:
+    asked = configuration.journey or journey
+    try:
+        version = champion_version(configuration.home, journey)
+        if version is None:
+            raise StartError(
+                f"no model is registered for the journey {journey!r} under {configuration.home}: "
+                f"run `dropoff train {asked} --log PATH` first"
+            )
+        return model_folder(configuration.home, journey, version)
+    except ModelNotFound as error:
+        raise StartError(f"{error}: run `dropoff promote {asked} VERSION` with one of them") from error
+    except OSError as error:
+        raise StartError(f"the models under {configuration.home} cannot be read: {error}") from error
 
 
 def _journey(name: str) -> Journey:

@@ -8,11 +8,16 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url
+from alembic.util.exc import CommandError
+from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from storage.tables import metadata
 
 _BUSY_TIMEOUT_SECONDS = 10.0
+_BACKENDS = ("sqlite", "postgresql")
+_ADVICE = "check that the address is right, and that its folder is writable"
 
 
 class Durability(StrEnum):
@@ -40,16 +45,31 @@ def open_database(url: str, durability: Durability = Durability.NORMAL) -> Engin
 
     Raises :class:`DatabaseError` with one sentence.
     """
-    engine = _engine(url, durability)
+    try:
+        address = make_url(url)
+    except ArgumentError as error:
+        raise DatabaseError(
+            f"the database's address is none: write it like sqlite:////var/lib/dropoff/dropoff.db ({error})"
+        ) from error
+    shown = address.render_as_string(hide_password=True)
+    if address.get_backend_name() not in _BACKENDS:
+        raise DatabaseError(f"the database {shown} is of no kind that can be used: write sqlite or postgresql")
+    try:
+        engine = _engine(address, durability)
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        raise DatabaseError(f"the database {shown} cannot be opened ({error}): {_ADVICE}") from error
     try:
         migrate(engine)
+        _touch(engine)
+    except CommandError as error:
+        engine.dispose()
+        raise DatabaseError(
+            f"the database {shown} is of another version of dropoff ({error}): use that version, or a newer one"
+        ) from error
     except (SQLAlchemyError, OSError) as error:
         engine.dispose()
         cause = getattr(error, "orig", None) or error
-        raise DatabaseError(
-            f"the database {make_url(url).render_as_string(hide_password=True)} cannot be opened ({cause}): "
-            "check that the address is right, and that its folder is writable"
-        ) from error
+        raise DatabaseError(f"the database {shown} cannot be opened ({cause}): {_ADVICE}") from error
     return engine
 
 
@@ -71,8 +91,14 @@ def migrate(engine: Engine, revision: str = "head") -> None:
             command.upgrade(config, revision)
 
 
-def _engine(url: str, durability: Durability) -> Engine:
-    address = make_url(url)
+def _touch(engine: Engine) -> None:
+    # A table that is missing or cannot be read is noticed now, not at the first request.
+    with engine.connect() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(select(table).limit(1)).all()
+
+
+def _engine(address: URL, durability: Durability) -> Engine:
     if address.get_backend_name() != "sqlite":
         return create_engine(address)
     if address.database:

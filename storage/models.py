@@ -79,7 +79,7 @@ def point_champion(home: Path, journey: str, version: str) -> None:
 def champion_version(home: Path, journey: str) -> str | None:
     """Return the champion's version, or None before the first promotion."""
     pointer = home / "models" / journey / CHAMPION
-    return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else None
+    return pointer.read_text(encoding="utf-8", errors="replace").strip() if pointer.is_file() else None
 
 
 def champion_folder(home: Path, journey: str) -> Path:
@@ -92,7 +92,12 @@ def champion_folder(home: Path, journey: str) -> Path:
 
 def verify_digest(folder: Path) -> None:
     """Raise :class:`DigestMismatch` unless the folder holds exactly the files that were published."""
-    published = json.loads((folder / DIGESTS).read_text(encoding="utf-8"))
+    try:
+        published = json.loads((folder / DIGESTS).read_text(encoding="utf-8"))
+    except ValueError:
+        published = None
+    if not isinstance(published, dict):
+        raise DigestMismatch(f"{folder / DIGESTS} was changed after it was published; train again")
     found = _digests(folder)
     changed = sorted({name for name in {*published, *found} if published.get(name) != found.get(name)})
     if changed:

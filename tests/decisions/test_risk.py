@@ -71,3 +71,27 @@ def test_a_damaged_folder_is_refused_with_the_file(trained: Trained, tmp_path: P
     (tmp_path / name).write_text("{ broken")
     with pytest.raises(ModelFilesError, match=name):
         RiskModel.load(tmp_path, trained.table)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("card.json", "{}"),
+        ("table.json", "{}"),
+        ("calibrator.json", '{"kind": "platt", "x": "ab", "y": []}'),
+        ("calibrator.json", '{"kind": "guess", "x": [], "y": []}'),
+        ("vocabulary.json", '{"device": [1]}'),
+        ("vocabulary.json", '{"5": [1]}'),
+        ("vocabulary.json", "{}"),
+        ("expectations.json", "{}"),
+        ("expectations.json", '{"means": [[1, 2], [3, 4]]}'),
+        ("model.txt", "tree"),
+    ],
+)
+def test_a_file_that_holds_something_else_is_refused_before_it_could_answer(
+    trained: Trained, tmp_path: Path, name: str, content: str
+) -> None:
+    trained.model.save(tmp_path)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ModelFilesError, match="train again"):
+        RiskModel.load(tmp_path, trained.table)

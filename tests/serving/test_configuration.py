@@ -41,6 +41,9 @@ def test_the_environment_sets_what_it_names_and_nothing_else() -> None:
         ("DROPOFF_MAX_BODY_BYTES", "1e6"),
         ("DROPOFF_MAX_BODY_BYTES", "-1"),
         ("DROPOFF_FUTURE_TOLERANCE_SECONDS", "nan"),
+        ("DROPOFF_FUTURE_TOLERANCE_SECONDS", "inf"),
+        ("DROPOFF_MAX_BODY_BYTES", "0"),
+        ("DROPOFF_MAX_VISITOR_EVENTS", "0"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_the_variables_name(variable: str, value: str) -> None:

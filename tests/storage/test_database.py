@@ -66,6 +66,45 @@ def test_a_file_that_is_no_database_is_refused_with_one_sentence(tmp_path: Path)
         open_database(database_url(tmp_path))
 
 
+def test_a_database_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    engine = open_database(database_url(tmp_path))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'later'"))
+    engine.dispose()
+    with pytest.raises(DatabaseError, match=r"of another version of dropoff .*'later'"):
+        open_database(database_url(tmp_path))
+
+
+def test_a_database_that_lacks_a_table_is_refused_before_the_first_request(tmp_path: Path) -> None:
+    engine = open_database(database_url(tmp_path))
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE quarantine"))
+    engine.dispose()
+    with pytest.raises(DatabaseError, match="no such table: quarantine"):
+        open_database(database_url(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("dropoff.db", "address is none: write it like sqlite:"),
+        ("mysql://me:secret@127.0.0.1/shop", "write sqlite or postgresql"),
+        ("nonsense://x", "write sqlite or postgresql"),
+        ("sqlite:////proc/none/dropoff.db", "cannot be opened .*folder is writable"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_refused_without_its_password(url: str, said: str) -> None:
+    with pytest.raises(DatabaseError, match=said) as caught:
+        open_database(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    with pytest.raises(DatabaseError, match="cannot be opened"):
+        open_database(database_url(tmp_path / "home"))
+
+
 def test_migrations_run_without_the_checkout_as_working_directory(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from storage.database import *; "

@@ -1,0 +1,100 @@
+"""Published models: whole or not there, unchanged since, and one champion that never points nowhere."""
+
+from pathlib import Path
+
+import pytest
+
+from storage.models import (
+    DigestMismatch,
+    ModelNotFound,
+    champion_folder,
+    champion_version,
+    model_folder,
+    point_champion,
+    publish,
+    verify_digest,
+    versions,
+)
+
+
+def _write(text: str):
+    return lambda folder: (folder / "model.txt").write_text(text) and None
+
+
+def test_a_published_model_is_found_and_unchanged(tmp_path: Path) -> None:
+    folder = publish(tmp_path, "shop", "1", _write("one"))
+    assert model_folder(tmp_path, "shop", "1") == folder
+    assert (folder / "model.txt").read_text() == "one"
+    verify_digest(folder)
+
+
+def test_versions_come_the_oldest_first_by_number(tmp_path: Path) -> None:
+    for version in ("10", "2", "1"):
+        publish(tmp_path, "shop", version, _write(version))
+    assert versions(tmp_path, "shop") == ("1", "2", "10")
+    assert versions(tmp_path, "loan") == ()
+
+
+def test_a_model_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+    publish(tmp_path, "shop", "1", _write("one"))
+
+    def fail(folder: Path) -> None:
+        (folder / "model.txt").write_text("half")
+        raise RuntimeError("disk full")
+
+    for version in ("1", "2"):
+        with pytest.raises(RuntimeError, match="disk full"):
+            publish(tmp_path, "shop", version, fail)
+    assert (model_folder(tmp_path, "shop", "1") / "model.txt").read_text() == "one"
+    assert [path.name for path in (tmp_path / "models" / "shop").iterdir()] == ["1"]
+
+
+def test_publishing_a_version_again_replaces_it(tmp_path: Path) -> None:
+    publish(tmp_path, "shop", "1", _write("one"))
+    folder = publish(tmp_path, "shop", "1", _write("other"))
+    assert (folder / "model.txt").read_text() == "other"
+    verify_digest(folder)
+
+
+def test_the_champion_is_a_published_version(tmp_path: Path) -> None:
+    publish(tmp_path, "shop", "1", _write("one"))
+    assert champion_version(tmp_path, "shop") is None
+    with pytest.raises(ModelNotFound, match="run `dropoff train shop --log PATH` first"):
+        champion_folder(tmp_path, "shop")
+    with pytest.raises(ModelNotFound, match=r"no model version '2' .*versions: 1"):
+        point_champion(tmp_path, "shop", "2")
+    point_champion(tmp_path, "shop", "1")
+    assert champion_version(tmp_path, "shop") == "1"
+    assert champion_folder(tmp_path, "shop") == model_folder(tmp_path, "shop", "1")
+    assert sorted(path.name for path in (tmp_path / "models" / "shop").iterdir()) == ["1", "champion"]
+
+
+@pytest.mark.parametrize("pointer", [b"", b"2", b"\xff\xfe\x00", b"../..", b"\x00"])
+def test_a_pointer_that_leads_nowhere_is_no_model(tmp_path: Path, pointer: bytes) -> None:
+    publish(tmp_path, "shop", "1", _write("one"))
+    (tmp_path / "models" / "shop" / "champion").write_bytes(pointer)
+    with pytest.raises(ModelNotFound):
+        champion_folder(tmp_path, "shop")
+
+
+def test_a_file_that_was_changed_added_or_removed_is_noticed(tmp_path: Path) -> None:
+    folder = publish(tmp_path, "shop", "1", _write("one"))
+    (folder / "model.txt").write_text("two")
+    with pytest.raises(DigestMismatch, match=r"model\.txt"):
+        verify_digest(folder)
+    (folder / "model.txt").write_text("one")
+    (folder / "more.txt").write_text("x")
+    with pytest.raises(DigestMismatch, match=r"more\.txt"):
+        verify_digest(folder)
+    (folder / "more.txt").unlink()
+    (folder / "model.txt").unlink()
+    with pytest.raises(DigestMismatch, match=r"model\.txt"):
+        verify_digest(folder)
+
+
+@pytest.mark.parametrize("digests", [b"{", b"[]", b"\xff", b"{}", b'"x"'])
+def test_digests_that_were_changed_are_noticed(tmp_path: Path, digests: bytes) -> None:
+    folder = publish(tmp_path, "shop", "1", _write("one"))
+    (folder / "digest.json").write_bytes(digests)
+    with pytest.raises(DigestMismatch, match="changed after it was published"):
+        verify_digest(folder)
