@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import strategies as st
 
 from decisions.intervention import Effort, Intervention
@@ -121,3 +122,38 @@ def until(drawn: Sequence[Visit], seconds: float) -> list[Visit]:
         for place, visit in enumerate(drawn)
     ]
     return [visit for visit in known if visit.events]
+
+
+def sign_ups(
+    count: int, seed: int, *, signal: float = 1.0, returning: bool = True, seconds_apart: float = 200.0
+) -> pa.Table:
+    """Return a log of simulated sessions in the canonical columns: who meets form errors leaves, times ``signal``.
+
+    Without a signal the end is the toss of a coin that nothing before it knows.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(count):
+        visitor = int(rng.integers(count)) if returning else number
+        context = {
+            "session_id": f"s{number:05}",
+            "visitor_id": f"v{visitor:05}",
+            "user_id": f"u{visitor // 2}" if visitor % 10 < 2 else None,
+            "device": str(rng.choice(["mobile", "desktop"])),
+            "source": str(rng.choice(["https://www.example.com/?q=a&b=/../", "mail", "rare"], p=[0.6, 0.398, 0.002])),
+        }
+        moment, errors, length = number * seconds_apart + rng.random(), 0, int(rng.geometric(0.15))
+        end = "sign_up" if rng.random() < 0.5 else None
+        for step in range(length):
+            name = "page_view" if step == 0 else str(rng.choice(["edit_field", "form_error", "undeclared"]))
+            errors += name == "form_error"
+            rows.append({**context, "name": name, "occurred_at": at(moment)})
+            moment += rng.exponential(20.0) + 1.0
+        if signal:
+            stays = rng.random() < 1 / (1 + np.exp(signal * (1.5 * errors - 2.0)))
+            end = "sign_up" if stays else "leave" if rng.random() < 0.3 else None
+        if end:
+            rows.append({**context, "name": end, "occurred_at": at(moment)})
+    table = pa.Table.from_pylist([{"event_id": f"e{place:06}", **row} for place, row in enumerate(rows)])
+    moments = table["occurred_at"].cast(pa.timestamp("us", tz="UTC"))
+    return table.set_column(table.column_names.index("occurred_at"), "occurred_at", moments)
