@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import re
@@ -125,6 +126,9 @@ def connect(mlruns: Path) -> Any:
         import mlflow
         import mlflow.lightgbm
         import mlflow.pyfunc
+    # Of what goes on in its store only warnings concern people.
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     mlruns.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(mlflow_address(mlruns))
     mlflow.set_registry_uri(mlflow_address(mlruns))
