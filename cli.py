@@ -222,6 +222,7 @@ def train(
         )
     for table in figures(f"Version {result.model.version} of {declared.name} on held-out sessions", result.evaluation):
         out.print(table)
+        out.print()
     say(f"Version {result.model.version} is {result.promotion}.")
     write_json(json_path, result.to_json())
 
@@ -243,12 +244,13 @@ def evaluate(
     declared, refused = load_journey(journey), quarantine_path(quarantine, log)
     if json_path is not None:
         require_writable(json_path, log=log)
-    loaded = load_model(declared, model)
+    loaded = load_model(declared, journey, model)
     with progress() as report:
         evaluation, summary = evaluate_log(declared, log, loaded, quarantine=refused, progress=report)
     tell(summary, refused)
     for table in figures(f"Version {loaded.version} of {declared.name} on {log}", evaluation):
         out.print(table)
+        out.print()
     write_json(json_path, {"model_version": loaded.version, "held_out": evaluation})
 
 
@@ -271,7 +273,7 @@ def score(
 
     require_writable(out, log=log, suffixes=(".parquet", ".csv", ".jsonl"))
     declared, refused = load_journey(journey), quarantine_path(quarantine, log)
-    loaded = load_model(declared, model)
+    loaded = load_model(declared, journey, model)
     with progress() as report:
         summary = score_log(declared, log, loaded, out, quarantine=refused, progress=report)
     tell(summary, refused)
@@ -287,12 +289,13 @@ def promote(
 
     A running service notices by itself.
     """
-    from console import say
+    from console import require_trained, say
     from journeys.load import load_journey
     from storage.models import home_folder
     from training.register import promote as run
 
     declared = load_journey(journey)
+    require_trained(declared, journey)
     run(declared.name, version, home=home_folder(), mlruns=_MLRUNS)
     say(f"Version {version} is the champion of {declared.name}.")
 

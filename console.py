@@ -78,15 +78,25 @@ def write_json(path: Path | None, content: Mapping[str, Any]) -> None:
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def load_model(journey: "Journey", version: str | None) -> "RiskModel":
-    """Return a registered model, the champion by default."""
+def load_model(journey: "Journey", given: str, version: str | None) -> "RiskModel":
+    """Return a registered model, the champion by default; ``given`` is how the user calls the journey."""
     from decisions.risk import RiskModel
     from storage.models import champion_folder, home_folder, model_folder, verify_digest
 
     home = home_folder()
+    require_trained(journey, given)
     folder = champion_folder(home, journey.name) if version is None else model_folder(home, journey.name, version)
     verify_digest(folder)
     return RiskModel.load(folder, journey.table)
+
+
+def require_trained(journey: "Journey", given: str) -> None:
+    """Raise ``storage.models.ModelNotFound`` with the command to run unless the journey has a model."""
+    from storage.models import ModelNotFound, home_folder, versions
+
+    home = home_folder()
+    if not versions(home, journey.name):
+        raise ModelNotFound(f"{journey.name} has no model under {home}; run `dropoff train {given} --log PATH` first")
 
 
 @contextmanager

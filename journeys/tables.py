@@ -34,9 +34,11 @@ class FittedTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the title and the table for this width."""
         least, most = self._bounds()
-        # Columns are parted by the gap and one character of the box.
-        gap = _WIDE_GAP if sum(least) + _WIDE_GAP * (len(least) - 1) <= options.max_width else _GAP
-        widths = fit_widths(least, most, options.max_width - gap * (len(least) - 1))
+        # Columns are parted by the gap, of which one character is the box's. A narrow one may spare every wrapped line.
+        parts = len(least) - 1
+        spared = sum(most) + _GAP * parts <= options.max_width < sum(most) + _WIDE_GAP * parts
+        gap = _GAP if spared or sum(least) + _WIDE_GAP * parts > options.max_width else _WIDE_GAP
+        widths = fit_widths(least, most, options.max_width - gap * parts)
         table = Table(
             box=box.SIMPLE_HEAD,
             show_edge=False,
