@@ -65,6 +65,7 @@ def train(
     mlruns: Path,
     trials: int = 0,
     seed: int = 7,
+    threads: int | None = None,
     source: Source = CANONICAL,
     quarantine: Path | None = None,
     progress: Progress = lambda _phase, _fraction: None,
@@ -73,7 +74,8 @@ def train(
 ) -> TrainingResult:
     """Train, evaluate on the latest sessions, register, and promote a better model than the champion.
 
-    Raises ``features.raw_log.LogError`` and ``training.split.TooFewSessions``.
+    Fitting takes all cores unless ``threads`` says otherwise; the model is the same. Raises
+    ``features.raw_log.LogError`` and ``training.split.TooFewSessions``.
     """
     plan = compile_plan(journey.table)
     with read_log(
@@ -97,7 +99,7 @@ def train(
     _require_both_labels("held-out", held_out_labels)
     held_out_rows = build(plan, log, held_out_cutoffs)
     vocabulary = Vocabulary.learn(journey.table, rows.features)
-    threads = os.cpu_count() or 1
+    threads = threads or os.cpu_count() or 1
     fitting, watching = rows.take(~tuning), rows.take(tuning)
     settings, done = Settings(), list[Trial]()
     if trials:
