@@ -80,7 +80,8 @@ class LiveSession:
             raise ValueError("the moments of a session must be in ascending order")
         plan = self.plan.arrays
         carried_cells, carried_generations, carried_seen = self._carry(earlier)
-        cells, generations, seen = carried_cells.copy(), carried_generations.copy(), carried_seen.copy()
+        cells, generations = carried_cells.copy(), carried_generations.copy()
+        seen = kernel.with_room(carried_seen.copy(), generations, moments[-1][0])
         registers = np.empty(self.plan.register_count, np.float64)
         out = np.empty((len(moments), len(self.plan.feature_names)), np.float64)
         kernel.replay_session(

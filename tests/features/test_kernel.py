@@ -182,6 +182,20 @@ def test_distinct_counts_exactly_past_any_table_size() -> None:
     assert rows[:, 1].tolist() == [len(np.unique(products[: number + 1])) for number in range(3)]
 
 
+def test_a_live_session_counts_as_many_different_things_as_there_are() -> None:
+    plan = shop(
+        Feature("products", distinct(key("product"), "view"), Friction.CHOICE, "{:.0f} products"),
+        Feature("ever", distinct(key("product"), "view", per="visitor"), Friction.CHOICE, "{:.0f} products"),
+    )
+    earlier, live = LiveSession(plan, "1", "v"), LiveSession(plan, "2", "v")
+    for index in range(3_000):
+        earlier.append(EncodedEvent(f"a{index:04d}", index, plan.codes["view"], np.array([float(index % 500)])))
+        at_us = 10_000 + index
+        live.append(EncodedEvent(f"b{index:04d}", at_us, plan.codes["view"], np.array([float(index % 700)])))
+    assert live.row(20_000).tolist() == [700.0, 700.0]
+    assert live.row(20_000, [earlier]).tolist() == [700.0, 700.0]
+
+
 def test_minus_zero_is_the_same_product_as_zero() -> None:
     plan = shop(Feature("products", distinct(key("product"), "view"), Friction.CHOICE, "{:.0f} products"))
     live = LiveSession(plan, "s", "v")
