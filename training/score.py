@@ -126,5 +126,10 @@ def _write(table: pa.Table, out: Path) -> None:
             pa.parquet.write_table(table, out)
         case ".csv":
             pa.csv.write_csv(table, out)
+        case _ if not table.num_rows:
+            # pandas would write an empty line, which is no JSON.
+            out.write_bytes(b"")
         case _:
-            table.to_pandas().to_json(out, orient="records", lines=True, date_format="iso", date_unit="us")
+            table.to_pandas().to_json(
+                out, orient="records", lines=True, date_format="iso", date_unit="us", double_precision=15
+            )
