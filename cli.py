@@ -5,9 +5,11 @@ Libraries are imported inside the commands, so that ``dropoff --help`` starts at
 
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, NoReturn, cast
 
 import typer
@@ -30,6 +32,7 @@ _SPEAK_FOR_THEMSELVES = frozenset(
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 _MISUSED, _INTERRUPTED = 2, 130
 _MLRUNS = Path("mlruns")
+_interrupted = threading.Event()
 
 JourneyArgument = Annotated[str, typer.Argument(metavar="JOURNEY", help="A journey's name, or the path of your file.")]
 LogOption = Annotated[
@@ -374,6 +377,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and leave: status 0, 1 after one line about what is wrong, or 2 for a command that is no such."""
     # A service that the demo started must not outlive it, whatever ends it.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(128 + signal.SIGTERM))
+    _interrupted.clear()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         status = app(args=None if arguments is None else list(arguments), prog_name="dropoff", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
@@ -381,8 +387,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except _UsageError as error:
         _misused(error)
     except Exception as error:  # noqa: BLE001 (the last resort: whatever it is, people get one line)
+        # DuckDB, for one, makes an error of its own of Ctrl-C.
+        if _interrupted.is_set():
+            sys.exit(_INTERRUPTED)
         _fail(_explain(error), 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    _interrupted.set()
+    raise KeyboardInterrupt
 
 
 def _misused(error: Exception) -> NoReturn:

@@ -176,7 +176,7 @@ def show_replay(steps: "Iterable[Step]", titles: Mapping[str, str] | None = None
         out.print(session_table(title, seen))
         last = next((step.advice for step in reversed(seen) if step.advice is not None), None)
         if last is not None:
-            say(last.narrative)
+            out.print(Text(last.narrative))
         out.print()
 
 
@@ -214,7 +214,7 @@ def _cells(step: "Step", told: str) -> tuple[tuple[Cell, ...], str]:
         return (*place, "", "", "", Text("(ended)", "dim")), told
     advice = step.advice
     top = advice.blockers[0] if advice.blockers else None
-    blocker: Cell = Text("none stands out", "dim")
+    blocker: Cell = Text("none", "dim")
     if top is not None:
         phrase = top.evidence[0].phrase if top.evidence else ""
         blocker = f"{top.friction.lower()} {top.share:.0%}"

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from console import figures, out, progress, say, show_replay
+from console import figures, out, progress, say, show_replay, telling, waiting
 from features.plan import compile_plan
 from features.read_sessions import read_sessions
 from journeys.load import load_journey
@@ -47,7 +47,8 @@ def run_demo(home: Path, mlruns: Path, *, sessions: int, seed: int, stay: bool) 
     folder = home / "demo"
     journey = load_journey(JOURNEY)
     say(f"1. Simulate {sessions:,} sessions of an online shop, and train on them")
-    with progress() as report:
+    refused = folder / "quarantine.jsonl"
+    with telling(refused) as on_read, progress() as report:
         simulate(JOURNEY, sessions=sessions, seed=seed, out=folder, progress=report)
         result = train(
             journey,
@@ -55,8 +56,9 @@ def run_demo(home: Path, mlruns: Path, *, sessions: int, seed: int, stay: bool) 
             home=home,
             mlruns=mlruns,
             trials=TRIALS,
-            quarantine=folder / "quarantine.jsonl",
+            quarantine=refused,
             progress=report,
+            on_read=on_read,
             on_trial=lambda trial: report("searching settings", (trial.number + 1) / TRIALS),
         )
     _tell_quality(result)
@@ -74,11 +76,15 @@ def run_demo(home: Path, mlruns: Path, *, sessions: int, seed: int, stay: bool) 
         titles = {exhibit.session_id: exhibit.truth for exhibit in exhibits}
         show_replay(replay(url, recorded, ends=journey.ends.all_names, erase_first=True), titles, PAUSE_SECONDS)
         say(f"All of it took {time.monotonic() - began:.0f} s.")
-        _tell_addresses(url, mlruns, recorded[-1].session_id)
         if stay:
+            _tell_addresses(url, recorded[-1].session_id)
+            _tell_runs(mlruns)
             say("\nThe service stays up until Ctrl-C.")
             _wait()
     say("The service is stopped.")
+    if not stay:
+        _tell_runs(mlruns)
+        say(f"  again      dropoff serve {JOURNEY}, and dropoff replay {JOURNEY} --log {folder / 'events'}")
 
 
 def choose_exhibits(folder: Path) -> list[Exhibit]:
@@ -127,7 +133,8 @@ def running_service(home: Path, log: Path) -> Iterator[str]:
         )
         try:
             url = f"http://127.0.0.1:{port}"
-            _await_ready(url, process, log)
+            with waiting("loading and warming up"):
+                _await_ready(url, process, log)
             yield url
         finally:
             process.terminate()
@@ -171,7 +178,6 @@ def _wait() -> None:
 
 
 def _tell_quality(result: TrainingResult) -> None:
-    say(result.summary.describe())
     overall, early = next(iter(figures("Held-out sessions, later than all training", result.evaluation))), 5
     out.print(overall)
     block: Any = result.evaluation["by_events"]
@@ -182,10 +188,15 @@ def _tell_quality(result: TrainingResult) -> None:
     )
 
 
-def _tell_addresses(url: str, mlruns: Path, session_id: str) -> None:
-    from training.register import mlflow_address
-
+def _tell_addresses(url: str, session_id: str) -> None:
     say(f"  service    {url}")
     say(f"  API        {url}/docs.json")
     say(f"  a session  {url}/v1/sessions/{session_id}")
-    say(f"  runs       mlflow ui --backend-store-uri {mlflow_address(mlruns)} --host 127.0.0.1 --port 5000")
+
+
+def _tell_runs(mlruns: Path) -> None:
+    from training.register import mlflow_address
+
+    python = Path(os.path.relpath(sys.executable))
+    store = f"--backend-store-uri {mlflow_address(mlruns)}"
+    say(f"  runs       {python} -m mlflow ui {store} --host 127.0.0.1 --port 5000, then http://127.0.0.1:5000")
