@@ -121,7 +121,7 @@ async def _outcome(runtime: Runtime, request: Request) -> Any:
 
 
 async def _session(runtime: Runtime, request: Request) -> Any:
-    return records.describe_session(runtime, request.path_params["session_id"])
+    return await records.describe_session(runtime, request.path_params["session_id"])
 
 
 async def _erase(runtime: Runtime, request: Request) -> Any:

@@ -1,13 +1,11 @@
 """What is kept about people: told, added to and erased."""
 
+import asyncio
 import math
-from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from features.encode import encode_event
-from features.events import Event, FloatArray
-from features.live import LiveSession
+from features.events import FloatArray
 from serving.errors import ClientError
 from serving.messages import (
     ErasureReceipt,
@@ -18,7 +16,8 @@ from serving.messages import (
     Success,
 )
 from serving.runtime import Runtime
-from serving.subject import find_session
+from serving.sessions import Visitor
+from serving.subject import unknown_session
 from serving.times import show_time
 from storage.ledger import LedgerEntry, RecordedOutcome
 
@@ -38,12 +37,30 @@ async def record_outcome(runtime: Runtime, request: OutcomeRequest) -> Success:
     return Success()
 
 
-def describe_session(runtime: Runtime, session_id: str) -> SessionAnswer:
+async def describe_session(runtime: Runtime, session_id: str) -> SessionAnswer:
     """Return a session's events, the risk right after each, and its decisions; raises ClientError, 404."""
-    visitor, session = find_session(runtime, session_id)
-    events = [event for event in runtime.log.session_events(session_id) if event.visitor_id == visitor.visitor_id]
-    rows = _rows_after(runtime, events, visitor.others(session))
-    risks = runtime.model.predict(rows)
+    # A long session takes a second, in which others must be answered.
+    return await asyncio.to_thread(_tell, runtime, session_id)
+
+
+def _tell(runtime: Runtime, session_id: str) -> SessionAnswer:
+    # All from the log: memory belongs to the event loop, and holds events that are still on their way.
+    model = runtime.model
+    visitor_id = runtime.log.visitor_of_session(session_id)
+    if visitor_id is None:
+        raise unknown_session(session_id)
+    visitor = Visitor(runtime.plan, visitor_id, runtime.timeout_us)
+    placed = [visitor.place(event) for event in runtime.log.visitor_events(visitor_id)]
+    session = visitor.session(session_id)
+    if session is None:
+        raise unknown_session(session_id)
+    events = sorted(
+        (one.event for one in placed if one.session is session),
+        key=lambda event: (event.occurred_at_us, event.event_id.encode()),
+    )
+    rows = session.rows(
+        [(number, event.occurred_at_us) for number, event in enumerate(events, start=1)], visitor.others(session)
+    )
     stages = [_stage_name(runtime, row) for row in rows]
     outcomes: dict[str, list[str]] = {}
     for outcome in runtime.ledger.session_outcomes(session_id):
@@ -51,20 +68,20 @@ def describe_session(runtime: Runtime, session_id: str) -> SessionAnswer:
     return SessionAnswer(
         session_id=session_id,
         journey=runtime.journey.name,
-        visitor_id=visitor.visitor_id,
+        visitor_id=visitor_id,
         user_id=next((event.user_id for event in reversed(events) if event.user_id), None),
-        stage=stages[-1] if stages else None,
-        model_version=runtime.model_version,
+        stage=stages[-1],
+        model_version=model.version,
         events=[
             SessionEvent(
                 event.event_id, event.name, show_time(event.occurred_at_us), dict(event.properties), stage, float(risk)
             )
-            for event, stage, risk in zip(events, stages, risks, strict=True)
+            for event, stage, risk in zip(events, stages, model.predict(rows), strict=True)
         ],
         decisions=[
             _decision(entry, outcomes.get(entry.decision_id, []))
             for entry in runtime.ledger.session_decisions(session_id)
-            if entry.visitor_id == visitor.visitor_id
+            if entry.visitor_id == visitor_id
         ],
     )
 
@@ -81,14 +98,6 @@ async def erase_visitor(runtime: Runtime, visitor_id: str) -> ErasureReceipt:
     erased = await runtime.commit(erase)
     runtime.sessions.forget(visitor_id)
     return ErasureReceipt(visitor_id, show_time(runtime.now_us()), sessions=sessions, **erased)
-
-
-def _rows_after(runtime: Runtime, events: Sequence[Event], earlier: Sequence[LiveSession]) -> FloatArray:
-    # Built from the log: memory may hold events already that are still on their way into it.
-    session = LiveSession(runtime.plan, events[0].session_id or "", events[0].visitor_id)
-    for event in events:
-        session.append(encode_event(runtime.plan, event))
-    return session.rows([(number + 1, event.occurred_at_us) for number, event in enumerate(events)], earlier)
 
 
 def _stage_name(runtime: Runtime, row: FloatArray) -> str | None:

@@ -1,5 +1,6 @@
 """Sessions in memory: whole visitors, read back from the event log when they have been put aside."""
 
+import sys
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,10 @@ from features.live import LiveSession
 from features.plan import Plan
 from storage.event_log import EventLog
 from storage.ledger import Ledger
+
+
+class VisitorFull(ValueError):
+    """A visitor has as many events as are kept of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +169,14 @@ class SessionStore:
         self._release(visitor_id)
         self._put_aside()
 
-    def place(self, event: Event) -> Placed:
-        """Put an event into its session in memory; :meth:`settle` has to follow once it is in the log, or is not."""
+    def place(self, event: Event, most_events: int = sys.maxsize) -> Placed:
+        """Put an event into its session in memory; :meth:`settle` has to follow once it is in the log, or is not.
+
+        Raises :class:`VisitorFull` where the visitor has ``most_events`` already.
+        """
         visitor = self.visitor(event.visitor_id)
+        if visitor.event_count >= most_events:
+            raise VisitorFull(f"The visitor has {most_events:,} events already, the most that are kept.")
         placed = visitor.place(self._with_session_of_its_own(event))
         if event.visitor_id not in self._visitors:
             self._keep(visitor)

@@ -73,7 +73,7 @@ def _session(runtime: Runtime, request: ScoreRequest) -> tuple[Visitor, LiveSess
             )
         return found
     if request.session_id is not UNSET:
-        return find_session(runtime, request.session_id)
+        return _find_session(runtime, request.session_id)
     visitor_id = str(request.visitor_id)
     visitor = runtime.sessions.visitor(visitor_id)
     session = visitor.latest()
@@ -88,12 +88,14 @@ def _latest_us(runtime: Runtime) -> int:
     return runtime.now_us() + int(runtime.configuration.future_tolerance_seconds * US_PER_SECOND)
 
 
-def find_session(runtime: Runtime, session_id: str) -> tuple[Visitor, LiveSession]:
-    """Return a session by its id; raises ClientError, 404, for an unknown one."""
+def unknown_session(session_id: str) -> ClientError:
+    """Return the mistake of asking for a session of which nothing is known."""
+    return ClientError(404, "unknown_session", f"No event of the session {session_id[:80]!r} is known.", "session_id")
+
+
+def _find_session(runtime: Runtime, session_id: str) -> tuple[Visitor, LiveSession]:
     visitor = runtime.sessions.visitor_of_session(session_id)
     session = visitor.session(session_id) if visitor is not None else None
     if visitor is None or session is None:
-        raise ClientError(
-            404, "unknown_session", f"No event of the session {session_id[:80]!r} is known.", "session_id"
-        )
+        raise unknown_session(session_id)
     return visitor, session

@@ -4,10 +4,10 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 import msgspec
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from features.encode import number
 from features.events import US_PER_SECOND, Event
@@ -15,9 +15,10 @@ from serving.errors import ClientError
 from serving.messages import BatchAnswer, TrackAnswer, decode
 from serving.runtime import Runtime
 from serving.segment import VISITOR_MEMBERS, Arrival, Batch, MessageType
-from serving.sessions import Placed
+from serving.sessions import Placed, VisitorFull
 
 _REASONS_SHOWN = 5
+_TURN_SECONDS = 0.002
 _VALUE_PROPERTIES = ("revenue", "value", "total")
 
 
@@ -46,16 +47,18 @@ async def track_batch(runtime: Runtime, body: bytes) -> BatchAnswer:
         raise ClientError(
             413, "batch_too_large", f"A batch holds at most {runtime.configuration.max_batch_events} events.", "batch"
         )
-    events, refused, duplicates = _read_batch(runtime, batch)
+    events, refused, duplicates = await _read_batch(runtime, batch)
     placed: list[Placed] = []
+    turn = perf_counter()
     try:
         for event in events:
+            turn = await _give_way(turn)
             try:
                 placed.append(_place(runtime, event))
             except ClientError as error:
                 payload = msgspec.json.encode(event).decode()
                 refused.append(_Refused(error.message, payload, event.visitor_id))
-    except SQLAlchemyError:
+    except BaseException:
         # The log could not be read half-way: nothing of the batch is kept, in memory neither.
         runtime.sessions.settle(placed, doubtful=True)
         raise
@@ -74,12 +77,14 @@ def _arrival(runtime: Runtime, batch: Batch | None = None) -> Arrival:
     return Arrival(now_us, latest_us, batch.context if batch else None, batch.sent_at if batch else None)
 
 
-def _read_batch(runtime: Runtime, batch: Batch) -> tuple[list[Event], list[_Refused], int]:
+async def _read_batch(runtime: Runtime, batch: Batch) -> tuple[list[Event], list[_Refused], int]:
     arrival = _arrival(runtime, batch)
     events: dict[str, Event] = {}
     refused: list[_Refused] = []
     duplicates = 0
+    turn = perf_counter()
     for raw in batch.batch:
+        turn = await _give_way(turn)
         try:
             event = runtime.reader.read(raw, None, arrival)
         except ClientError as error:
@@ -103,12 +108,18 @@ def _visitor_named(raw: msgspec.Raw) -> str | None:
 
 
 def _place(runtime: Runtime, event: Event) -> Placed:
-    most = runtime.configuration.max_visitor_events
-    if runtime.sessions.visitor(event.visitor_id).event_count >= most:
-        raise ClientError(
-            422, "visitor_too_long", f"The visitor has {most:,} events already, the most that are kept.", "anonymousId"
-        )
-    return runtime.sessions.place(event)
+    try:
+        return runtime.sessions.place(event, runtime.configuration.max_visitor_events)
+    except VisitorFull as error:
+        raise ClientError(422, "visitor_too_long", str(error), "anonymousId") from error
+
+
+async def _give_way(since: float) -> float:
+    """Let other requests have a turn where this one has held the loop for long; return when it last did."""
+    if perf_counter() - since < _TURN_SECONDS:
+        return since
+    await asyncio.sleep(0)
+    return perf_counter()
 
 
 async def _keep(runtime: Runtime, placed: Sequence[Placed], refused: Sequence[_Refused]) -> int:

@@ -1,5 +1,6 @@
 """The routes: what the design promises, over HTTP, with a real model."""
 
+import asyncio
 import gzip
 import json
 from typing import Any
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from decisions.risk import RiskModel
+from features.events import Event
 from journeys.journey import Journey
 from serving.app import attach, create_app
 from serving.openapi import OPERATIONS
 from serving.times import show_time
+from serving.tracking import track_batch
 
 SECOND = 1_000_000
 NOW_US = 1_772_368_200 * SECOND  # where the clock of the fixtures stands
@@ -277,6 +280,32 @@ def test_a_batch_in_any_order_is_one_session_named_after_its_first_event(client:
     client.post("/v1/batch", {"batch": calls})
     answer = client.post("/v1/score", {"visitor_id": "v"}).json()
     assert (answer["session_id"], answer["events_seen"]) == (f"v~{NOW_US - 600 * SECOND}", 3)
+
+
+def test_a_long_batch_lets_others_have_their_turn(open_client: OpenClient) -> None:
+    client, runtime = open_client()
+    calls = [_call("page_view", f"e{number}", anonymousId=f"w{number}") for number in range(400)]
+    seen: set[int] = set()
+
+    async def send_and_watch() -> None:
+        sending = asyncio.ensure_future(track_batch(runtime, json.dumps({"batch": calls}).encode()))
+        while not sending.done():
+            seen.add(runtime.sessions.event_count)
+            await asyncio.sleep(0)
+        assert (await sending).accepted == 400
+
+    client.run(send_and_watch())
+    assert any(0 < count < 400 for count in seen)
+
+
+def test_a_session_whose_first_event_is_on_its_way_is_not_known_yet(open_client: OpenClient) -> None:
+    client, runtime = open_client()
+    event = Event("e", "page_view", NOW_US, "v", "s", received_at_us=NOW_US)
+    placed = runtime.sessions.place(event)
+    assert client.get("/v1/sessions/s").status_code == 404
+    runtime.writer.submit(lambda connection: runtime.log.append(connection, [placed.event])).result(5)
+    runtime.sessions.settle([placed])
+    assert len(client.get("/v1/sessions/s").json()["events"]) == 1
 
 
 def test_an_event_id_counts_once_whatever_session_it_names(open_client: OpenClient) -> None:
