@@ -5,6 +5,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from features.plan import Plan
 from features.raw_log import LogError, open_raw
 from features.read_log import LogRead, read_log
 from features.source import CANONICAL, Source
-from features.staging import Progress, create_canonical
+from features.staging import Progress, create_canonical, refusal_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +115,12 @@ def _read_events(path: Path, source: Source, event_ids: set[str]) -> dict[str, E
         connection.execute(f"SET temp_directory = '{folder}'")
         create_canonical(connection, open_raw(connection, path, source), source)
         connection.execute("CREATE TABLE wanted AS SELECT unnest(?) AS event_id", [sorted(event_ids)])
-        # Of a duplicated id the first received is the event.
+        # Of a duplicated id the first received is the event; a refused row is none.
         rows = connection.execute(
             "SELECT DISTINCT ON (event_id) event_id, name, occurred_at_us, coalesce(nullif(visitor_id, ''), user_id), "
             "session_id, user_id, channel, device, source, campaign, properties "
-            "FROM canonical JOIN wanted USING (event_id) ORDER BY event_id, received_at_us NULLS LAST, position"
+            f"FROM canonical JOIN wanted USING (event_id) WHERE {refusal_sql(datetime.now(UTC))} IS NULL "
+            "ORDER BY event_id, received_at_us NULLS LAST, position"
         ).fetchall()
     return {str(row[0]): _event(row) for row in rows}
 
