@@ -169,7 +169,14 @@ def named(name_or_path: str) -> Source:
         raise SourceError(f"there is no file {name_or_path}") from error
     except (OSError, ValueError) as error:
         raise SourceError(f"{name_or_path} is no TOML file: {error}") from error
-    return column_mapping(_texts(path, content, "columns"), _texts(path, content, "properties"), name=path.stem)
+    other = sorted(set(content) - {"columns", "properties"})
+    if other:
+        raise SourceError(f"{path}: {other[0]!r} means nothing here; the tables are [columns] and [properties]")
+    columns, properties = _texts(path, content, "columns"), _texts(path, content, "properties")
+    try:
+        return column_mapping(columns, properties, name=path.stem)
+    except SourceError as error:
+        raise SourceError(f"{path}: {error}") from error
 
 
 def _texts(path: Path, content: Mapping[str, Any], table: str) -> dict[str, str]:

@@ -121,7 +121,8 @@ def _describe(error: Exception, path: Path) -> str:
     lines = [
         (frame.filename, frame.lineno)
         for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).resolve().is_relative_to(own)
+        # Code that was made at run time, such as a dataclass's constructor, has no file ("<string>").
+        if not frame.filename.startswith("<") and Path(frame.filename).resolve().is_relative_to(own)
     ]
     where = f"{lines[-1][0]}, line {lines[-1][1]}" if lines else str(path)
     text = " ".join(str(error).split())
