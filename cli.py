@@ -241,6 +241,7 @@ def evaluate(
     """Measure a registered model on the ended sessions of a log."""
     from console import figures, load_model, out, progress, quarantine_path, tell, write_json
     from features.output import require_writable
+    from features.raw_log import LogError
     from journeys.load import load_journey
     from training.evaluate import evaluate_log
 
@@ -251,6 +252,8 @@ def evaluate(
     with progress() as report:
         evaluation, summary = evaluate_log(declared, log, loaded, quarantine=refused, progress=report)
     tell(summary, refused)
+    if not evaluation["n_rows"]:
+        raise LogError(f"no session of {log} has a known end after its first event, so there is nothing to measure")
     for table in figures(f"Version {loaded.version} of {declared.name} on {log}", evaluation):
         out.print(table)
         out.print()
@@ -292,13 +295,14 @@ def promote(
 
     A running service notices by itself.
     """
-    from console import require_trained, say
+    from console import load_model, say
     from journeys.load import load_journey
     from storage.models import home_folder
     from training.register import promote as run
 
     declared = load_journey(journey)
-    require_trained(declared, journey)
+    # A damaged version, or one of another feature table, could not be served.
+    load_model(declared, journey, version)
     run(declared.name, version, home=home_folder(), mlruns=_MLRUNS)
     say(f"Version {version} is the champion of {declared.name}.")
 

@@ -79,24 +79,19 @@ def write_json(path: Path | None, content: Mapping[str, Any]) -> None:
 
 
 def load_model(journey: "Journey", given: str, version: str | None) -> "RiskModel":
-    """Return a registered model, the champion by default; ``given`` is how the user calls the journey."""
+    """Return a registered model, the champion by default; ``given`` is how the user calls the journey.
+
+    Raises ``storage.models.ModelNotFound``, with the command to run where the journey has no model at all.
+    """
     from decisions.risk import RiskModel
-    from storage.models import champion_folder, home_folder, model_folder, verify_digest
-
-    home = home_folder()
-    require_trained(journey, given)
-    folder = champion_folder(home, journey.name) if version is None else model_folder(home, journey.name, version)
-    verify_digest(folder)
-    return RiskModel.load(folder, journey.table)
-
-
-def require_trained(journey: "Journey", given: str) -> None:
-    """Raise ``storage.models.ModelNotFound`` with the command to run unless the journey has a model."""
-    from storage.models import ModelNotFound, home_folder, versions
+    from storage.models import ModelNotFound, champion_folder, home_folder, model_folder, verify_digest, versions
 
     home = home_folder()
     if not versions(home, journey.name):
         raise ModelNotFound(f"{journey.name} has no model under {home}; run `dropoff train {given} --log PATH` first")
+    folder = champion_folder(home, journey.name) if version is None else model_folder(home, journey.name, version)
+    verify_digest(folder)
+    return RiskModel.load(folder, journey.table)
 
 
 @contextmanager
