@@ -21,6 +21,8 @@ START_US = 1_700_000_000 * SECOND
 TIMEOUT = 1_800
 NAMES = ("page_view", "edit_field", "form_error", "sign_up", "leave", "refuse", "terms")
 
+SOURCES = ("https://www.example.com/?q=a&b=/../", "newsletter " + "x" * 280, "rare")
+
 Events = Sequence[tuple[float, str]]
 """Seconds since the log's start, and the event's name."""
 
@@ -140,7 +142,7 @@ def sign_ups(
             "visitor_id": f"v{visitor:05}",
             "user_id": f"u{visitor // 2}" if visitor % 10 < 2 else None,
             "device": str(rng.choice(["mobile", "desktop"])),
-            "source": str(rng.choice(["https://www.example.com/?q=a&b=/../", "mail", "rare"], p=[0.6, 0.398, 0.002])),
+            "source": str(rng.choice(SOURCES, p=[0.6, 0.398, 0.002])),
         }
         moment, errors, length = number * seconds_apart + rng.random(), 0, int(rng.geometric(0.15))
         end = "sign_up" if rng.random() < 0.5 else None
