@@ -4,22 +4,27 @@ Run: ``python -m benchmarks.features [--events N]``.
 """
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.report import Figure, Report
 from features import kernel
 from features.build import build, every_event
 from features.encode import EncodedEvent
 from features.events import EncodedLog
 from features.live import LiveSession
 from features.plan import FIRST_NAME_CODE, Plan, compile_plan
+from features.read_log import read_log
 from features.scan import Scan, ScanKind, ValueKind
 from features.table import Feature, FeatureTable
 from journeys.load import load_journey
+from training.simulator import simulate
 
 ROW_EVERY = 5
 WINDOWS = {
@@ -173,21 +178,54 @@ def measure_live(plan: Plan) -> dict[str, float]:
     return {"one_event_and_reading_us": one_event_us, "replay_of_30_events_us": replay_us}
 
 
-def run(events: int = 5_000_000) -> dict[str, dict[str, float]]:
+def measure_reading(sessions: int) -> float:
+    """Events a second from Parquet files to feature rows in memory, one thread, checks and duplicates included."""
+    journey = load_journey("ecommerce")
+    plan = compile_plan(journey.table)
+    with tempfile.TemporaryDirectory(prefix="dropoff-") as name:
+        simulate("ecommerce", sessions=sessions, seed=1, out=Path(name))
+        started = time.perf_counter()
+        events = 0
+        with read_log(Path(name) / "events", plan, timeout_seconds=journey.session_timeout_seconds, threads=1) as read:
+            for log in read.batches():
+                build(plan, log, every_event(log, ROW_EVERY))
+                events += log.event_count
+        return events / (time.perf_counter() - started)
+
+
+def run(events: int = 5_000_000) -> Report:
     """Measure all of it."""
     table = load_journey("ecommerce").table
     plan = compile_plan(table)
-    return {
-        "kernel, whole ecommerce table": measure_kernel(plan, synthetic_log(plan, events)),
-        "kernel beside DuckDB windows": measure_duckdb(table, min(events, 2_000_000)),
-        "live": measure_live(plan),
-    }
+    whole = measure_kernel(plan, synthetic_log(plan, events))
+    beside = measure_duckdb(table, min(events, 2_000_000))
+    live = measure_live(plan)
+    return Report(
+        "The feature engine",
+        f"python -m benchmarks.features --events {events}",
+        [
+            Figure(
+                f"events a second, {whole['features']:.0f} features of ecommerce, a row at every fifth event, one core",
+                f"{whole['events_per_s']:,.0f}",
+                "4,000,000",
+            ),
+            Figure("the same with reading the log from Parquet", f"{measure_reading(max(events // 50, 1_000)):,.0f}"),
+            Figure(
+                f"{beside['columns']:.0f} running columns: kernel on one core, DuckDB windows on two",
+                f"{beside['kernel_events_per_s']:,.0f}, {beside['duckdb_events_per_s']:,.0f}",
+            ),
+            Figure("kernel / DuckDB", f"{beside['ratio']:.1f} x", "10 x"),
+            Figure("one live event and one reading", f"{live['one_event_and_reading_us']:.2f} us", "10 us"),
+            Figure("a live session of 30 events replayed and read", f"{live['replay_of_30_events_us']:.1f} us"),
+        ],
+    )
 
 
 if __name__ == "__main__":
+    from rich.console import Console
+
+    from benchmarks.report import as_table
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=5_000_000)
-    for title, figures in run(parser.parse_args().events).items():
-        print(title)
-        for name, figure in figures.items():
-            print(f"  {name:28s} {figure:,.2f}")
+    Console().print(as_table(run(parser.parse_args().events)))

@@ -20,6 +20,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from benchmarks.report import Figure, Report, as_table
 from journeys.journey import Journey
 from journeys.load import load_journey
 
@@ -79,13 +82,19 @@ def run(
     return result
 
 
-def show(result: dict[str, Any]) -> str:
-    """Return the result as a table."""
-    lines = [f"{'route':22} {'p50 ms':>8} {'p99 ms':>8} {'requests':>9} {'failures':>9}"]
-    for name, row in result["routes"].items():
-        lines.append(f"{name:22} {row['p50_ms']:8.2f} {row['p99_ms']:8.2f} {row['requests']:9} {row['failures']:9}")
-    lines.append(f"recommendations with blockers: {result['advice']['with_blockers']} of {result['advice']['asked']}")
-    return "\n".join(lines)
+def report(result: dict[str, Any], command: str, rate: float) -> Report:
+    """Return what :func:`run` measured as figures."""
+    figures = [
+        Figure(
+            f"{name}: p50, p99 of {row['requests']:,} requests, failures",
+            f"{row['p50_ms']:.2f} ms, {row['p99_ms']:.2f} ms, {row['failures']}",
+            "4 ms, 20 ms, 0" if name == "/v1/recommend" else "",
+        )
+        for name, row in result["routes"].items()
+    ]
+    advice = result["advice"]
+    figures.append(Figure("recommendations with blockers", f"{advice['with_blockers']} of {advice['asked']}"))
+    return Report(f"The service, one worker on one core, {rate:.0f} requests a second from the other", command, figures)
 
 
 async def _drive(journey: Journey, port: int, rate: float, seconds: float, seed: int) -> dict[str, Any]:
@@ -218,7 +227,9 @@ def main() -> None:
         driven = _drive(load_journey(given.journey), given.drive, given.rate, given.seconds, given.seed)
         print(json.dumps(asyncio.run(driven)))
         return
-    print(show(run(given.journey, given.home, rate=given.rate, seconds=given.seconds, seed=given.seed)))
+    measured = run(given.journey, given.home, rate=given.rate, seconds=given.seconds, seed=given.seed)
+    command = f"python -m benchmarks.serving {given.journey} --home HOME"
+    Console().print(as_table(report(measured, command, given.rate)))
 
 
 if __name__ == "__main__":

@@ -1,22 +1,22 @@
-"""How close the model comes to the best that can be known: its figures beside those of the true-probability filter.
+"""The simulator: how fast it is, and how close the model comes to the best that can be known of its log.
 
-    python -m benchmarks.simulator_difficulty
+    python -m benchmarks.simulator
 
-Trains on a simulated log and compares both on its held-out sessions, after each number of events. The filter knows the
-world's rules and sees the same events; what it reaches is the ceiling. Also: how often plain SHAP values, summed by
-friction category, name the planted blocker in sessions that it ended.
+Trains on a simulated log and compares the model on the held-out sessions with the filter that knows the world's rules
+and sees the same events: what that reaches is the ceiling. Also: how often plain SHAP values, summed by friction
+category, name the planted blocker in sessions that it ended.
 """
 
 import argparse
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.report import Figure, Report
 from decisions.risk import RiskModel
 from features.build import build
 from features.events import Cutoffs, EncodedLog, FloatArray, IntArray
@@ -33,28 +33,63 @@ from training.simulator.simulate import draw, world_of
 from training.split import forward_split
 
 EVENT_COUNTS = (3, 5, 10)
+_SHOWN = ("auc", "brier_skill", "ece")
 
 
-def run(sessions: int = 60_000, seed: int = 1, trials: int = 0) -> dict[str, Any]:
-    """Return, for all prefixes and after 3, 5 and 10 events, the model's and the filter's figures and their ratios."""
-    journey = load_journey("ecommerce")
-    plan = compile_plan(journey.table)
+def run(sessions: int = 60_000, seed: int = 1, trials: int = 0) -> Report:
+    """Measure speed, difficulty and the share of the ceiling that training reaches."""
     with tempfile.TemporaryDirectory(prefix="dropoff-") as name:
         folder = Path(name)
+        simulate("ecommerce", sessions=1_000, seed=seed, out=folder)
+        began_wall, began_cpu = time.perf_counter(), time.process_time()
         simulate("ecommerce", sessions=sessions, seed=seed, out=folder)
-        model = train(
-            journey, folder / "events", home=folder / "home", mlruns=folder / "mlruns", trials=trials, seed=7
-        ).model
-        with read_log(folder / "events", plan, timeout_seconds=journey.session_timeout_seconds) as read:
-            log, end_us = read.whole(), read.summary.last_at_us
-        truth = pq.read_table(folder / "truth.parquet").to_pydict()
+        wall, cpu = time.perf_counter() - began_wall, time.process_time() - began_cpu
+        figures = [
+            Figure(
+                "sessions a second (a second of one core)", f"{sessions / wall:,.0f} ({sessions / cpu:,.0f})", "10,000"
+            )
+        ]
+        compared = compare(folder, sessions, seed, trials)
+    figures.append(Figure("conversion", f"{compared['conversion']:.2%}", "5-8 %"))
+    for count in EVENT_COUNTS:
+        block = compared[str(count)]
+        figures += [
+            Figure(f"AUC after {count} events: model, filter", f"{block['model_auc']:.3f}, {block['filter_auc']:.3f}"),
+            Figure(f"(AUC - .5) / (filter's AUC - .5) after {count} events", f"{block['auc_ratio']:.3f}", ".93"),
+            Figure(f"Brier skill / filter's, after {count} events", f"{block['brier_skill_ratio']:.3f}"),
+        ]
+    everything = compared["all"]
+    figures += [
+        Figure("Brier skill / filter's, all prefixes", f"{everything['brier_skill_ratio']:.3f}", ".85"),
+        Figure("ECE, all prefixes", f"{everything['model_ece']:.4f}", ".02"),
+        Figure(
+            "plain SHAP by category names the planted blocker", f"{compared['plain_shap_top1']:.1%}", "under two thirds"
+        ),
+        Figure("the commonest category is the planted blocker", f"{compared['commonest_top1']:.1%}"),
+    ]
+    return Report("The simulated shop", f"python -m benchmarks.simulator --sessions {sessions}", figures)
+
+
+def compare(folder: Path, sessions: int, seed: int, trials: int) -> dict[str, Any]:
+    """Return, for all prefixes and after some numbers of events, the model's and the filter's figures and ratios."""
+    journey = load_journey("ecommerce")
+    plan = compile_plan(journey.table)
+    model = train(
+        journey, folder / "events", home=folder / "home", mlruns=folder / "mlruns", trials=trials, seed=7
+    ).model
+    with read_log(folder / "events", plan, timeout_seconds=journey.session_timeout_seconds) as read:
+        log, end_us = read.whole(), read.summary.last_at_us
+    truth = pq.read_table(folder / "truth.parquet").to_pydict()
     ends = find_ends(plan, log, journey, end_us)
     split = forward_split(log, ends)
     cutoffs = after_every_event(log, np.where(split.held_out, ends.usable, 0))
     labels = label(ends, cutoffs, None, end_us)
     rows = build(plan, log, cutoffs)
     ours, best = model.predict(rows), 1.0 - _filtered(log, cutoffs, sessions, seed)
-    result: dict[str, Any] = {"all": _compare(labels, ours, best, cutoffs.session)}
+    result: dict[str, Any] = {
+        "all": _compare(labels, ours, best, cutoffs.session),
+        "conversion": float(np.mean(truth["converted"])),
+    }
     for count in EVENT_COUNTS:
         chosen = cutoffs.after == count
         result[str(count)] = _compare(labels[chosen], ours[chosen], best[chosen], cutoffs.session[chosen])
@@ -87,9 +122,6 @@ def _compare(labels: FloatArray, ours: FloatArray, best: FloatArray, sessions: I
     return numbers | {"base_rate": float(labels.mean()), "rows": len(labels)}
 
 
-_SHOWN = ("auc", "brier_skill", "ece")
-
-
 def _planted(truth: dict[str, list[Any]]) -> list[str | None]:
     return [blocker if caused else None for blocker, caused in zip(truth["blocker"], truth["caused_exit"], strict=True)]
 
@@ -115,27 +147,13 @@ def _plain_shap(
     return float((named == names[chosen]).mean()), float(counts.max() / counts.sum()), int(chosen.sum())
 
 
-def main() -> None:
-    """Print the comparison."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+if __name__ == "__main__":
+    from rich.console import Console
+
+    from benchmarks.report import as_table
+
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--trials", type=int, default=0)
-    result = run(**vars(parser.parse_args()))
-    table = Table(title="Model and true-probability filter on held-out sessions", title_justify="left")
-    columns = ("base_rate", "model_auc", "filter_auc", "auc_ratio", "model_ece", "filter_ece", "brier_skill_ratio")
-    for header in ("Events", "Rows", *(column.replace("_", " ") for column in columns)):
-        table.add_column(header, justify="right")
-    for name in ("all", *map(str, EVENT_COUNTS)):
-        block = result[name]
-        table.add_row(name, f"{block['rows']:,}", *(f"{block[column]:.4f}" for column in columns))
-    console = Console()
-    console.print(table)
-    console.print(
-        f"Planted blocker of {result['blocked']:,} sessions that it ended, at session end: plain SHAP by category "
-        f"names {result['plain_shap_top1']:.1%}, always naming the commonest {result['commonest_top1']:.1%}"
-    )
-
-
-if __name__ == "__main__":
-    main()
+    Console().print(as_table(run(**vars(parser.parse_args()))))

@@ -1,0 +1,64 @@
+"""Measure what README and docs/benchmarks.md state.
+
+python -m benchmarks                  # all of it, some twenty minutes; writes docs/benchmarks.md
+python -m benchmarks features loan    # some of it; only shows
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import features, loan, memory, parity, serving, simulator
+from benchmarks.report import Report, as_table, write_page
+from journeys.load import load_journey
+from training.pipeline import train
+from training.simulator import simulate
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+
+
+def measure_serving(sessions: int = 24_000, rate: float = 100.0) -> Report:
+    """Train on a simulated log as the demo does, then drive the service."""
+    with tempfile.TemporaryDirectory(prefix="dropoff-") as name:
+        folder = Path(name)
+        simulate("ecommerce", sessions=sessions, seed=7, out=folder)
+        train(load_journey("ecommerce"), folder / "events", home=folder / "home", mlruns=folder / "mlruns")
+        measured = serving.run("ecommerce", folder / "home", rate=rate)
+    return serving.report(measured, "python -m benchmarks serving", rate)
+
+
+BENCHMARKS: Mapping[str, Callable[[], Report]] = {
+    "features": features.run,
+    "serving": measure_serving,
+    "parity": parity.run,
+    "loan": loan.run,
+    "simulator": simulator.run,
+    "memory": memory.run,
+}
+
+
+def main() -> None:
+    """Run the benchmarks that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
+    names = parser.parse_args().names
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark is named {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    console, reports = Console(), []
+    for name in names or BENCHMARKS:
+        if name == "loan" and not loan.DEFAULT_PATH.exists():
+            console.print(f"loan: left out, there is no {loan.DEFAULT_PATH}")
+            continue
+        reports.append(BENCHMARKS[name]())
+        console.print(as_table(reports[-1]))
+    if not names:
+        write_page(reports, PAGE)
+        console.print(f"Written to {PAGE}")
+
+
+if __name__ == "__main__":
+    main()

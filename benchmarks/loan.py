@@ -1,0 +1,62 @@
+"""The loan log of the BPI Challenge 2012: how well its abandonment is predicted, forward in time.
+
+    python -m benchmarks.loan ../shared/data/bpic2012/events.parquet
+
+The latest quarter of the applications by start is held out; training applications ended before the first of them
+began; every prefix before the first decision event counts, unweighted.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import Figure, Report
+from features.source import LOAN_LOG
+from journeys.load import load_journey
+from training.pipeline import train
+
+DEFAULT_PATH = Path(__file__).parents[2] / "shared" / "data" / "bpic2012" / "events.parquet"
+
+
+def run(path: Path = DEFAULT_PATH, *, trials: int = 0, seed: int = 7) -> Report:
+    """Train on the log and report the held-out figures."""
+    with tempfile.TemporaryDirectory(prefix="dropoff-") as name:
+        folder = Path(name)
+        result = train(
+            load_journey("loan_application"),
+            path,
+            home=folder / "home",
+            mlruns=folder / "mlruns",
+            trials=trials,
+            seed=seed,
+            source=LOAN_LOG,
+        )
+    held_out: Any = result.evaluation
+    by_events = held_out["by_events"]
+    return Report(
+        "The loan log (BPI Challenge 2012)",
+        f"python -m benchmarks.loan PATH --trials {trials}",
+        [
+            Figure("held-out prefixes, applications", f"{held_out['n_rows']:,}, {held_out['n_sessions']:,}"),
+            Figure("base rate", f"{held_out['base_rate']:.3f}", ".245"),
+            Figure("AUC", f"{held_out['auc']:.3f}", ".735"),
+            Figure("AP", f"{held_out['ap']:.3f}", ".455"),
+            Figure("ECE", f"{held_out['ece']:.3f}", ".04"),
+            Figure("Brier, skill", f"{held_out['brier']:.3f}, {held_out['brier_skill']:.3f}"),
+            *(Figure(f"AUC after {count} events", f"{by_events[count]['auc']:.3f}") for count in ("3", "5", "8", "21")),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    from rich.console import Console
+
+    from benchmarks.report import as_table
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("path", type=Path, nargs="?", default=DEFAULT_PATH)
+    parser.add_argument("--trials", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=7)
+    given = parser.parse_args()
+    Console().print(as_table(run(given.path, trials=given.trials, seed=given.seed)))
