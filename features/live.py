@@ -11,7 +11,7 @@ from features.encode import EncodedEvent
 from features.events import CodeArray, FloatArray, IntArray
 from features.plan import Plan
 
-_INITIAL_CAPACITY = 16
+_INITIAL_CAPACITY = 4
 _State = tuple[FloatArray, IntArray, IntArray]
 
 
@@ -105,6 +105,8 @@ class LiveSession:
             for session in earlier
             if session is not self and len(session) and session.first_at_us < self.first_at_us
         ]
+        if not others or not self.plan.uses_visitor_history:
+            return self.plan.fresh_state
         identity = (self.first_at_us, *sorted((session.session_id, len(session)) for session in others))
         if self._carried is None or self._carried[0] != identity:
             others.sort(key=lambda session: (session.first_at_us, session.session_id.encode("utf-8", "surrogatepass")))
@@ -112,26 +114,22 @@ class LiveSession:
         return self._carried[1]
 
     def _carry_anew(self, others: Sequence["LiveSession"]) -> _State:
-        plan = self.plan.arrays
-        cells = plan.initial.copy()
-        generations = np.zeros(len(plan.distinct_scopes), np.int64)
-        seen = np.zeros((kernel.EMPTY_SEEN_ROWS, 3), np.int64)
-        kernel.open_visitor(plan, cells, generations, seen)
-        if others and self.plan.uses_visitor_history:
-            starts = np.cumsum([0, *(len(session) for session in others)])
-            seen = kernel.carry(
-                plan,
-                cells,
-                generations,
-                seen,
-                np.concatenate([session._at_us[: len(session)] for session in others]),
-                np.concatenate([session._codes[: len(session)] for session in others]),
-                np.concatenate([session._values[: len(session)] for session in others]),
-                starts,
-                0,
-                len(others),
-                self.first_at_us,
-            )
+        fresh_cells, fresh_generations, fresh_seen = self.plan.fresh_state
+        cells, generations, seen = fresh_cells.copy(), fresh_generations.copy(), fresh_seen.copy()
+        starts = np.cumsum([0, *(len(session) for session in others)])
+        seen = kernel.carry(
+            self.plan.arrays,
+            cells,
+            generations,
+            seen,
+            np.concatenate([session._at_us[: len(session)] for session in others]),
+            np.concatenate([session._codes[: len(session)] for session in others]),
+            np.concatenate([session._values[: len(session)] for session in others]),
+            starts,
+            0,
+            len(others),
+            self.first_at_us,
+        )
         return cells, generations, seen
 
     def _grow(self) -> None:

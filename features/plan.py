@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -110,7 +110,19 @@ class Plan:
         """Feature names in column order."""
         return self.table.names
 
-    @property
+    @cached_property
+    def fresh_state(self) -> tuple[FloatArray, IntArray, IntArray]:
+        """Cells, generations and seen values of a visitor without earlier sessions; shared, so copy before stepping."""
+        # The kernel is written in terms of plans, so a plan cannot import it any earlier.
+        from features import kernel
+
+        cells = self.arrays.initial.copy()
+        generations = np.zeros(len(self.arrays.distinct_scopes), np.int64)
+        seen = np.zeros((kernel.EMPTY_SEEN_ROWS, 3), np.int64)
+        kernel.open_visitor(self.arrays, cells, generations, seen)
+        return cells, generations, seen
+
+    @cached_property
     def uses_visitor_history(self) -> bool:
         """Whether any feature looks at the visitor's earlier sessions."""
         return any(
