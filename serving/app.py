@@ -1,5 +1,6 @@
 """The routes: HTTP in, one function call, HTTP out."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
@@ -69,7 +70,7 @@ async def answer(runtime: Runtime, route: str, answering: Awaitable[Any]) -> Res
     except ClientError as error:
         content, status = error.body(), error.status
     except (SQLAlchemyError, WriterClosed) as error:
-        _LOG.error("%s cannot reach the database: %s", route, error)
+        _LOG.error("%s cannot reach the database: %s", route, getattr(error, "orig", None) or error)
         unavailable = ClientError(503, "log_unavailable", "The database cannot be reached: nothing was kept.")
         content, status = unavailable.body(), unavailable.status
     except Exception:
@@ -140,7 +141,9 @@ async def _docs(request: Request) -> Response:
 
 async def _metrics(request: Request) -> Response:
     runtime: Runtime | None = request.app.state.runtime
-    return Response(runtime.show_metrics() if runtime else b"", media_type=metrics.CONTENT_TYPE)
+    # Counting a hundred thousand open sessions takes a while, in which others must be answered.
+    shown = await asyncio.to_thread(runtime.show_metrics) if runtime else b""
+    return Response(shown, media_type=metrics.CONTENT_TYPE)
 
 
 async def _livez(_: Request) -> Response:
@@ -157,7 +160,7 @@ async def _page(request: Request) -> Response:
     runtime: Runtime | None = request.app.state.runtime
     if runtime is None:
         return _error(ClientError(503, "not_ready", "The service is starting: ask /readyz."))
-    return Response(render_page(runtime), media_type="text/html; charset=utf-8")
+    return Response(await asyncio.to_thread(render_page, runtime), media_type="text/html; charset=utf-8")
 
 
 async def _empty(_: Request) -> Response:

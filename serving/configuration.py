@@ -51,7 +51,9 @@ class Configuration:
     )
     memory_events: int = field(
         default=500_000,
-        metadata={"about": "Events kept in memory; visitors beyond that are read back from the database"},
+        metadata={
+            "about": "Events kept in memory, a visitor counting as three more; those beyond are read from the database"
+        },
     )
     model_watch_seconds: float = field(
         default=5.0, metadata={"about": "How often to look for a new champion; 0 never looks"}

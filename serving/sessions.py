@@ -13,6 +13,9 @@ from features.plan import Plan
 from storage.event_log import EventLog
 from storage.ledger import Ledger
 
+VISITOR_WEIGHT = 3
+"""As how many events a visitor counts beside its own: it takes as much memory as these."""
+
 
 class VisitorFull(ValueError):
     """A visitor has as many events as are kept of one."""
@@ -67,7 +70,10 @@ class Visitor:
 
     def open_sessions(self, now_us: int) -> int:
         """Return how many sessions an event at this moment could still join."""
-        return sum(now_us - session.last_at_us <= self._timeout_us for session in self._sessions.values())
+        return sum(
+            len(session) > 0 and now_us - session.last_at_us <= self._timeout_us
+            for session in list(self._sessions.values())
+        )
 
     def _session_of(self, event: Event) -> LiveSession:
         if event.session_id is not None:
@@ -118,8 +124,8 @@ class SessionStore:
         return self._event_count
 
     def open_sessions(self, now_us: int) -> int:
-        """Return how many sessions in memory an event at this moment could still join."""
-        return sum(visitor.open_sessions(now_us) for visitor in self._visitors.values())
+        """Return how many sessions in memory an event at this moment could still join; for any thread."""
+        return sum(visitor.open_sessions(now_us) for visitor in list(self._visitors.values()))
 
     def visitor(self, visitor_id: str) -> Visitor:
         """Return a visitor with all that the log knows; an unknown one has no sessions and is not kept."""
@@ -238,7 +244,7 @@ class SessionStore:
     def _put_aside(self) -> None:
         # Each visitor is looked at once at most: where all have events on their way, memory may grow for that moment.
         for _ in range(len(self._visitors) - 1):
-            if self._event_count <= self._memory_events:
+            if self._event_count + VISITOR_WEIGHT * len(self._visitors) <= self._memory_events:
                 return
             longest_untouched = next(iter(self._visitors))
             if self._unsettled[longest_untouched]:

@@ -100,10 +100,12 @@ def _touch(engine: Engine) -> None:
 
 def _engine(address: URL, durability: Durability) -> Engine:
     if address.get_backend_name() != "sqlite":
-        return create_engine(address)
+        return create_engine(address, hide_parameters=True)
     if address.database:
         Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(address, connect_args={"timeout": _BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
+    # What people did has no place in a message that goes to a log.
+    options = {"timeout": _BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+    engine = create_engine(address, hide_parameters=True, connect_args=options)
     event.listen(engine, "connect", _prepare_with(durability))
     event.listen(engine, "begin", _begin)
     return engine

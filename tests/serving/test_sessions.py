@@ -15,7 +15,7 @@ from features.plan import Plan, compile_plan
 from features.scan import any_event, count, position, since, stage
 from features.scan import drops as steps_back
 from features.table import Feature, FeatureTable, Stage
-from serving.sessions import Placed, SessionStore, Visitor
+from serving.sessions import VISITOR_WEIGHT, Placed, SessionStore, Visitor
 from storage.database import database_url, open_database
 from storage.event_log import EventLog
 from storage.ledger import Ledger
@@ -158,6 +158,14 @@ def test_memory_is_bounded_and_who_was_put_aside_comes_back_whole(tmp_path: Path
         assert len(kept.store) <= 10
     assert kept.store.visitor("v0").event_count == 5
     assert kept.store.event_count <= 50
+    kept.close()
+
+
+def test_many_visitors_of_one_event_do_not_fill_the_memory(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, memory_events=100)
+    for number in range(60):
+        kept.receive(_at(0, f"e{number}", visitor_id=f"v{number}"))
+    assert len(kept.store) == 100 // (1 + VISITOR_WEIGHT)
     kept.close()
 
 
