@@ -9,8 +9,8 @@ from features.live import LiveSession
 from features.plan import Plan
 from serving.errors import ClientError
 from serving.messages import CanonicalEvent
-from serving.sessions import Visitor
 from serving.times import parse_event_time, parse_time
+from serving.visitor import Visitor
 
 # As long as what reading a log accepts.
 _LONGEST = {"event_id": 512, "visitor_id": 512, "name": 200, "session_id": 512, "user_id": 512}

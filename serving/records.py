@@ -16,9 +16,9 @@ from serving.messages import (
     Success,
 )
 from serving.runtime import Runtime
-from serving.sessions import Visitor
 from serving.subject import unknown_session
 from serving.times import show_time
+from serving.visitor import Visitor
 from storage.ledger import LedgerEntry, RecordedOutcome
 
 _STAGE_FEATURE = "stage_index"

@@ -11,8 +11,8 @@ from serving.canonical import sessions_of
 from serving.errors import ClientError
 from serving.messages import ScoreRequest
 from serving.runtime import Runtime
-from serving.sessions import Visitor
 from serving.times import parse_time, show_time
+from serving.visitor import Visitor
 
 _WAYS = ("session_id", "visitor_id", "user_id", "events")
 

@@ -15,7 +15,8 @@ from serving.errors import ClientError
 from serving.messages import BatchAnswer, TrackAnswer, decode
 from serving.runtime import Runtime
 from serving.segment import VISITOR_MEMBERS, Arrival, Batch, MessageType
-from serving.sessions import Placed, VisitorFull
+from serving.sessions import VisitorFull
+from serving.visitor import Placed
 
 _REASONS_SHOWN = 5
 _TURN_SECONDS = 0.002

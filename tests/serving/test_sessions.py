@@ -15,7 +15,8 @@ from features.plan import Plan, compile_plan
 from features.scan import any_event, count, position, since, stage
 from features.scan import drops as steps_back
 from features.table import Feature, FeatureTable, Stage
-from serving.sessions import VISITOR_WEIGHT, Placed, SessionStore, Visitor
+from serving.sessions import VISITOR_WEIGHT, SessionStore
+from serving.visitor import Placed, Visitor
 from storage.database import database_url, open_database
 from storage.event_log import EventLog
 from storage.ledger import Ledger
