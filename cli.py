@@ -98,7 +98,7 @@ def journeys() -> None:
     for block in describe_all(load_journey(name) for name in names):
         out.print(block)
         out.print()
-    say(f"All of one: dropoff describe {names[0]}. Your own: dropoff describe ./my_journey.py")
+    say(f"More: dropoff describe {names[0]}; your own: dropoff describe ./my_journey.py")
 
 
 @app.command(epilog="Example: dropoff describe ecommerce")
@@ -155,7 +155,7 @@ def import_(
     say(f"The canonical log is {out}")
 
 
-@app.command(epilog="Example: dropoff features ecommerce --log shop/events --out features.parquet --every 5")
+@app.command(epilog="Example: dropoff features ecommerce --log shop/events --out features.parquet")
 def features(
     journey: JourneyArgument,
     log: LogOption,
@@ -342,7 +342,7 @@ def serve(
         run(journey, port=port, workers=workers, ready=ready)
 
 
-@app.command(epilog="Example: dropoff replay ecommerce --log shop/events --url http://127.0.0.1:3000 --sessions 2")
+@app.command(epilog="Example: dropoff replay ecommerce --log shop/events --sessions 2")
 def replay(
     journey: JourneyArgument,
     log: LogOption,
