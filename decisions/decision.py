@@ -10,6 +10,7 @@ from decisions.diagnosis import Blocker
 class Reason(StrEnum):
     """Why a decision came out as it did."""
 
+    ENDED = "ended"
     LOW_RISK = "low_risk"
     NO_BLOCKER = "no_blocker"
     HOLDOUT = "holdout"

@@ -20,6 +20,7 @@ from features.events import FloatArray
 from features.live import LiveSession
 
 LOW_RISK_NARRATIVE = "Sessions like this one mostly go on; nothing needs doing."
+ENDED_NARRATIVE = "The session has ended; there is nothing left to prevent."
 
 Timer = Callable[[str, float], None]
 """Told the name of a step (replay, predict, explain, decide) and the seconds it took."""
@@ -31,7 +32,10 @@ def _ignore_time(_step: str, _seconds: float) -> None:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Answers for one journey with one model; everything it needs is handed in."""
+    """Answers for one journey with one model; everything it needs is handed in.
+
+    ``ends`` are the codes of the events after which nothing is recommended: no model has learnt from what follows them.
+    """
 
     journey: str
     stage_names: tuple[str, ...]
@@ -39,6 +43,7 @@ class Scorer:
     settings: PolicySettings
     model: RiskModel
     policy: Policy | None = None
+    ends: frozenset[int] = frozenset()
     timer: Timer = field(default=_ignore_time, compare=False)
 
     @cached_property
@@ -83,6 +88,11 @@ class Scorer:
         """
         row = self._row(session, earlier, at_us)
         [score] = self.score_rows(row[None], [(session.session_id, session.seen(at_us), at_us)])
+        if session.happened(self.ends, at_us):
+            identity = decision_id or uuid.uuid4().hex
+            holdout = in_holdout(self.journey, session.visitor_id, self.settings.holdout)
+            over = Diagnosis((), True, ENDED_NARRATIVE)
+            return self._nothing(identity, session.visitor_id, score, over, Reason.ENDED, holdout)
         return self.decide(row, score, session.visitor_id, history, consent=consent, decision_id=decision_id)
 
     def decide(

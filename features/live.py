@@ -1,7 +1,7 @@
 """One open session: an append-only list of encoded events, replayed through the same kernel as history."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -61,6 +61,10 @@ class LiveSession:
     def seen(self, at_us: int) -> int:
         """Return how many events had occurred by the moment."""
         return bisect_right(self._at_us[: len(self)], at_us)
+
+    def happened(self, codes: Collection[int], at_us: int) -> bool:
+        """Whether an event of one of these codes had occurred by the moment."""
+        return not frozenset(codes).isdisjoint(self._codes[: self.seen(at_us)].tolist())
 
     def row(self, at_us: int, earlier: Sequence["LiveSession"] = ()) -> FloatArray:
         """Return the features (F,) at a moment; ``earlier`` are the visitor's other sessions.

@@ -95,6 +95,7 @@ class Runtime:
             interventions=self.journey.interventions,
             settings=self.journey.policy,
             model=model,
+            ends=frozenset(self.plan.codes[name] for name in self.journey.ends.all_names),
             timer=self._time_step,
         )
 

@@ -9,7 +9,7 @@ from small_shop import Trained, offer
 from decisions.decision import Decision, Reason
 from decisions.eligibility import PastIntervention
 from decisions.policy import NOTHING, PolicySettings
-from decisions.scorer import LOW_RISK_NARRATIVE, Scorer
+from decisions.scorer import ENDED_NARRATIVE, LOW_RISK_NARRATIVE, Scorer
 from features.encode import encode_event
 from features.events import Event
 from features.friction import Friction
@@ -69,6 +69,19 @@ def test_what_was_just_shown_is_not_shown_again(trained: Trained) -> None:
     history = [PastIntervention("s1", 9_000_000, offered.name) for offered in OFFERS]
     decision = scorer_of(trained).recommend(session_of(trained, *TROUBLED), (), 10_000_000, history)
     assert decision.reason is Reason.NOT_ELIGIBLE
+
+
+def test_nothing_is_recommended_once_the_session_has_ended(trained: Trained) -> None:
+    ends = frozenset({compile_plan(trained.table).codes["payment_failed"]})
+    scorer = replace(scorer_of(trained), ends=ends)
+    live = session_of(trained, *TROUBLED)
+    before = scorer.recommend(live, (), 2_500_000)
+    assert before.reason is not Reason.ENDED
+    after = scorer.recommend(live, (), 3_000_000)
+    assert (after.reason, after.recommendation, after.blockers, after.propensity) == (Reason.ENDED, None, (), 1.0)
+    assert after.propensities == {NOTHING: 1.0}
+    assert after.narrative == ENDED_NARRATIVE
+    assert after.score == scorer.score(live, (), 3_000_000)
 
 
 def test_nothing_worth_its_cost_is_recommended(trained: Trained) -> None:

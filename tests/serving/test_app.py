@@ -203,6 +203,18 @@ def test_requests_that_come_together_respect_the_cap_together(open_client: OpenC
     assert sum(entry.chosen is not None for entry in entries) <= runtime.journey.policy.session_cap
 
 
+def test_nobody_is_offered_anything_after_the_order(client: Client) -> None:
+    asked = next(answer for answer in _advised(client, 20) if answer["recommendation"])
+    visitor = asked["session_id"].partition("~")[0]
+    client.post("/v1/track", _call("purchase", "goal", 500, anonymousId=visitor))
+    client.post("/v1/track", _call("payment_failed", "later", 510, anonymousId=visitor))
+    answer = client.post("/v1/recommend", {"session_id": asked["session_id"]}).json()
+    assert (answer["reason"], answer["recommendation"], answer["blockers"]) == ("ended", None, [])
+    assert answer["propensity"] == 1
+    then = client.post("/v1/recommend", {"session_id": asked["session_id"], "at": show_time(NOW_US - 110 * SECOND)})
+    assert then.json()["reason"] != "ended"
+
+
 def test_outcomes_are_kept_and_a_goal_reports_itself(open_client: OpenClient) -> None:
     client, runtime = open_client()
     session_id = _walk(client)
