@@ -198,13 +198,15 @@ def session_table(title: str, steps: "Sequence[Step]", latest: int | None = None
         cells, told = _cells(step, told)
         rows.append(cells)
     headers = ("#", "Time", "Event", "Stage", "Risk", "Top blocker", "Recommendation")
-    return FittedTable(title, headers, rows[-latest:] if latest else rows, numbers=("#", "Time"), whole=("Risk",))
+    return FittedTable(
+        title, headers, rows[-latest:] if latest else rows, numbers=("#", "Time"), whole=("Time", "Risk")
+    )
 
 
 def _cells(step: "Step", told: str) -> tuple[tuple[Cell, ...], str]:
     """Return a row, and the evidence that the reader knows by now."""
     seconds = (step.event.occurred_at_us - step.session.events[0].occurred_at_us) // 1_000_000
-    place = (str(step.number), f"{seconds // 60}:{seconds % 60:02}", step.event.name)
+    place = (str(step.number), _elapsed(seconds), step.event.name)
     if step.advice is None:
         return (*place, "", "", "", Text("(ended)", "dim")), told
     advice = step.advice
@@ -219,6 +221,13 @@ def _cells(step: "Step", told: str) -> tuple[tuple[Cell, ...], str]:
     if advice.recommendation is not None:
         advised = Text(advice.recommendation.intervention, "bold")
     return (*place, advice.stage or "-", _risk(advice.risk), blocker, advised), told
+
+
+def _elapsed(seconds: int) -> str:
+    days, hours, minutes = seconds // 86_400, seconds // 3_600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days}d {hours:02}:{minutes:02}"
+    return f"{hours}:{minutes:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
 
 
 def _risk(risk: float) -> Text:

@@ -133,6 +133,21 @@ def test_a_blocker_without_evidence_is_shown_by_its_share_alone() -> None:
     assert table.rows[0][5] == "payment 75%"
 
 
+def test_the_time_of_a_long_journey_is_in_hours_and_days() -> None:
+    moments = {
+        0: "0:00",
+        59: "0:59",
+        3_599: "59:59",
+        3_600: "1:00:00",
+        86_399: "23:59:59",
+        86_400 * 12 + 61: "12d 00:01",
+    }
+    events = tuple(Event(f"e{at}", "view", START_US + at * 1_000_000, "v1", "s1") for at in moments)
+    session = RecordedSession("s1", "v1", events, ())
+    shown = [Step(session, place, event, None) for place, event in enumerate(events, start=1)]
+    assert [row[1] for row in console.session_table("s", shown).rows] == list(moments.values())
+
+
 def test_only_the_latest_rows_are_left_where_a_screen_is_low() -> None:
     shown = steps(*(advice(0.9, blockers=payment("payment failed twice")) for _ in range(9)), name="view")
     table = console.session_table("s", shown, latest=3)
