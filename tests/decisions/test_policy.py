@@ -55,6 +55,58 @@ def test_an_effect_cannot_exceed_the_risk_there_is_to_take_away() -> None:
     assert option.expected_uplift == 0.05
 
 
+SHARES = st.lists(st.floats(0.01, 1), min_size=1, max_size=3).map(lambda parts: [part / sum(parts) for part in parts])
+
+
+@given(
+    SHARES,
+    st.floats(0, 1),
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 5), st.floats(0, 9)), min_size=1, max_size=4),
+    st.floats(0.5, 100),
+    st.floats(0, 2),
+)
+def test_every_option_is_worth_what_its_arithmetic_says(
+    shares: list[float], risk: float, terms: list[tuple[float, float, float]], value: float, annoyance: float
+) -> None:
+    kinds = (Friction.FORM, Friction.PAYMENT, Friction.PRICE)[: len(shares)]
+    blockers = [Blocker(kind, share, ()) for kind, share in zip(kinds, shares, strict=True)]
+    offers = [
+        offer(f"o{place}", *kinds[: 1 + place % len(kinds)], effect=effect, cost=cost, cost_if_converted=margin)
+        for place, (effect, cost, margin) in enumerate(terms)
+    ]
+    found = PriorPolicy(PolicySettings(goal_value=value, annoyance=annoyance)).options(offers, blockers, risk)
+    for place, (option, (effect, cost, margin)) in enumerate(zip(found, terms, strict=True)):
+        treated = sum(shares[: 1 + place % len(kinds)])
+        uplift = min(effect * treated, risk)
+        assert option.expected_uplift == pytest.approx(uplift)
+        assert 0 <= option.expected_uplift <= risk
+        worth = (1 - risk + uplift) * (value - margin) - (1 - risk) * value - cost - annoyance
+        assert option.net_value == pytest.approx(worth, abs=1e-9)
+    chosen = choose(found, 0.0, 0.5).chosen
+    best = max(0.0, *(option.net_value for option in found))
+    assert next((option.net_value for option in found if option.name == chosen), 0.0) == best
+
+
+def test_a_sure_buyer_is_left_alone_where_a_discount_would_cost_margin() -> None:
+    policy = PriorPolicy(PolicySettings(goal_value=20.0))
+    discount = offer("discount", Friction.PRICE, effect=0.1, cost=0.0, cost_if_converted=5.0)
+    blocker = [Blocker(Friction.PRICE, 1.0, ())]
+    # At a risk of .9: 0.1 x 20 - 5 x (0.1 + 0.1) = 1. At .3: 0.1 x 20 - 5 x (0.7 + 0.1) = -2.
+    [lost], [sure] = policy.options([discount], blocker, 0.9), policy.options([discount], blocker, 0.3)
+    assert (lost.net_value, sure.net_value) == (pytest.approx(1.0), pytest.approx(-2.0))
+    assert choose([lost], 0.0, 0.5).chosen == "discount"
+    assert choose([sure], 0.0, 0.5).chosen == NOTHING
+
+
+@given(options, st.floats(0.001, MAX_EXPLORATION))
+def test_every_eligible_option_has_its_floor(given_options: list[Option], exploration: float) -> None:
+    propensities = choose(given_options, exploration, 0.0).propensities
+    if given_options:
+        assert min(propensities.values()) == pytest.approx(exploration / len(given_options))
+    else:
+        assert propensities == {NOTHING: 1.0}
+
+
 def test_doing_nothing_wins_when_everything_costs_more_than_it_brings() -> None:
     assert choose([Option("dear", 0.1, -0.01), Option("free", 0.0, 0.0)], 0.0, 0.99).chosen == NOTHING
 

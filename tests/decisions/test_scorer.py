@@ -1,14 +1,18 @@
 """The scorer, from live events to a decision that the ledger can weigh later."""
 
 from dataclasses import replace
+from uuid import UUID
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_shop import Trained, offer
 
+from decisions.assignment import in_holdout
 from decisions.decision import Decision, Reason
 from decisions.eligibility import PastIntervention
-from decisions.policy import NOTHING, PolicySettings
+from decisions.policy import MAX_EXPLORATION, NOTHING, PolicySettings
 from decisions.scorer import ENDED_NARRATIVE, LOW_RISK_NARRATIVE, Scorer
 from features.encode import encode_event
 from features.events import Event
@@ -120,3 +124,67 @@ def test_batch_and_live_say_the_same(trained: Trained) -> None:
 def test_a_moment_before_the_first_event_is_refused(trained: Trained) -> None:
     with pytest.raises(ValueError, match="no event at or before"):
         scorer_of(trained).score(session_of(trained, "view"), (), 1)
+
+
+NAMES = st.lists(st.sampled_from(["view", "pay_page", "form_error", "payment_failed"]), min_size=1, max_size=12)
+SHOWN = st.lists(
+    st.builds(
+        PastIntervention,
+        st.sampled_from(["s1", "earlier"]),
+        st.integers(0, 10_000_000_000),
+        st.sampled_from([offered.name for offered in OFFERS]),
+    ),
+    max_size=4,
+)
+
+
+@settings(deadline=None)
+@given(
+    NAMES,
+    SHOWN,
+    st.floats(0, 1),
+    st.sampled_from([0.0, 0.5, 1.0]),
+    st.floats(0, MAX_EXPLORATION),
+    st.booleans(),
+    st.uuids(),
+)
+def test_every_decision_can_be_weighed_later(
+    trained: Trained,
+    names: list[str],
+    shown: list[PastIntervention],
+    low_risk: float,
+    holdout: float,
+    exploration: float,
+    consent: bool,
+    identity: UUID,
+) -> None:
+    scorer = scorer_of(trained, low_risk=low_risk, holdout=holdout, exploration=exploration)
+    scorer = replace(scorer, interventions=(*OFFERS[:2], replace(OFFERS[2], needs_consent=True)))
+    live = session_of(trained, *names)
+    found = scorer.recommend(live, (), 20_000_000_000, shown, consent=consent, decision_id=str(identity))
+    chosen = found.recommendation.intervention if found.recommendation else NOTHING
+    assert sum(found.propensities.values()) == pytest.approx(1, abs=1e-12)
+    assert found.propensity == found.propensities[chosen] > 0
+    assert found.holdout == in_holdout("shop", "v1", holdout)
+    assert found.score.risk == scorer.score(live, (), 20_000_000_000).risk
+    if found.score.risk < low_risk:
+        assert found.reason is Reason.LOW_RISK
+    if found.drawn is None:
+        assert found.propensities == {NOTHING: 1.0}
+        assert found.recommendation is None
+    else:
+        assert set(found.propensities) == {NOTHING, *found.eligible}
+        assert not found.holdout
+    if found.recommendation:
+        assert found.reason in (Reason.BEST_VALUE, Reason.EXPLORED)
+        assert chosen in found.eligible
+        assert consent or chosen != "price_match"
+        treated = next(offered.treats for offered in OFFERS if offered.name == chosen)
+        assert set(treated) & {blocker.friction for blocker in found.blockers}
+        assert 0 <= found.recommendation.expected_uplift <= found.score.risk
+    explanation = trained.model.explain(live.row(20_000_000_000)[None])
+    for blocker in found.blockers:
+        for evidence in blocker.evidence:
+            place = trained.table.names.index(evidence.feature)
+            assert evidence.contribution == explanation.contributions[0, place]
+            assert trained.table.features[place].friction == blocker.friction
