@@ -74,7 +74,6 @@ CONTEXT = (
     Feature("weekday", weekday, Friction.NONE, "day of the week"),
     Feature("visits", count(session_start, per="visitor"), Friction.NONE, "{:visit|visits} with this one"),
     Feature("earlier_purchases", count("purchase", per="visitor"), Friction.NONE, "{:earlier order|earlier orders}"),
-    Feature("items_ever", count("add_to_cart", per="visitor"), Friction.NONE, "{:item|items} put into a basket so far"),
     Feature("checkouts_ever", count("begin_checkout", per="visitor"), Friction.NONE, "{:checkout|checkouts} so far"),
     Feature("events_ever", count(any_event, per="visitor"), Friction.NONE, "{:event|events} in all visits"),
     Feature("absence_seconds", last(absence, session_start, per="visitor"), Friction.NONE, "back after {:duration}"),
@@ -119,6 +118,7 @@ OBSTACLES = (
     Feature("comparisons", count("compare_products"), Friction.CHOICE, "compared products {:times}"),
     Feature("help_requests", count(on("open_help", "open_chat")), Friction.INFORMATION, "looked for help {:times}"),
     Feature("size_guides", count("view_size_guide"), Friction.INFORMATION, "looked up sizes {:times}"),
+    Feature("image_zooms", count("zoom_image"), Friction.INFORMATION, "{:picture|pictures} enlarged"),
     Feature("sold_out_views", count(SOLD_OUT), Friction.AVAILABILITY, "{:sold-out product|sold-out products} seen"),
     # Value: is it worth it.
     Feature("price", last(PRICE, "view_product"), Friction.PRICE, "the latest product costs {:,.2f} euros"),

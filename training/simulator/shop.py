@@ -113,8 +113,7 @@ OBSTACLES = (
         share=0.17,
         exits={"browse": 0.03, "product": 0.09, "cart": 0.08},
         drags={"product": 0.5},
-        traces={"view_size_guide": 7.5, "open_help": 6.5, "open_chat": 6.5, "zoom_image": 1.7, "compare_products": 1.7},
-        marks={"search": (0.6, 0.4)},
+        traces={"view_size_guide": 8.0, "open_help": 8.0, "open_chat": 8.0, "zoom_image": 2.5, "compare_products": 1.5},
     ),
 )
 
