@@ -19,6 +19,7 @@ from serving.runtime import Runtime
 from serving.subject import unknown_session
 from serving.times import show_time
 from serving.visitor import Visitor
+from storage.database import forget_erased
 from storage.ledger import LedgerEntry, RecordedOutcome
 
 _STAGE_FEATURE = "stage_index"
@@ -97,6 +98,7 @@ async def erase_visitor(runtime: Runtime, visitor_id: str) -> ErasureReceipt:
 
     erased = await runtime.commit(erase)
     runtime.sessions.forget(visitor_id)
+    await asyncio.to_thread(forget_erased, runtime.engine)
     return ErasureReceipt(visitor_id, show_time(runtime.now_us()), sessions=sessions, **erased)
 
 

@@ -35,6 +35,8 @@ class Lifecycle:
     """Opens what the routes serve with, looks for new champions, and closes it all."""
 
     def __init__(self) -> None:
+        if PACKAGED_FOLDER.is_dir() and not os.environ.get("DROPOFF_HOME"):
+            _LOG.warning("What is received is kept inside the Bento; set DROPOFF_HOME to a folder that outlives it.")
         self.runtime: Runtime = start(CONFIGURATION)
         self._watching: asyncio.Task[None] | None = None
         attach(APP, self.runtime)

@@ -1,6 +1,7 @@
 """Open the database that the event log and the ledger live in, and bring its tables up to date."""
 
 import sqlite3
+from contextlib import closing, suppress
 from enum import StrEnum
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -89,6 +90,15 @@ def migrate(engine: Engine, revision: str = "head") -> None:
         with writing.begin():
             config.attributes["connection"] = writing
             command.upgrade(config, revision)
+
+
+def forget_erased(engine: Engine) -> None:
+    """Make sure that what has been deleted stands in no file any more; SQLite keeps it in its write-ahead log else."""
+    if engine.dialect.name != "sqlite":
+        return
+    # Where somebody reads for long at this moment, the next erasure or the next start does it.
+    with closing(engine.raw_connection()) as connection, suppress(sqlite3.OperationalError):
+        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _touch(engine: Engine) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -572,6 +573,15 @@ def test_a_story_holds_no_decision_about_somebody_else(client: Client) -> None:
     session_id = _walk(client)
     client.post("/v1/recommend", {"events": [_canonical(0, "page_view", visitor_id="w", session_id=session_id)]})
     assert client.get(f"/v1/sessions/{session_id}").json()["decisions"] == []
+
+
+def test_what_was_erased_stands_in_no_file_while_the_service_runs(open_client: OpenClient, tmp_path: Path) -> None:
+    client, _ = open_client()
+    client.post("/v1/track", _call("page_view", "e1", properties={"email": "someone@example.org"}))
+    assert any(b"someone@example.org" in path.read_bytes() for path in tmp_path.glob("dropoff.db*"))
+    client.request("DELETE", "/v1/visitors/v")
+    assert not any(b"someone@example.org" in path.read_bytes() for path in tmp_path.glob("dropoff.db*"))
+    assert client.post("/v1/track", _call("page_view", "e2")).status_code == 200
 
 
 def test_erasing_nobody_is_a_mistake(client: Client) -> None:
