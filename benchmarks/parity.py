@@ -22,7 +22,7 @@ from features.events import US_PER_SECOND, Event
 from features.plan import compile_plan
 from features.read_log import read_log
 from journeys.load import load_journey
-from serving.sessions import Visitor
+from serving.visitor import Visitor
 from training.simulator import simulate
 
 COMMAND = "python -m benchmarks.parity"

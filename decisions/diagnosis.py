@@ -1,16 +1,16 @@
 """Diagnosis: which blockers stand in the way, in plain words, or an honest "cannot tell".
 
-The risk model's contributions alone mislead: the traces of a late stage (a form error, a hover over the payment) also
-mean progress, so a conversion model credits them against abandonment. A contribution is therefore compared with what
-is usual at the same stage, and only traces that did happen are evidence.
+A blocker's share is its part of what unusual traces add to the odds to leave now (``decisions.expectations``). The
+contribution beside each piece of evidence is the risk model's own, which may differ: it also knows that a trace of a
+late stage means progress.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from decisions.expectations import Expectations
 from features.events import FloatArray
 from features.friction import Friction
 from features.table import Feature, FeatureTable
@@ -19,40 +19,10 @@ MIN_EXCESS = 0.05
 """Least total excess, in log-odds, for anything to stand out."""
 MIN_MARGIN = 0.05
 """Least lead of the first blocker's share over the second's; below it the two cannot be told apart."""
+MIN_NARRATED_SHARE = 0.25
+"""Least share of a second blocker for the narrative to mention it."""
 MAX_EVIDENCE = 3
 """Most sentences of evidence for one blocker."""
-
-
-@dataclass(frozen=True)
-class Expectations:
-    """The mean contribution of every feature at each stage, (stages + 1, F); row 0 is before the first stage."""
-
-    means: FloatArray
-
-    @classmethod
-    def fit(cls, stage_indices: FloatArray, contributions: FloatArray, stage_count: int) -> "Expectations":
-        """Return the means over training rows (R, F); a stage without rows expects the mean of all."""
-        overall = contributions.mean(axis=0)
-        rows = stage_rows(stage_indices)
-        means = [
-            contributions[rows == stage].mean(axis=0) if (rows == stage).any() else overall
-            for stage in range(stage_count + 1)
-        ]
-        return cls(np.array(means))
-
-    def at(self, stage_index: float) -> FloatArray:
-        """Return the expectation (F,) at a stage index, NaN for before the first."""
-        row: FloatArray = self.means[stage_rows(np.array([stage_index]))[0]]
-        return row
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain lists."""
-        return {"means": self.means.tolist()}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Expectations":
-        """Return the expectations that :meth:`to_json` described."""
-        return cls(np.array(data["means"], np.float64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,62 +53,49 @@ class Diagnosis:
     narrative: str
 
 
-def stage_rows(stage_indices: FloatArray) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return rows of :class:`Expectations` for stage indices (R,); NaN is before the first stage."""
-    return np.where(np.isnan(stage_indices), 0, np.nan_to_num(stage_indices) + 1).astype(np.int64)
-
-
-def evident(rows: FloatArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Return which features (R, F) are traces of something that happened: neither missing nor zero."""
-    happened: np.ndarray[Any, np.dtype[np.bool_]] = ~np.isnan(rows) & (rows != 0)
-    return happened
-
-
-def excess_by_friction(
-    table: FeatureTable, rows: FloatArray, contributions: FloatArray, usual: FloatArray
-) -> tuple[tuple[Friction, ...], FloatArray]:
-    """Return the addressable frictions (K) and, per row, what their evident features add beyond the usual, (R, K)."""
+def excess_by_friction(table: FeatureTable, excess: FloatArray) -> tuple[tuple[Friction, ...], FloatArray]:
+    """Return the addressable frictions (K) and the sums of their features' excess (R, F) by row, (R, K)."""
     frictions = tuple(dict.fromkeys(feature.friction for feature in table.features if feature.friction.addressable))
     belongs = np.array([[feature.friction == friction for friction in frictions] for feature in table.features])
-    excess = np.where(evident(rows), contributions - usual, 0.0)
     return frictions, excess @ belongs.reshape(len(table.features), len(frictions)).astype(np.float64)
 
 
-def diagnose(
-    table: FeatureTable, row: FloatArray, contributions: FloatArray, expectations: Expectations, stage_index: float
-) -> Diagnosis:
-    """Return the diagnosis of one row (F,) from its contributions (F,) at a stage index (NaN before the first)."""
-    usual = expectations.at(stage_index)
-    frictions, excess = excess_by_friction(table, row[None], contributions[None], usual[None])
-    positive = np.maximum(excess[0], 0.0)
+def diagnose(table: FeatureTable, row: FloatArray, contributions: FloatArray, expectations: Expectations) -> Diagnosis:
+    """Return the diagnosis of a raw row (F,); ``contributions`` (F,) are the risk model's, for the evidence."""
+    excess = expectations.excess(table, row[None])[0]
+    # Only what did happen can be told: neither what is missing nor what is zero.
+    told = (excess > 0) & ~np.isnan(row) & (row != 0)
+    frictions, sums = excess_by_friction(table, excess[None])
+    _, tellable = excess_by_friction(table, np.where(told, excess, 0.0)[None])
+    positive = np.where(tellable[0] > 0, np.maximum(sums[0], 0.0), 0.0)
     total = float(positive.sum())
     ranked = sorted(range(len(frictions)), key=lambda place: -positive[place])
     shares = positive / total if total > 0 else positive
     lead = float(shares[ranked[0]] - (shares[ranked[1]] if len(ranked) > 1 else 0.0)) if ranked else 0.0
     if total < MIN_EXCESS or lead < MIN_MARGIN:
         return Diagnosis((), True, narrate(()))
-    over_usual = np.where(evident(row[None])[0], contributions - usual, 0.0)
     blockers = []
     for place in ranked:
         if positive[place] > 0:
-            evidence = _evidence(table, frictions[place], row, contributions, over_usual)
+            evidence = _evidence(table, frictions[place], row, contributions, np.where(told, excess, 0.0))
             blockers.append(Blocker(frictions[place], float(shares[place]), evidence))
     return Diagnosis(tuple(blockers), False, narrate(blockers))
 
 
 def narrate(blockers: Sequence[Blocker]) -> str:
     """Return the diagnosis in one sentence that states facts and association, never a cause."""
-    signs = [evidence.phrase for blocker in blockers[:2] for evidence in blocker.evidence[:2]]
+    told = [*blockers[:1], *(blocker for blocker in blockers[1:2] if blocker.share >= MIN_NARRATED_SHARE)]
+    signs = [evidence.phrase for blocker in told for evidence in blocker.evidence[:2]]
     if not signs:
         return "Sessions like this one are more often abandoned; no single blocker stands out."
     return f"Sessions like this one are more often abandoned; {_joined(signs)}."
 
 
 def _evidence(
-    table: FeatureTable, friction: Friction, row: FloatArray, contributions: FloatArray, over_usual: FloatArray
+    table: FeatureTable, friction: Friction, row: FloatArray, contributions: FloatArray, excess: FloatArray
 ) -> tuple[Evidence, ...]:
     mine = [place for place, feature in enumerate(table.features) if feature.friction == friction]
-    mine = sorted((place for place in mine if over_usual[place] > 0), key=lambda place: -over_usual[place])
+    mine = sorted((place for place in mine if excess[place] > 0), key=lambda place: -excess[place])
     return tuple(
         Evidence(
             table.features[place].name,

@@ -11,7 +11,7 @@ import lightgbm
 import numpy as np
 
 from decisions.calibration import Calibrator
-from decisions.diagnosis import Expectations
+from decisions.expectations import EXPOSURES, Expectations
 from decisions.treeshap import TreeExplainer, UnsupportedModel
 from features.events import FloatArray
 from features.table import FeatureTable
@@ -139,11 +139,16 @@ class RiskModel:
         fitting = {
             _MODEL: self.booster.num_feature() == count,
             _VOCABULARY: set(self.vocabulary.known) == categories,
-            _EXPECTATIONS: self.expectations.means.shape == (stages + 1, count),
+            _EXPECTATIONS: self._expectations_fit(stages + 1, count),
         }
         for name, fits in fitting.items():
             if not fits:
                 raise ModelFilesError(f"{folder / name} is not of this journey's features and stages; train again")
+
+    def _expectations_fit(self, stages: int, count: int) -> bool:
+        usual = self.expectations
+        cells = (stages * EXPOSURES, count)
+        return usual.means.shape == usual.spreads.shape == cells and usual.weights.shape == (stages, count)
 
 
 def check_table(model: str, trained: Mapping[str, str], table: FeatureTable) -> None:

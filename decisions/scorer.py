@@ -115,9 +115,7 @@ class Scorer:
         explanation = self.model.explain(row[None])
         self.timer("explain", perf_counter() - started)
         started = perf_counter()
-        diagnosis = diagnose(
-            self.model.table, row, explanation.contributions[0], self.model.expectations, float(row[self._stage_column])
-        )
+        diagnosis = diagnose(self.model.table, row, explanation.contributions[0], self.model.expectations)
         allowed = eligible_interventions(
             self.interventions,
             stage=score.stage,

@@ -34,14 +34,15 @@ class Feature:
     """One number about a session at a moment: what it is, what it gives evidence of, and how to say it.
 
     ``phrase`` is a format string with one number, for example ``"payment failed {:times}"`` (``features.phrase`` lists
-    the formats); a category's phrase has none. Raises :class:`DeclarationError` at once, naming the feature, when
-    anything is off.
+    the formats); a category's phrase has none. ``less_is_worse`` turns the evidence round: a low rating, few ways to
+    pay. Raises :class:`DeclarationError` at once, naming the feature, when anything is off.
     """
 
     name: str
     expression: Expression
     friction: Friction
     phrase: str
+    less_is_worse: bool = False
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name != self.name.lower():

@@ -3,12 +3,11 @@
 import os
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from decisions.diagnosis import Expectations
 from decisions.risk import FingerprintMismatch, ModelFilesError, RiskModel
 from features.build import build
 from features.events import Cutoffs, EncodedLog, FloatArray
@@ -22,6 +21,7 @@ from storage.models import ModelNotFound, champion_version, model_folder
 from training.calibrate import calibrate
 from training.cutoffs import after_every_event, training_cutoffs
 from training.evaluate import Evaluation, Scored, describe, score_rows
+from training.expect import fit_expectations
 from training.fit import Rows, Settings, fit
 from training.labels import SessionEnds, find_ends, label
 from training.metrics import measure, session_weights
@@ -93,7 +93,7 @@ def train(
     ends = find_ends(plan, log, journey, end_us)
     split = forward_split(log, ends, journey.horizon_seconds)
     progress("building features", 0.0)
-    rows, tuning = _training_rows(journey, plan, log, ends, split, end_us)
+    rows, leaves, tuning = _training_rows(journey, plan, log, ends, split, end_us)
     held_out_cutoffs, held_out_labels = _prefixes(journey, log, ends, split.held_out, end_us)
     _require_both_labels("training", rows.labels)
     _require_both_labels("held-out", held_out_labels)
@@ -124,11 +124,10 @@ def train(
     )
     progress("fitting on all training sessions", 0.6)
     booster = fit(journey.table, vocabulary, rows, settings, seed=seed, threads=threads, trees=trees)
-    progress("explaining the training rows", 0.8)
-    model = RiskModel(
-        journey.name, "unregistered", journey.table, booster, calibrator, vocabulary, Expectations(np.empty((0, 0)))
-    )
-    model = _with_expectations(model, rows.features, len(journey.stages))
+    progress("learning what is usual at each stage", 0.8)
+    awake = ~np.isnan(leaves)
+    expectations = fit_expectations(journey.table, rows.features[awake], leaves[awake], seed=seed)
+    model = RiskModel(journey.name, "unregistered", journey.table, booster, calibrator, vocabulary, expectations)
     progress("evaluating", 0.9)
     held_out = score_rows(plan, log, held_out_cutoffs, held_out_rows, held_out_labels, model)
     evaluation = describe(journey, held_out)
@@ -176,14 +175,20 @@ def _sample(log: EncodedLog, share: float, seed: int) -> EncodedLog:
 
 def _training_rows(
     journey: Journey, plan: Plan, log: EncodedLog, ends: SessionEnds, split: Split, end_us: int
-) -> tuple[Rows, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    """Return the labelled training rows and which of them belong to tuning sessions."""
+) -> tuple[Rows, FloatArray, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Return the labelled training rows, which were left right then (R,), and which belong to tuning sessions.
+
+    A row is left right then where its latest event is the last before an abandonment; NaN for a row of a silence.
+    """
     usable = np.where(split.training, ends.usable, 0)
     cutoffs = training_cutoffs(plan, log, usable, journey.idle_ticks_seconds, end_us)
     labels = label(ends, cutoffs, journey.horizon_seconds, end_us)
     known = ~np.isnan(labels)
     cutoffs, labels = cutoffs.take(known), labels[known]
-    return Rows(build(plan, log, cutoffs), labels, cutoffs.after), split.tuning[cutoffs.session]
+    latest_us = log.at_us[log.starts[cutoffs.session] + cutoffs.after - 1]
+    left = (cutoffs.after == ends.usable[cutoffs.session]) & (ends.outcome[cutoffs.session] == 1)
+    leaves = np.where(cutoffs.at_us == latest_us, left.astype(np.float64), np.nan)
+    return Rows(build(plan, log, cutoffs), labels, cutoffs.after), leaves, split.tuning[cutoffs.session]
 
 
 def _require_both_labels(what: str, labels: FloatArray) -> None:
@@ -204,12 +209,6 @@ def _prefixes(
     labels = label(ends, cutoffs, journey.horizon_seconds, end_us)
     known = ~np.isnan(labels)
     return cutoffs.take(known), labels[known]
-
-
-def _with_expectations(model: RiskModel, features: FloatArray, stage_count: int) -> RiskModel:
-    contributions = model.explain(features).contributions
-    stages = features[:, model.table.names.index("stage_index")]
-    return replace(model, expectations=Expectations.fit(stages, contributions, stage_count))
 
 
 def _contest(journey: Journey, held_out: Scored, rows: FloatArray, home: Path) -> tuple[bool, str]:

@@ -47,11 +47,14 @@ DOUBT = on(
 )
 SOLD_OUT = on("view_product", in_stock=0)
 BASKET, PRICE, PRODUCT = prop("basket_value"), prop("price"), prop("product")
+RATING = last(prop("rating"), "view_product")
 LOAD, DELIVERY_DAYS = prop("load_seconds"), prop("delivery_days")
 EDITS_PER_FIELD = count("edit_field") / distinct(prop("field"), "edit_field")
+METHODS_OFFERED = last(prop("method_count"), "view_payment")
 METHODS_TRIED = distinct(prop("method"), "choose_payment_method")
 SHIPPING_SHARE = last(prop("shipping"), "view_shipping") / last(BASKET)
 VIEWS_PER_PRODUCT = count("view_product") / distinct(PRODUCT, "view_product")
+TROUBLE_PHRASE = "something went wrong {:duration} ago"
 RECENT_FAILURES = "{:.1f} failed payments lately"
 
 CONTEXT = (
@@ -95,7 +98,7 @@ OBSTACLES = (
     Feature("edits_per_field", EDITS_PER_FIELD, Friction.FORM, "each field filled in {:times}"),
     Feature("payment_failures", count("payment_failed"), Friction.PAYMENT, "payment failed {:times}"),
     Feature("payment_failures_recent", recent("payment_failed", half_life=120), Friction.PAYMENT, RECENT_FAILURES),
-    Feature("payment_methods", last(prop("method_count"), "view_payment"), Friction.PAYMENT, "{:way|ways} to pay"),
+    Feature("payment_methods", METHODS_OFFERED, Friction.PAYMENT, "{:way|ways} to pay", less_is_worse=True),
     Feature("payment_methods_tried", METHODS_TRIED, Friction.PAYMENT, "{:way|ways} to pay tried"),
     Feature("load_seconds", mean(LOAD, "page_view"), Friction.SPEED, "pages take {:.1f} s to load"),
     Feature("slowest_load_seconds", peak(LOAD, "page_view"), Friction.SPEED, "a page took {:.1f} s to load"),
@@ -103,7 +106,7 @@ OBSTACLES = (
     Feature("dead_clicks", count("dead_click"), Friction.SPEED, "{:click|clicks} did nothing"),
     Feature("rage_clicks", count("rage_click"), Friction.SPEED, "clicked in anger {:times}"),
     Feature("rage_after_trouble", count(RAGE_AFTER_TROUBLE), Friction.SPEED, "anger right after an error {:times}"),
-    Feature("trouble_age_seconds", since(TROUBLE), Friction.SPEED, "something went wrong {:duration} ago"),
+    Feature("trouble_age_seconds", since(TROUBLE), Friction.SPEED, TROUBLE_PHRASE, less_is_worse=True),
     Feature("searches", count("search"), Friction.NAVIGATION, "{:search|searches}"),
     Feature("failed_searches", count(on("search", results=0)), Friction.NAVIGATION, "searched in vain {:times}"),
     Feature("failed_search_streak", streak(on("search", results=0)), Friction.NAVIGATION, "{:.0f} in vain in a row"),
@@ -129,7 +132,7 @@ OBSTACLES = (
     Feature("shipping_views", count("view_shipping"), Friction.SHIPPING, "looked at delivery {:times}"),
     Feature("delivery_days", last(DELIVERY_DAYS, "view_shipping"), Friction.SHIPPING, "delivery takes {:day|days}"),
     # Trust: is it safe.
-    Feature("rating", last(prop("rating"), "view_product"), Friction.TRUST, "the latest product is rated {:.1f}"),
+    Feature("rating", RATING, Friction.TRUST, "the latest product is rated {:.1f}", less_is_worse=True),
     Feature("review_views", count("view_reviews"), Friction.TRUST, "read reviews {:times}"),
     Feature("returns_views", count("view_returns_policy"), Friction.TRUST, "looked up returns {:times}"),
     Feature("privacy_views", count("view_privacy_policy"), Friction.PRIVACY, "looked up data protection {:times}"),

@@ -52,6 +52,7 @@ AMOUNT_REQUESTED, STAFF_MEMBER = prop("amount_requested"), key("resource")
 EUROS_PER_STAFF_STEP = last(AMOUNT_REQUESTED) / count(STAFF_STEP)
 COMPLETING_DELAY = since_first(any_event) - since_first(COMPLETING)
 OFFER_DELAY = since_first(any_event) - since_first("o_sent")
+EUROS_PHRASE = "{:,.0f} euros for each step by staff"
 NEW_PEOPLE = distinct(STAFF_MEMBER, STAFF_STEP) / count(STAFF_STEP)
 STAGE_PEOPLE = distinct(STAFF_MEMBER, STAFF_STEP, per="stage")
 
@@ -117,7 +118,7 @@ OBSTACLES = (
     Feature("offer_delay_seconds", OFFER_DELAY, OFFER, "first offer sent after {:duration}"),
     Feature("stages_back", drops(), OFFER, "went back a stage {:times}"),
     Feature("amount_requested", last(AMOUNT_REQUESTED), AMOUNT, "{:,.0f} euros applied for"),
-    Feature("euros_per_staff_step", EUROS_PER_STAFF_STEP, AMOUNT, "{:,.0f} euros for each step by staff"),
+    Feature("euros_per_staff_step", EUROS_PER_STAFF_STEP, AMOUNT, EUROS_PHRASE, less_is_worse=True),
     # Trust: who is it, and what do they want to know.
     Feature("staff_members", distinct(STAFF_MEMBER), CONTINUITY, "{:person|people} worked on it"),
     Feature("staff_members_per_step", NEW_PEOPLE, CONTINUITY, "a new person in {:.0%} of the steps"),

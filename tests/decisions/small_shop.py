@@ -6,13 +6,13 @@ import lightgbm
 import numpy as np
 
 from decisions.calibration import Calibrator
-from decisions.diagnosis import Expectations
 from decisions.intervention import Effort, Intervention
 from decisions.risk import RiskModel
 from features.friction import Friction
 from features.scan import any_event, category, count, last, prop, stage
 from features.table import Feature, FeatureTable, Stage
 from features.vocabulary import Vocabulary
+from training.expect import fit_expectations
 
 STAGES = (Stage("browse", "view"), Stage("pay", "pay_page"))
 
@@ -72,8 +72,7 @@ def train_small() -> Trained:
     data = lightgbm.Dataset(vocabulary.apply(rows), labels, categorical_feature=[2], params={"verbose": -1})
     parameters = {"objective": "binary", "num_leaves": 7, "verbose": -1, "num_threads": 1, "seed": 1}
     booster = lightgbm.train(parameters, data, 40)
-    bare = RiskModel("shop", "1", table, booster, Calibrator(), vocabulary, Expectations(np.zeros((3, 6))))
-    expectations = Expectations.fit(rows[:, 0], bare.explain(rows).contributions, len(STAGES))
+    expectations = fit_expectations(table, rows, labels, seed=1)
     return Trained(
         table,
         rows,

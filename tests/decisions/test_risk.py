@@ -84,7 +84,7 @@ def test_a_damaged_folder_is_refused_with_the_file(trained: Trained, tmp_path: P
         ("vocabulary.json", '{"5": [1]}'),
         ("vocabulary.json", "{}"),
         ("expectations.json", "{}"),
-        ("expectations.json", '{"means": [[1, 2], [3, 4]]}'),
+        ("expectations.json", '{"means": [[1, 2]], "spreads": [[1, 2]], "weights": [[1, 2]]}'),
         ("model.txt", "tree"),
     ],
 )

@@ -13,7 +13,6 @@ import pytest
 from starlette.applications import Starlette
 
 from decisions.calibration import Calibrator
-from decisions.diagnosis import Expectations
 from decisions.risk import RiskModel
 from features.encode import encode_event
 from features.events import Event, FloatArray
@@ -26,6 +25,7 @@ from serving.app import attach, create_app
 from serving.configuration import Configuration
 from serving.runtime import Runtime, open_runtime
 from storage.models import point_champion, publish
+from training.expect import fit_expectations
 
 SECOND = 1_000_000
 NOW_US = 1_772_368_200 * SECOND  # 2026-03-01T12:30:00Z
@@ -73,26 +73,8 @@ def shop_model(shop: Journey) -> RiskModel:
         "min_data_in_leaf": 5,
     }
     booster = lightgbm.train(parameters, data, _TREES)
-    untold = RiskModel(
-        shop.name,
-        VERSION,
-        table,
-        booster,
-        Calibrator(),
-        vocabulary,
-        Expectations(np.zeros((len(shop.stages) + 1, len(table.features)))),
-    )
-    contributions = untold.explain(rows).contributions
-    stages = rows[:, table.names.index("stage_index")]
-    return RiskModel(
-        shop.name,
-        VERSION,
-        table,
-        booster,
-        Calibrator(),
-        vocabulary,
-        Expectations.fit(stages, contributions, len(shop.stages)),
-    )
+    expectations = fit_expectations(table, rows, abandoned, seed=1)
+    return RiskModel(shop.name, VERSION, table, booster, Calibrator(), vocabulary, expectations)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ import pytest
 from made_logs import TIMEOUT, at, sign_ups, signup
 
 from decisions.calibration import Calibrator, CalibratorKind
-from decisions.diagnosis import Expectations
 from decisions.risk import RiskModel
 from features.build import build
 from features.friction import Friction
@@ -26,6 +25,8 @@ from features.table import Feature
 from features.vocabulary import Vocabulary
 from storage.models import champion_version, point_champion, publish
 from training.cutoffs import after_every_event
+from training.evaluate import evaluate_log
+from training.expect import fit_expectations
 from training.fit import Rows, Settings, fit
 from training.labels import find_ends
 from training.pipeline import MIN_TREES
@@ -103,7 +104,10 @@ def test_shuffling_who_bought_what_leaves_nothing_to_find(train_sign_ups: "Train
 
 
 def test_the_same_seed_gives_the_same_model_and_figures(train_sign_ups: "Train") -> None:
-    first, second, other = (train_sign_ups(seed=seed, trials=2).result for seed in (3, 3, 4))
+    runs = [train_sign_ups(seed=seed, trials=2) for seed in (3, 3, 4)]
+    first, second, other = (run.result for run in runs)
+    searched = [[trial.settings for trial in run.trials] for run in runs]
+    assert searched[0] == searched[1] != searched[2]
     assert first.evaluation == second.evaluation != other.evaluation
     assert first.model.booster.model_to_string() == second.model.booster.model_to_string()
     assert first.model.calibrator == second.model.calibrator
@@ -118,6 +122,33 @@ def test_a_model_has_a_few_trees_even_where_they_do_not_help(train_sign_ups: "Tr
     assert block["brier_skill"] > -0.05
 
 
+def test_a_model_is_calibrated_on_the_latest_training_sessions_where_that_helps(
+    train_sign_ups: "Train", tmp_path: Path
+) -> None:
+    log = sign_ups(1_500, 1, returning=False)
+    # From the 900th session on, nine of ten who would have signed up leave instead.
+    turned = pc.and_(
+        pc.and_(pc.greater(log["session_id"], "s00900"), pc.equal(log["name"], "sign_up")),
+        pc.not_equal(pc.utf8_slice_codeunits(log["event_id"], 6), "0"),
+    )
+    names = pc.if_else(turned, "leave", log["name"])
+    trained = train_sign_ups(log.set_column(log.column_names.index("name"), "name", names))
+    model = trained.result.model
+    assert model.calibrator.kind is CalibratorKind.PLATT
+    metrics = connect(trained.mlruns).MlflowClient().get_run(model.card["run_id"]).data.metrics
+    assert metrics["calibration.platt"] < metrics["calibration.identity"]
+    held_out = pq.read_table(trained.log)
+    held_out = held_out.filter(pc.greater_equal(held_out["session_id"], "s01125"))
+    pq.write_table(held_out, tmp_path / "late.parquet")
+    before, after = (
+        evaluate_log(trained.journey, tmp_path / "late.parquet", chosen)[0]
+        for chosen in (replace(model, calibrator=Calibrator()), model)
+    )
+    # All but the few that were open when the log ended.
+    assert after["log_loss"] == pytest.approx(trained.result.evaluation["log_loss"], rel=0.05)
+    assert float(str(after["log_loss"])) < float(str(before["log_loss"])) - 0.02
+
+
 def test_of_too_many_sessions_whole_visitors_are_kept(train_sign_ups: "Train", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.pipeline.MAX_SESSIONS", 1_000)
     log = sign_ups(1_500, 1)
@@ -127,8 +158,9 @@ def test_of_too_many_sessions_whole_visitors_are_kept(train_sign_ups: "Train", m
     assert kept == pytest.approx(750, abs=100)
     visitors = pc.count_distinct(log["visitor_id"]).as_py()
     assert trained.result.summary.visitors == visitors  # what was read, not what was kept
-    again = train_sign_ups(log)
-    assert again.result.evaluation == trained.result.evaluation
+    assert train_sign_ups(log).result.evaluation == trained.result.evaluation
+    other = train_sign_ups(log, seed=8).result.model.card["data"]
+    assert (other["sessions"], other["events"]) != (kept, trained.result.model.card["data"]["events"])
 
 
 # Refusals
@@ -205,7 +237,7 @@ def all_knowing(log: Path) -> RiskModel:
     settings = Settings(learning_rate=0.3, num_leaves=400, max_depth=20, min_data_in_leaf=1, lambda_l2=0.0)
     vocabulary = Vocabulary.learn(journey.table, rows.features)
     booster = fit(journey.table, vocabulary, rows, settings, seed=1, threads=1, trees=200)
-    expectations = Expectations(np.zeros((3, len(journey.table.names))))
+    expectations = fit_expectations(journey.table, rows.features, rows.labels, seed=1)
     return RiskModel("signup", "old", journey.table, booster, Calibrator(), vocabulary, expectations)
 
 
