@@ -339,6 +339,19 @@ def test_requests_that_come_together_lose_and_double_nothing(open_client: OpenCl
     assert len(runtime.log.visitor_events("v")) == 50
 
 
+def test_one_event_id_sent_for_many_visitors_at_once_is_kept_for_one_of_them(open_client: OpenClient) -> None:
+    client, runtime = open_client()
+    visitors = [f"w{number}" for number in range(12)]
+    calls = [_call("page_view", f"e{number}", anonymousId=visitor) for number in range(5) for visitor in visitors]
+    assert {answer.status_code for answer in client.post_together("/v1/track", calls)} == {200}
+    kept = {visitor: runtime.log.visitor_events(visitor) for visitor in visitors}
+    assert sorted(event.event_id for events in kept.values() for event in events) == [f"e{n}" for n in range(5)]
+    for visitor, events in kept.items():
+        answer = client.post("/v1/score", {"visitor_id": visitor})
+        assert answer.json().get("events_seen", 0) == len(events)
+    assert runtime.sessions.event_count == 5
+
+
 def test_a_restart_answers_the_same(open_client: OpenClient) -> None:
     client, _ = open_client()
     session_id = _walk(client)
