@@ -151,13 +151,15 @@ def test_a_log_of_the_held_out_sessions_gives_the_figures_of_the_training(
     horizon: float | None, train_sign_ups: "Train", tmp_path: Path
 ) -> None:
     journey = signup(horizon_seconds=horizon)
-    log = sign_ups(800, 4, returning=False)
+    # Close enough for many sessions to be open when the log ends.
+    log = sign_ups(800, 4, returning=False, seconds_apart=40.0)
     trained = train_sign_ups(log, journey=journey)
     plan = compile_plan(journey.table)
     with read_log(trained.log, plan, timeout_seconds=TIMEOUT) as read:
         encoded = read.whole()
         ends = find_ends(plan, encoded, journey, read.summary.last_at_us)
     split = forward_split(encoded, ends, horizon)
+    assert np.isnan(ends.outcome[split.held_out]).any() == (horizon is not None)
     late = pa.array(encoded.session_ids[encoded.at_us[encoded.starts[:-1]] >= split.cut_us])
     pq.write_table(log.filter(pa.compute.is_in(log["session_id"], late)), tmp_path / "late.parquet")
     block: Any = evaluate_log(journey, tmp_path / "late.parquet", trained.result.model)[0]

@@ -58,6 +58,16 @@ def test_what_happens_more_often_than_predicted_lies_higher(tmp_path: Path) -> N
     assert heights[0] < heights[1] - 100
 
 
+def test_precision_stands_upright_over_recall(tmp_path: Path) -> None:
+    labels = np.repeat([0.0, 1.0], [300, 100])
+    draw_precision_recall(labels, np.linspace(0, 1, 400), tmp_path / "picture.png", "")
+    # All that are abandoned come first: precision is 1 over the whole width, and falls only at the right.
+    blue = blue_at(tmp_path / "picture.png")
+    top = blue[blue[:, 0] < 100][:, 1]
+    assert top.min() < 150
+    assert top.max() > 600
+
+
 def test_a_better_model_has_its_curve_higher(tmp_path: Path) -> None:
     labels, risks = rows()
     heights = []
