@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from decisions.expectations import Expectations
 from features.events import FloatArray
 from features.friction import Friction
 from features.table import Feature, FeatureTable
@@ -60,9 +59,12 @@ def excess_by_friction(table: FeatureTable, excess: FloatArray) -> tuple[tuple[F
     return frictions, excess @ belongs.reshape(len(table.features), len(frictions)).astype(np.float64)
 
 
-def diagnose(table: FeatureTable, row: FloatArray, contributions: FloatArray, expectations: Expectations) -> Diagnosis:
-    """Return the diagnosis of a raw row (F,); ``contributions`` (F,) are the risk model's, for the evidence."""
-    excess = expectations.excess(table, row[None])[0]
+def diagnose(table: FeatureTable, row: FloatArray, contributions: FloatArray, excess: FloatArray) -> Diagnosis:
+    """Return the diagnosis of a raw row (F,) from the excess (F,) of the session's latest event.
+
+    Silence tells of nothing that stands in the way, so the excess is read right after an event; value, phrase and the
+    risk model's contribution (F,) of the evidence are those of the row's own moment.
+    """
     # Only what did happen can be told: neither what is missing nor what is zero.
     told = (excess > 0) & ~np.isnan(row) & (row != 0)
     frictions, sums = excess_by_friction(table, excess[None])

@@ -59,7 +59,7 @@ class Scorer:
 
         Raises ValueError when the session had no event by then.
         """
-        row = self._row(session, earlier, at_us)
+        row = self._rows(session, earlier, at_us)[1]
         return self.score_rows(row[None], [(session.session_id, session.seen(at_us), at_us)])[0]
 
     def score_rows(self, rows: FloatArray, subjects: Sequence[tuple[str, int, int]]) -> list[Score]:
@@ -86,14 +86,22 @@ class Scorer:
 
         ``history`` is what the visitor was recommended before. The same ``decision_id`` draws the same number.
         """
-        row = self._row(session, earlier, at_us)
+        at_latest_event, row = self._rows(session, earlier, at_us)
         [score] = self.score_rows(row[None], [(session.session_id, session.seen(at_us), at_us)])
         if session.happened(self.ends, at_us):
             identity = decision_id or uuid.uuid4().hex
             holdout = in_holdout(self.journey, session.visitor_id, self.settings.holdout)
             over = Diagnosis((), True, ENDED_NARRATIVE)
             return self._nothing(identity, session.visitor_id, score, over, Reason.ENDED, holdout)
-        return self.decide(row, score, session.visitor_id, history, consent=consent, decision_id=decision_id)
+        return self.decide(
+            row,
+            score,
+            session.visitor_id,
+            history,
+            at_latest_event=at_latest_event,
+            consent=consent,
+            decision_id=decision_id,
+        )
 
     def decide(
         self,
@@ -102,10 +110,14 @@ class Scorer:
         visitor_id: str,
         history: Sequence[PastIntervention] = (),
         *,
+        at_latest_event: FloatArray | None = None,
         consent: bool = True,
         decision_id: str | None = None,
     ) -> Decision:
-        """Return the decision about a row (F,) that has been scored."""
+        """Return the decision about a row (F,) that has been scored.
+
+        ``at_latest_event`` (F,) is the row right after the session's latest event, by default ``row`` itself.
+        """
         identity = decision_id or uuid.uuid4().hex
         holdout = in_holdout(self.journey, visitor_id, self.settings.holdout)
         if score.risk < self.settings.low_risk:
@@ -115,7 +127,9 @@ class Scorer:
         explanation = self.model.explain(row[None])
         self.timer("explain", perf_counter() - started)
         started = perf_counter()
-        diagnosis = diagnose(self.model.table, row, explanation.contributions[0], self.model.expectations)
+        latest = row if at_latest_event is None else at_latest_event
+        excess = self.model.expectations.excess(self.model.table, latest[None])[0]
+        diagnosis = diagnose(self.model.table, row, explanation.contributions[0], excess)
         allowed = eligible_interventions(
             self.interventions,
             stage=score.stage,
@@ -209,11 +223,13 @@ class Scorer:
             )
         return None
 
-    def _row(self, session: LiveSession, earlier: Sequence[LiveSession], at_us: int) -> FloatArray:
+    def _rows(self, session: LiveSession, earlier: Sequence[LiveSession], at_us: int) -> FloatArray:
+        """Return the rows (2, F) right after the latest event and at the moment."""
         started = perf_counter()
-        row = session.row(at_us, earlier)
+        seen = session.seen(at_us)
+        rows = session.rows([(seen, session.latest_us(at_us)), (seen, at_us)], earlier)
         self.timer("replay", perf_counter() - started)
-        return row
+        return rows
 
     def _stage(self, row: FloatArray) -> str | None:
         index = row[self._stage_column]

@@ -66,6 +66,11 @@ class LiveSession:
         """Whether an event of one of these codes had occurred by the moment."""
         return not frozenset(codes).isdisjoint(self._codes[: self.seen(at_us)].tolist())
 
+    def latest_us(self, at_us: int) -> int:
+        """Return the time of the latest event that had occurred by the moment; the moment itself where none had."""
+        seen = self.seen(at_us)
+        return int(self._at_us[seen - 1]) if seen else at_us
+
     def row(self, at_us: int, earlier: Sequence["LiveSession"] = ()) -> FloatArray:
         """Return the features (F,) at a moment; ``earlier`` are the visitor's other sessions.
 

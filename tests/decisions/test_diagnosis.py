@@ -41,7 +41,7 @@ def expecting(table: FeatureTable, means: list[float], weights: list[float]) -> 
 
 def diagnosed(table: FeatureTable, values: list[float], expectations: Expectations) -> Diagnosis:
     row = np.array([AT_STAGE, EVENTS, *values])
-    return diagnose(table, row, np.zeros(len(row)), expectations)
+    return diagnose(table, row, np.zeros(len(row)), expectations.excess(table, row[None])[0])
 
 
 def times(surprise: float) -> float:
@@ -130,7 +130,8 @@ def test_a_small_second_blocker_is_listed_but_not_narrated() -> None:
 def test_the_planted_friction_is_named(trained: Trained) -> None:
     row = np.array([1.0, 8.0, -5.0, 0.0, 3.0, np.nan])
     contributions = trained.model.explain(row[None]).contributions[0]
-    found = diagnose(trained.table, row, contributions, trained.model.expectations)
+    excess = trained.model.expectations.excess(trained.table, row[None])[0]
+    found = diagnose(trained.table, row, contributions, excess)
     assert found.blockers[0].friction == Friction.PAYMENT
     assert found.blockers[0].evidence[0].contribution == contributions[4]
     assert found.narrative == "Sessions like this one are more often abandoned; payment failed 3 times."

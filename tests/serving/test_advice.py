@@ -147,3 +147,13 @@ def test_a_recommendation_that_could_not_be_kept_does_not_count(open_client: Any
     for _ in range(12):
         client.post("/v1/recommend", {"visitor_id": visitor, "at": AT})
     _nothing_twice(runtime, visitor)
+
+
+def test_silence_changes_the_risk_but_not_what_stands_in_the_way(open_client: Any) -> None:
+    client, _ = open_client()
+    told = []
+    for at in ("2026-03-01T12:20:16Z", "2026-03-01T12:29:00Z"):
+        answer = client.post("/v1/recommend", {"events": _canonical("w0"), "at": at}).json()
+        told.append([(blocker["friction"], blocker["share"]) for blocker in answer["blockers"]])
+    assert told[0] == told[1]
+    assert told[0]

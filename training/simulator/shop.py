@@ -191,7 +191,7 @@ SHOP = World(
     },
     intent_leave=-0.45,
     intent_advance=0.6,
-    policy_change={"checkout": 0.7},
+    policy_change={"checkout": 0.95},
     policy_traces={"ask_login": 3.0},
     decide_at={"cart": 0.25, "payment": 0.25},
 )  # fmt: skip
