@@ -17,6 +17,9 @@ from features.table import CONTEXT_COLUMNS
 NUMERIC_TEXT = r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 """What text must match as a whole to count as a number; plain enough for every regular-expression engine."""
 
+NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
+"""How numbers that are none are written into JSON; once read as text, nothing tells them from such words."""
+
 _NUMERIC = re.compile(NUMERIC_TEXT)
 
 
@@ -49,7 +52,8 @@ def number(value: object) -> float:
 def key(value: object) -> float:
     """Return a property's identity: its number, or a negative 52-bit hash of its text; NaN when missing.
 
-    Text that begins like a JSON object or array is missing, as an object or array itself is.
+    Text that begins like a JSON object or array is missing, as an object or array itself is; so are numbers that are
+    none, or too large for one.
     """
     if isinstance(value, str):
         return _key_of_text(value)
@@ -90,10 +94,10 @@ def _number_of_text(text: str) -> float:
 
 @lru_cache(maxsize=65_536)
 def _key_of_text(text: str) -> float:
-    if not text or text[0] in "{[":
+    if not text or text[0] in "{[" or text in NO_NUMBERS:
         return math.nan
     parsed = _number_of_text(text)
-    if not math.isnan(parsed):
+    if not math.isnan(parsed) or _NUMERIC.fullmatch(text) is not None:
         return parsed
     digest = hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()
     # DuckDB's md5_number_upper(text) >> 12: 52 bits, which a float64 holds exactly.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from features.encode import NUMERIC_TEXT
+from features.encode import NO_NUMBERS, NUMERIC_TEXT
 from features.events import US_PER_SECOND
 from features.plan import TREATMENT_CODE, UNKNOWN_CODE, Plan
 from features.raw_log import LogError, RawLog, fields_read
@@ -177,7 +177,8 @@ def key_sql(text: str) -> str:
     """Return the SQL twin of ``features.encode.key`` over a text expression."""
     hashed = f"-(1.0::DOUBLE + (md5_number_upper({text}) >> 12)::DOUBLE)"
     return (
-        f"coalesce({number_sql(text)}, CASE WHEN {text} <> '' AND left({text}, 1) NOT IN ('{{', '[') THEN {hashed} END)"
+        f"coalesce({number_sql(text)}, CASE WHEN {text} <> '' AND left({text}, 1) NOT IN ('{{', '[') "
+        f"AND {text} NOT IN {NO_NUMBERS} AND NOT regexp_full_match({text}, '{NUMERIC_TEXT}') THEN {hashed} END)"
     )
 
 
