@@ -3,7 +3,7 @@
 import hashlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,6 +21,7 @@ NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
 """How numbers that are none are written into JSON; once read as text, nothing tells them from such words."""
 
 _NUMERIC = re.compile(NUMERIC_TEXT)
+_LONGEST_REMEMBERED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,13 @@ def _finite(value: int) -> float:
         return math.nan
 
 
-@lru_cache(maxsize=65_536)
+def _remembered(reading: Callable[[str], float]) -> Callable[[str], float]:
+    """Remember the readings of short texts; long ones would fill the memory, and hardly ever come again."""
+    remembering = lru_cache(maxsize=65_536)(reading)
+    return lambda text: remembering(text) if len(text) <= _LONGEST_REMEMBERED else reading(text)
+
+
+@_remembered
 def _number_of_text(text: str) -> float:
     if text in ("true", "false"):
         return float(text == "true")
@@ -92,7 +99,7 @@ def _number_of_text(text: str) -> float:
     return parsed + 0.0 if math.isfinite(parsed) else math.nan
 
 
-@lru_cache(maxsize=65_536)
+@_remembered
 def _key_of_text(text: str) -> float:
     if not text or text[0] in "{[" or text in NO_NUMBERS:
         return math.nan

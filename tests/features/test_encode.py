@@ -6,6 +6,7 @@ import math
 import struct
 import sys
 import tempfile
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,16 @@ def test_an_identity_is_a_hash_of_the_text_that_no_number_can_be() -> None:
 def test_an_identity_of_any_text_is_missing_a_number_or_a_whole_negative_one_that_a_float_holds(text: str) -> None:
     found = key(text)
     assert math.isnan(found) or found == number(text) or (found == int(found) and -(2**52) - 1 <= found <= -1)
+
+
+def test_long_texts_are_not_kept_in_memory() -> None:
+    tracemalloc.start()
+    for index in range(500):
+        assert key(f"{index}-{'x' * 20_000}") < 0
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # All of them would be ten megabytes.
+    assert kept < 1_000_000
 
 
 def test_an_event_is_encoded_by_the_columns_of_the_plan() -> None:
