@@ -133,6 +133,7 @@ SESSION = f"a1~{TEN_US}"
         ({"type": "alias", "event": None, "anonymousId": None, "previousId": "p"}, {"name": "alias", "visitor": "p"}),
         ({"anonymousId": None, "userId": "u1"}, {"visitor": "u1", "user": "u1"}),
         ({"anonymousId": "", "previousId": "", "userId": "u1"}, {"visitor": "u1"}),
+        ({"anonymousId": "", "previousId": "p", "userId": "u1"}, {"visitor": "p", "user": "u1"}),
         ({"context": {"sessionId": "s1"}, "properties": {"session_id": "s2"}}, {"session": "s1"}),
         ({"context": {"sessionId": ""}, "properties": {"session_id": 17}}, {"session": "17"}),
         ({"timestamp": None, "originalTimestamp": "2024-05-01T12:00:00+02:00"}, {"at_us": TEN_US}),
