@@ -14,7 +14,7 @@ from features.events import FloatArray
 from features.friction import Friction
 from features.table import Feature, FeatureTable
 
-MIN_EXCESS = 0.05
+MIN_EXCESS = 0.1
 """Least total excess, in log-odds, for anything to stand out."""
 MIN_MARGIN = 0.05
 """Least lead of the first blocker's share over the second's; below it the two cannot be told apart."""
