@@ -1,5 +1,6 @@
 """The demo: simulate a shop, train, register, serve, and replay held-out sessions against the live service."""
 
+import json
 import os
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from features.plan import compile_plan
 from features.read_sessions import read_sessions
 from journeys.load import load_journey
 from serving.replay import ReplayError, replay, require_ready
+from storage.models import champion_version, model_folder
 from training.pipeline import TrainingResult, train
 from training.simulator import simulate
 
@@ -46,6 +48,7 @@ def run_demo(home: Path, mlruns: Path, *, sessions: int, seed: int, stay: bool) 
     began = time.monotonic()
     folder = home / "demo"
     journey = load_journey(JOURNEY)
+    refuse_to_replace(home, folder / "events")
     say(f"1. Simulate {sessions:,} sessions of an online shop, and train on them")
     refused = folder / "quarantine.jsonl"
     with telling(refused) as on_read, progress() as report:
@@ -85,6 +88,20 @@ def run_demo(home: Path, mlruns: Path, *, sessions: int, seed: int, stay: bool) 
     if not stay:
         _tell_runs(mlruns)
         say(f"  again      dropoff serve {JOURNEY}, and dropoff replay {JOURNEY} --log {folder / 'events'}")
+
+
+def refuse_to_replace(home: Path, log: Path) -> None:
+    """Raise :class:`DemoError` where the champion was trained on another log than the demo's: it may be a real one."""
+    version = champion_version(home, JOURNEY)
+    if version is None:
+        return
+    card = json.loads((model_folder(home, JOURNEY, version) / "card.json").read_text(encoding="utf-8"))
+    trained_on = Path(card["data"]["path"])
+    if trained_on.resolve() != log.resolve():
+        raise DemoError(
+            f"the champion of {JOURNEY} in {home}, version {version}, was trained on {trained_on}, and the demo's model "
+            "could replace it; give the demo a home of its own: DROPOFF_HOME=demo-home dropoff demo"
+        )
 
 
 def choose_exhibits(folder: Path) -> list[Exhibit]:

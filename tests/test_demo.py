@@ -1,5 +1,6 @@
 """The demo from end to end, as `make demo` runs it, with a real service that must not outlive it."""
 
+import json
 import os
 import re
 import signal
@@ -15,8 +16,9 @@ import duckdb
 import httpx
 import pytest
 
-from demo import DemoError, choose_exhibits, running_service
+from demo import DemoError, choose_exhibits, refuse_to_replace, running_service
 from journeys.load import load_journey
+from storage.models import point_champion, publish
 from training.simulator import simulate
 
 pytestmark = pytest.mark.xdist_group("demo")
@@ -46,6 +48,22 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
     simulate("ecommerce", sessions=SESSIONS, seed=3, out=folder)
     return folder
+
+
+def test_a_champion_that_the_demo_did_not_train_is_not_put_at_risk(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "demo" / "events", tmp_path / "shop.parquet"
+
+    def trained_on(log: Path, version: str) -> None:
+        card = json.dumps({"data": {"path": str(log)}})
+        publish(tmp_path, "ecommerce", version, lambda folder: (folder / "card.json").write_text(card) and None)
+        point_champion(tmp_path, "ecommerce", version)
+
+    refuse_to_replace(tmp_path, ours)
+    trained_on(ours, "1")
+    refuse_to_replace(tmp_path, ours)
+    trained_on(theirs, "2")
+    with pytest.raises(DemoError, match="version 2, was trained on .*shop.parquet, and the demo's model could replace"):
+        refuse_to_replace(tmp_path, ours)
 
 
 def test_the_exhibits_are_late_sessions_of_which_one_bought_and_others_met_a_planted_blocker(shop: Path) -> None:
