@@ -99,8 +99,8 @@ def refuse_to_replace(home: Path, log: Path) -> None:
     trained_on = Path(card["data"]["path"])
     if trained_on.resolve() != log.resolve():
         raise DemoError(
-            f"the champion of {JOURNEY} in {home}, version {version}, was trained on {trained_on}, and the demo's model "
-            "could replace it; give the demo a home of its own: DROPOFF_HOME=demo-home dropoff demo"
+            f"the champion of {JOURNEY} in {home}, version {version}, was trained on {trained_on}, and the demo's "
+            "model could replace it; give the demo a home of its own: DROPOFF_HOME=demo-home dropoff demo"
         )
 
 
