@@ -38,7 +38,7 @@ class Settings:
     Depth and leaves bound the time of an explanation, so they stay small.
     """
 
-    learning_rate: float = 0.05
+    learning_rate: float = 0.03
     num_leaves: int = 15
     max_depth: int = 5
     min_data_in_leaf: int = 100
