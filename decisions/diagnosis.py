@@ -54,9 +54,7 @@ class Diagnosis:
 
 def excess_by_friction(table: FeatureTable, excess: FloatArray) -> tuple[tuple[Friction, ...], FloatArray]:
     """Return the addressable frictions (K) and the sums of their features' excess (R, F) by row, (R, K)."""
-    frictions = tuple(dict.fromkeys(feature.friction for feature in table.features if feature.friction.addressable))
-    belongs = np.array([[feature.friction == friction for friction in frictions] for feature in table.features])
-    return frictions, excess @ belongs.reshape(len(table.features), len(frictions)).astype(np.float64)
+    return table.frictions, excess @ table.belonging
 
 
 def diagnose(table: FeatureTable, row: FloatArray, contributions: FloatArray, excess: FloatArray) -> Diagnosis:
@@ -66,10 +64,9 @@ def diagnose(table: FeatureTable, row: FloatArray, contributions: FloatArray, ex
     risk model's contribution (F,) of the evidence are those of the row's own moment.
     """
     # Only what did happen can be told: neither what is missing nor what is zero.
-    told = (excess > 0) & ~np.isnan(row) & (row != 0)
-    frictions, sums = excess_by_friction(table, excess[None])
-    _, tellable = excess_by_friction(table, np.where(told, excess, 0.0)[None])
-    positive = np.where(tellable[0] > 0, np.maximum(sums[0], 0.0), 0.0)
+    told = np.where((excess > 0) & ~np.isnan(row) & (row != 0), excess, 0.0)
+    frictions, (sums, tellable) = excess_by_friction(table, np.stack((excess, told)))
+    positive = np.where(tellable > 0, np.maximum(sums, 0.0), 0.0)
     total = float(positive.sum())
     ranked = sorted(range(len(frictions)), key=lambda place: -positive[place])
     shares = positive / total if total > 0 else positive
@@ -79,7 +76,7 @@ def diagnose(table: FeatureTable, row: FloatArray, contributions: FloatArray, ex
     blockers = []
     for place in ranked:
         if positive[place] > 0:
-            evidence = _evidence(table, frictions[place], row, contributions, np.where(told, excess, 0.0))
+            evidence = _evidence(table, place, row, contributions, told)
             blockers.append(Blocker(frictions[place], float(shares[place]), evidence))
     return Diagnosis(tuple(blockers), False, narrate(blockers))
 
@@ -94,10 +91,10 @@ def narrate(blockers: Sequence[Blocker]) -> str:
 
 
 def _evidence(
-    table: FeatureTable, friction: Friction, row: FloatArray, contributions: FloatArray, excess: FloatArray
+    table: FeatureTable, friction: int, row: FloatArray, contributions: FloatArray, told: FloatArray
 ) -> tuple[Evidence, ...]:
-    mine = [place for place, feature in enumerate(table.features) if feature.friction == friction]
-    mine = sorted((place for place in mine if excess[place] > 0), key=lambda place: -excess[place])
+    mine = np.flatnonzero((table.belonging[:, friction] == 1) & (told > 0)).tolist()
+    mine.sort(key=lambda place: -told[place])
     return tuple(
         Evidence(
             table.features[place].name,

@@ -55,8 +55,7 @@ class Expectations:
 
 def directed(table: FeatureTable, rows: FloatArray) -> FloatArray:
     """Return raw rows (R, F) with long tails drawn in by the logarithm, and turned so that more is worse."""
-    direction = np.array([-1.0 if feature.less_is_worse else 1.0 for feature in table.features])
-    turned: FloatArray = direction * np.sign(rows) * np.log1p(np.abs(rows))
+    turned: FloatArray = table.directions * np.sign(rows) * np.log1p(np.abs(rows))
     return turned
 
 

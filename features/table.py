@@ -5,8 +5,12 @@ import math
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
+from features.events import FloatArray
 from features.friction import Friction
 from features.phrase import say
 from features.scan import (
@@ -150,10 +154,27 @@ class FeatureTable:
                 f"did you mean one of {', '.join(nearest(unknown[0], self.events))}?"
             )
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Feature names in column order."""
         return tuple(feature.name for feature in self.features)
+
+    @cached_property
+    def frictions(self) -> tuple[Friction, ...]:
+        """The addressable frictions that the features give evidence of, in order of first use."""
+        used = dict.fromkeys(feature.friction for feature in self.features)
+        return tuple(friction for friction in used if friction.addressable)
+
+    @cached_property
+    def belonging(self) -> FloatArray:
+        """1 where a feature gives evidence of one of :attr:`frictions`, else 0, (F, K)."""
+        belongs = [[feature.friction == friction for friction in self.frictions] for feature in self.features]
+        return np.array(belongs, np.float64).reshape(len(self.features), len(self.frictions))
+
+    @cached_property
+    def directions(self) -> FloatArray:
+        """-1 for features of which less is worse, else 1, (F,)."""
+        return np.array([-1.0 if feature.less_is_worse else 1.0 for feature in self.features])
 
     @property
     def fingerprints(self) -> dict[str, str]:

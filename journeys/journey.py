@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from decisions.intervention import Intervention
 from decisions.policy import PolicySettings
@@ -60,7 +61,7 @@ class Journey:
         _ = self.table
         check(self)
 
-    @property
+    @cached_property
     def table(self) -> FeatureTable:
         """The part that the feature engine needs."""
         return FeatureTable(tuple(self.events), self.stages, self.features, self.timezone)
@@ -68,8 +69,7 @@ class Journey:
     @property
     def frictions(self) -> tuple[Friction, ...]:
         """The addressable frictions that the features give evidence of, in order of first use."""
-        used = dict.fromkeys(feature.friction for feature in self.features)
-        return tuple(friction for friction in used if friction.addressable)
+        return self.table.frictions
 
 
 __all__ = ["Ends", "Journey", "PolicySettings"]
