@@ -49,7 +49,9 @@ class Calibrator:
             case CalibratorKind.PLATT:
                 probabilities = logistic(self.x[0] * margins + self.x[1])
             case CalibratorKind.ISOTONIC:
-                probabilities = np.interp(margins, self.x, self.y)
+                following = np.minimum(np.searchsorted(self.x, margins, side="right"), len(self.y) - 1)
+                # Rounding may carry an interpolated value past the next point, and so turn the order round.
+                probabilities = np.minimum(np.interp(margins, self.x, self.y), np.asarray(self.y)[following])
         clipped: FloatArray = np.clip(probabilities, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
         return clipped
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.special import expit
 
@@ -20,7 +20,13 @@ calibrators = st.one_of(
 )
 
 
+ROUNDED_PAST_THE_NEXT_POINT = Calibrator(
+    CalibratorKind.ISOTONIC, (-2.034027234103185, 2.677978918267007e-228), (0.3333333333333333, 0.702905555047595)
+)
+
+
 @given(calibrators, margins)
+@example(ROUNDED_PAST_THE_NEXT_POINT, np.array([0.0, 1.0]))
 def test_a_higher_margin_never_means_a_lower_probability(calibrator: Calibrator, ascending: np.ndarray) -> None:
     probabilities = calibrator.apply(ascending)
     assert (np.diff(probabilities) >= 0).all()
