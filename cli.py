@@ -49,6 +49,7 @@ QuarantineOption = Annotated[
     ),
 ]
 ModelOption = Annotated[str | None, typer.Option("--model", metavar="VERSION", help="By default the champion.")]
+ReasonOption = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the history of champions.")]
 PortOption = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 chooses a free port.")]
 SeedOption = Annotated[
     int, typer.Option(metavar="N", min=0, max=2**31 - 1, help="The same seed and input give the same result.")
@@ -286,25 +287,40 @@ def score(
     say(f"A row for every session is in {out}")
 
 
-@app.command(epilog="Example: dropoff promote ecommerce 3")
+@app.command(epilog="Example: dropoff promote ecommerce 3 --reason 'better on mobile'")
 def promote(
     journey: JourneyArgument,
     version: Annotated[str, typer.Argument(metavar="VERSION", help="The version to serve from now on.")],
+    reason: ReasonOption = "",
 ) -> None:
     """Make a registered version the champion.
 
     A running service notices by itself.
     """
-    from console import load_model, say
+    from console import load_model, say_promoted
     from journeys.load import load_journey
     from storage.models import home_folder
-    from training.register import promote as run
+    from training.promote import promote as run
 
     declared = load_journey(journey)
     # A damaged version, or one of another feature table, could not be served.
     load_model(declared, journey, version)
-    run(declared.name, version, home=home_folder(), mlruns=_MLRUNS)
-    say(f"Version {version} is the champion of {declared.name}.")
+    say_promoted(declared, run(declared.name, version, home=home_folder(), mlruns=_MLRUNS, reason=reason))
+
+
+@app.command(epilog="Example: dropoff rollback ecommerce --reason 'too many false alarms'")
+def rollback(journey: JourneyArgument, reason: ReasonOption = "") -> None:
+    """Go back to the champion before this one.
+
+    Again, and it goes one further back. A running service notices by itself.
+    """
+    from console import say_promoted
+    from journeys.load import load_journey
+    from storage.models import home_folder
+    from training.promote import roll_back
+
+    declared = load_journey(journey)
+    say_promoted(declared, roll_back(declared, home=home_folder(), mlruns=_MLRUNS, reason=reason))
 
 
 @app.command(epilog="Example: dropoff build ecommerce")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from features.read_log import ReadSummary
     from journeys.journey import Journey
     from serving.replay import Step
+    from training.promote import Promoted
 
 out = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -92,6 +93,15 @@ def load_model(journey: "Journey", given: str, version: str | None) -> "RiskMode
     folder = champion_folder(home, journey.name) if version is None else model_folder(home, journey.name, version)
     verify_digest(folder)
     return RiskModel.load(folder, journey.table)
+
+
+def say_promoted(journey: "Journey", promoted: "Promoted") -> None:
+    """Print who is champion now, in whose place, and whether MLflow knows it."""
+    line = promoted.line
+    instead = "" if line.previous in (None, line.version) else f", in place of version {line.previous}"
+    say(f"Version {line.version} is the champion of {journey.name}{instead}.")
+    if not promoted.in_mlflow:
+        say("MLflow's store in this folder does not know the version, so its alias and tags stay as they are.")
 
 
 @contextmanager

@@ -212,7 +212,7 @@ def _tell_addresses(url: str, session_id: str) -> None:
 
 
 def _tell_runs(mlruns: Path) -> None:
-    from training.register import mlflow_address
+    from training.tracking import mlflow_address
 
     python = Path(os.path.relpath(sys.executable))
     store = f"--backend-store-uri {mlflow_address(mlruns)}"

@@ -1,7 +1,7 @@
 """Exported models: folders that the service reads without MLflow, and an atomic pointer to the champion.
 
 Layout: ``HOME/models/JOURNEY/VERSION/`` with a ``digest.json`` over its files, and ``HOME/models/JOURNEY/champion``,
-a file that holds the version.
+a file that holds the version. Every move of the pointer is a line of the history (``storage.history``).
 """
 
 import hashlib
@@ -10,14 +10,23 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+
+from storage.history import Action, History, Promotion, append, appending, read_history
 
 DIGESTS = "digest.json"
 CHAMPION = "champion"
+ANYONE = ""
+"""In the place of a version: whoever is champion."""
 
 
 class ModelNotFound(LookupError):
     """There is no such model; the text says which command makes one."""
+
+
+class ChampionMoved(RuntimeError):
+    """Another version became champion meanwhile, so that what was decided no longer holds."""
 
 
 class DigestMismatch(ValueError):
@@ -64,9 +73,41 @@ def versions(home: Path, journey: str) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (len(name), name)))
 
 
-def point_champion(home: Path, journey: str, version: str) -> None:
-    """Make a published version the champion, atomically; raises :class:`ModelNotFound`."""
+def point_champion(
+    home: Path,
+    journey: str,
+    version: str,
+    *,
+    action: Action = Action.PROMOTE,
+    reason: str = "",
+    instead_of: str | None = ANYONE,
+    now: datetime | None = None,
+) -> Promotion:
+    """Make a published version the champion, atomically, and return the line that the history keeps of it.
+
+    Raises :class:`ModelNotFound`, and :class:`ChampionMoved` where another than ``instead_of`` is champion by now
+    (None for nobody).
+    """
     pointer = model_folder(home, journey, version).parent / CHAMPION
+    with appending(pointer.parent) as history:
+        previous = champion_version(home, journey)
+        if instead_of not in (ANYONE, previous):
+            raise ChampionMoved(
+                f"version {previous} became champion of {journey} meanwhile, nothing was changed; look at "
+                f"`dropoff models {journey}` and try again"
+            )
+        # A crash after this line leaves a promotion that did not happen; before it, one that nobody could explain.
+        promotion = append(history, version, previous, action, reason, now)
+        _point(pointer, version)
+    return promotion
+
+
+def champion_history(home: Path, journey: str) -> History:
+    """Return the history of a journey's champions, empty before the first promotion."""
+    return read_history(home / "models" / journey)
+
+
+def _point(pointer: Path, version: str) -> None:
     descriptor, prepared = tempfile.mkstemp(prefix=f".{CHAMPION}-", dir=pointer.parent)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(version + "\n")
@@ -74,6 +115,11 @@ def point_champion(home: Path, journey: str, version: str) -> None:
         os.fsync(file.fileno())
     Path(prepared).chmod(0o644)
     Path(prepared).replace(pointer)
+    folder = os.open(pointer.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def champion_version(home: Path, journey: str) -> str | None:

@@ -875,9 +875,10 @@ def test_a_mistake_of_our_own_is_one_line_too_and_says_where_its_traceback_is(ru
 
 
 def test_an_error_of_the_system_names_the_file_and_what_is_wrong(run_trained: Run, tmp_path: Path) -> None:
-    shutil.rmtree(tmp_path / "mlruns")
-    (tmp_path / "mlruns").write_text("no folder")
-    refused(run_trained("promote", EXAMPLE, "1"), "mlruns: File exists")
+    history = tmp_path / "home" / "models" / "newsletter_signup" / "champions.jsonl"
+    history.unlink()
+    history.mkdir()
+    refused(run_trained("promote", EXAMPLE, "1"), f"{history}: Is a directory")
 
 
 def test_a_home_that_is_no_folder_is_refused_before_the_work(run: Run, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Two pictures of a model: how far its risks can be trusted, and what recall costs in precision."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
@@ -7,6 +9,7 @@ import numpy as np
 from sklearn.metrics import precision_recall_curve
 
 from features.events import FloatArray
+from training.evaluate import Scored
 from training.metrics import measure, reliability
 
 mpl.use("Agg")
@@ -15,6 +18,26 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREY = "#2463a8", "#c8641e", "#8a8f98"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The name of a PNG file, without its ending, and what draws it to a path."""
+
+    name: str
+    draw: Callable[[Path], None]
+
+
+def held_out_pictures(journey: str, held_out: Scored) -> list[Picture]:
+    """Return the pictures of the held-out prefixes."""
+    labels, risks = held_out.labels, held_out.risks
+    return [
+        Picture("reliability", lambda path: draw_reliability(labels, risks, path, f"{journey}: reliability, held out")),
+        Picture(
+            "precision_recall",
+            lambda path: draw_precision_recall(labels, risks, path, f"{journey}: precision and recall, held out"),
+        ),
+    ]
 
 
 def draw_reliability(labels: FloatArray, risks: FloatArray, path: Path, title: str) -> None:

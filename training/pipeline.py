@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from decisions.risk import FingerprintMismatch, ModelFilesError, RiskModel
+from decisions.risk import RiskModel
 from features.build import build
 from features.events import Cutoffs, EncodedLog, FloatArray
 from features.plan import Plan, compile_plan
@@ -17,22 +17,22 @@ from features.source import CANONICAL, Source
 from features.staging import Progress
 from features.vocabulary import Vocabulary
 from journeys.journey import Journey
-from storage.models import ModelNotFound, champion_version, model_folder
 from training.calibrate import calibrate
 from training.cutoffs import after_every_event, training_cutoffs
-from training.evaluate import Evaluation, Scored, describe, score_rows
+from training.evaluate import Evaluation, describe, score_rows
 from training.expect import fit_expectations
 from training.fit import Rows, Settings, fit
 from training.labels import SessionEnds, find_ends, label
-from training.metrics import measure, session_weights
-from training.register import DataIdentity, TrainedModel, digest_files, promote, register
+from training.pictures import held_out_pictures
+from training.promote import promote_if_better
+from training.register import register
 from training.split import Split, TooFewSessions, forward_split
+from training.trained import DataIdentity, TrainedModel, digest_files
 from training.tune import Trial, tune
 
 MAX_SESSIONS = 400_000
 """More sessions than this are sampled, by whole visitors, so that training fits into memory."""
 MIN_TREES = 20
-EXAMPLE_ROWS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +138,25 @@ def train(
         trials=done,
         seed=seed,
         data=DataIdentity(
-            str(path), digest_files(path), log.event_count, log.session_count, summary.first_at_us, end_us
+            path=str(path),
+            digest=digest_files(path),
+            events=log.event_count,
+            sessions=log.session_count,
+            first_at_us=summary.first_at_us,
+            last_at_us=end_us,
+            held_out_from_us=split.cut_us,
         ),
         evaluation=evaluation,
+        rows=rows,
         held_out=held_out,
-        example=rows.features[:EXAMPLE_ROWS],
+        held_out_rows=held_out_rows,
         calibration_losses=losses,
+        pictures=held_out_pictures(journey.name, held_out),
     )
     registered = register(trained, home=home, mlruns=mlruns)
-    promoted, promotion = _contest(journey, held_out, held_out_rows, home)
-    if promoted:
-        promote(journey.name, registered.version, home=home, mlruns=mlruns)
+    promoted, promotion = promote_if_better(
+        journey, registered.version, held_out, held_out_rows, home=home, mlruns=mlruns
+    )
     progress("registering", 1.0)
     return TrainingResult(registered, evaluation, summary, promoted, promotion, sampled_share)
 
@@ -209,27 +217,3 @@ def _prefixes(
     labels = label(ends, cutoffs, journey.horizon_seconds, end_us)
     known = ~np.isnan(labels)
     return cutoffs.take(known), labels[known]
-
-
-def _contest(journey: Journey, held_out: Scored, rows: FloatArray, home: Path) -> tuple[bool, str]:
-    """Whether the challenger, whose risks ``held_out`` holds, beats the champion on the same rows, and why.
-
-    Each session weighs one.
-    """
-    reigning = champion_version(home, journey.name)
-    if reigning is None:
-        return True, "champion: it is the first model"
-    try:
-        champion = RiskModel.load(model_folder(home, journey.name, reigning), journey.table)
-    except FingerprintMismatch:
-        return True, f"champion: version {reigning} was trained on another feature table and can no longer serve"
-    except (ModelNotFound, ModelFilesError) as error:
-        return True, f"champion: version {reigning} can no longer serve: {error}"
-    weights = session_weights(held_out.sessions)
-    losses = [
-        measure(held_out.labels, risks, held_out.sessions, weights)["log_loss"]
-        for risks in (held_out.risks, champion.predict(rows))
-    ]
-    ours, theirs = (float(loss or 0.0) for loss in losses)
-    compared = f"log loss {ours:.5f} against {theirs:.5f} of version {reigning} on the same held-out sessions"
-    return (True, f"champion: {compared}") if ours < theirs else (False, f"challenger only: {compared}")

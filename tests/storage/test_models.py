@@ -66,7 +66,11 @@ def test_the_champion_is_a_published_version(tmp_path: Path) -> None:
     point_champion(tmp_path, "shop", "1")
     assert champion_version(tmp_path, "shop") == "1"
     assert champion_folder(tmp_path, "shop") == model_folder(tmp_path, "shop", "1")
-    assert sorted(path.name for path in (tmp_path / "models" / "shop").iterdir()) == ["1", "champion"]
+    assert sorted(path.name for path in (tmp_path / "models" / "shop").iterdir()) == [
+        "1",
+        "champion",
+        "champions.jsonl",
+    ]
 
 
 @pytest.mark.parametrize("pointer", [b"", b"2", b"\xff\xfe\x00", b"../..", b"\x00"])

@@ -30,8 +30,10 @@ from training.expect import fit_expectations
 from training.fit import Rows, Settings, fit
 from training.labels import find_ends
 from training.pipeline import MIN_TREES
-from training.register import CHALLENGER, CHAMPION, connect
+from training.promote import CHAMPION
+from training.register import CHALLENGER
 from training.split import TooFewSessions
+from training.tracking import connect
 
 if TYPE_CHECKING:
     from conftest import Train, Trained

@@ -18,7 +18,10 @@ from features.read_log import read_log
 from storage.models import ModelNotFound, champion_version, model_folder, publish, verify_digest, versions
 from training.fit import Settings
 from training.metrics import flatten
-from training.register import CHALLENGER, CHAMPION, connect, digest_files, mlflow_address, promote
+from training.promote import CHAMPION, promote
+from training.register import CHALLENGER
+from training.tracking import connect, mlflow_address
+from training.trained import digest_files
 
 if TYPE_CHECKING:
     from conftest import Train, Trained

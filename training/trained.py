@@ -1,0 +1,69 @@
+"""What is registered about one training."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from decisions.risk import RiskModel
+from features.events import FloatArray
+from features.raw_log import find_files
+from training.evaluate import Evaluation, Scored
+from training.fit import Rows, Settings
+from training.pictures import Picture
+from training.tune import Trial
+
+EXAMPLE_ROWS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DataIdentity:
+    """Which data a model was trained on: a digest of the files' bytes, and what they hold.
+
+    Training sessions had ended before ``held_out_from_us``; held-out ones began then or later.
+    """
+
+    path: str
+    digest: str
+    events: int
+    sessions: int
+    first_at_us: int
+    last_at_us: int
+    held_out_from_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """All that is registered about one training.
+
+    ``rows`` are what the model was fitted on, ``held_out_rows`` (R, F) the raw features of the ``held_out`` prefixes.
+    Every picture is drawn into the run.
+    """
+
+    model: RiskModel
+    settings: Settings
+    trials: Sequence[Trial]
+    seed: int
+    data: DataIdentity
+    evaluation: Evaluation
+    rows: Rows
+    held_out: Scored
+    held_out_rows: FloatArray
+    calibration_losses: Mapping[str, float]
+    pictures: Sequence[Picture]
+
+    @property
+    def example(self) -> FloatArray:
+        """A few raw training rows, to show what the model takes."""
+        return self.rows.features[:EXAMPLE_ROWS]
+
+
+def digest_files(path: Path) -> str:
+    """Return a digest of the names and bytes of a log's files."""
+    digest = hashlib.sha256()
+    for file in find_files(path):
+        digest.update(file.name.encode())
+        with file.open("rb") as content:
+            while block := content.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:32]
