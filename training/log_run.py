@@ -9,14 +9,16 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
+from training.log_data import log_data
+from training.log_trials import log_trials
 from training.metrics import flatten
 from training.tracking import metric_name
-from training.trained import TrainedModel
+from training.trained import TrainedModel, as_date
 
 
-def log_run(mlflow: Any, trained: TrainedModel) -> None:
+def log_run(mlflow: Any, trained: TrainedModel, run_id: str) -> None:
     """Log a training into the run that is active."""
-    model, data = trained.model, trained.data
+    model = trained.model
     mlflow.log_params(
         {
             **asdict(trained.settings),
@@ -26,22 +28,10 @@ def log_run(mlflow: Any, trained: TrainedModel) -> None:
             "calibrator": str(model.calibrator.kind),
         }
     )
-    mlflow.log_metrics({metric_name(name): value for name, value in flatten(trained.evaluation).items()})
-    mlflow.log_metrics({f"calibration.{kind}": loss for kind, loss in trained.calibration_losses.items()})
-    mlflow.set_tags(
-        {
-            "dropoff.journey": model.journey,
-            "dropoff.fingerprint": model.table.fingerprint,
-            "dropoff.data_digest": data.digest,
-            "dropoff.data_events": data.events,
-            "dropoff.data_sessions": data.sessions,
-            "dropoff.python": platform.python_version(),
-        }
-    )
-    _log_dataset(mlflow, trained)
-    for trial in trained.trials:
-        if trial.log_loss is not None:
-            mlflow.log_metric("tuning.log_loss", trial.log_loss, step=trial.number)
+    mlflow.log_metrics({metric_name(name): value for name, value in _figures(trained).items()})
+    mlflow.set_tags(_tags(trained))
+    log_data(mlflow, trained, run_id)
+    log_trials(mlflow, trained, run_id)
     mlflow.log_dict([asdict(trial) for trial in trained.trials], "trials.json")
     mlflow.log_dict(trained.evaluation, "evaluation.json")
     mlflow.log_dict(
@@ -62,14 +52,34 @@ def log_run(mlflow: Any, trained: TrainedModel) -> None:
         mlflow.log_artifacts(folder, "pictures")
 
 
-def _log_dataset(mlflow: Any, trained: TrainedModel) -> None:
-    import pandas as pd
-    from mlflow.data.code_dataset_source import CodeDatasetSource
+def _figures(trained: TrainedModel) -> dict[str, float]:
+    """Return the held-out figures under their own names, and those of tuning as the runs of trials have them."""
+    calibration = {f"calibration.{kind}": loss for kind, loss in trained.calibration_losses.items()}
+    return {**flatten(trained.evaluation), **flatten({"tuning": trained.tuning}), **calibration}
 
-    frame = pd.DataFrame(trained.example, columns=list(trained.model.table.names))
-    source = CodeDatasetSource(tags={"path": trained.data.path})
-    dataset = mlflow.data.from_pandas(frame, source=source, name="log", digest=trained.data.digest)
-    mlflow.log_input(dataset, context="training")
+
+def _tags(trained: TrainedModel) -> dict[str, str]:
+    from mlflow.utils.git_utils import get_git_commit
+
+    data = trained.data
+    commit = get_git_commit(str(Path.cwd()))
+    return {
+        "dropoff.kind": "training",
+        "dropoff.journey": trained.model.journey,
+        "dropoff.fingerprint": trained.model.table.fingerprint,
+        "dropoff.data_digest": data.digest,
+        "dropoff.data_events": str(data.events),
+        "dropoff.data_sessions": str(data.sessions),
+        "dropoff.data_from": as_date(data.first_at_us),
+        "dropoff.data_until": as_date(data.last_at_us),
+        "dropoff.held_out_from": as_date(data.held_out_from_us),
+        "dropoff.seed": str(trained.seed),
+        "dropoff.trees": str(trained.model.booster.num_trees()),
+        "dropoff.python": platform.python_version(),
+        # Until it is promoted.
+        "dropoff.champion": "false",
+        "dropoff.promoted": "false",
+    } | ({"dropoff.git_commit": commit} if commit else {})
 
 
 def _environment() -> list[str]:

@@ -28,7 +28,7 @@ from training.promote import promote_if_better
 from training.register import register
 from training.split import Split, TooFewSessions, forward_split
 from training.trained import DataIdentity, TrainedModel, digest_files
-from training.tune import Trial, tune
+from training.tune import Trial, tune, tuning_figures
 
 MAX_SESSIONS = 400_000
 """More sessions than this are sampled, by whole visitors, so that training fits into memory."""
@@ -136,12 +136,14 @@ def train(
         model=model,
         settings=settings,
         trials=done,
+        tuning=tuning_figures(early, vocabulary, watching, settings),
         seed=seed,
         data=DataIdentity(
             path=str(path),
             digest=digest_files(path),
             events=log.event_count,
             sessions=log.session_count,
+            training_sessions=int(split.training.sum()),
             first_at_us=summary.first_at_us,
             last_at_us=end_us,
             held_out_from_us=split.cut_us,

@@ -27,7 +27,7 @@ def register(trained: TrainedModel, *, home: Path, mlruns: Path) -> RiskModel:
     name = mlflow_name(journey)
     choose_experiment(mlflow, name, mlruns)
     with mlflow.start_run(run_name=f"{journey} {trained.data.digest[:8]}") as run:
-        log_run(mlflow, trained)
+        log_run(mlflow, trained, run.info.run_id)
         model_uri = _log_model(mlflow, trained)
         client = mlflow.MlflowClient()
         registered = _register_version(client, name, model_uri, run.info.run_id)

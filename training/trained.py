@@ -3,13 +3,15 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from decisions.risk import RiskModel
-from features.events import FloatArray
+from features.events import US_PER_SECOND, FloatArray
 from features.raw_log import find_files
 from training.evaluate import Evaluation, Scored
 from training.fit import Rows, Settings
+from training.metrics import Block
 from training.pictures import Picture
 from training.tune import Trial
 
@@ -27,6 +29,7 @@ class DataIdentity:
     digest: str
     events: int
     sessions: int
+    training_sessions: int
     first_at_us: int
     last_at_us: int
     held_out_from_us: int
@@ -37,12 +40,14 @@ class TrainedModel:
     """All that is registered about one training.
 
     ``rows`` are what the model was fitted on, ``held_out_rows`` (R, F) the raw features of the ``held_out`` prefixes.
+    ``tuning`` are the figures that the settings reached on the tuning rows, with a model that has not seen them.
     Every picture is drawn into the run.
     """
 
     model: RiskModel
     settings: Settings
     trials: Sequence[Trial]
+    tuning: Block
     seed: int
     data: DataIdentity
     evaluation: Evaluation
@@ -56,6 +61,11 @@ class TrainedModel:
     def example(self) -> FloatArray:
         """A few raw training rows, to show what the model takes."""
         return self.rows.features[:EXAMPLE_ROWS]
+
+
+def as_date(at_us: int) -> str:
+    """Return a moment as ISO 8601 in UTC, to the second."""
+    return datetime.fromtimestamp(at_us // US_PER_SECOND, UTC).isoformat().replace("+00:00", "Z")
 
 
 def digest_files(path: Path) -> str:

@@ -1,28 +1,51 @@
 """Search settings with Optuna: seeded TPE, hopeless trials pruned, each trial handed on as it ends."""
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import lightgbm
+import numpy as np
 import optuna
 from lightgbm.callback import CallbackEnv
 
 from features.table import FeatureTable
 from features.vocabulary import Vocabulary
-from training.fit import Rows, Settings, fit
+from training.fit import Rows, Settings, fit, row_weights
+from training.metrics import FIGURES, Block, measure
 
 PRUNE_EVERY_TREES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One trial of the search; ``log_loss`` is None for a pruned one."""
+    """One trial of the search; ``log_loss`` is None for a pruned one, and ``figures`` are empty.
+
+    ``curve`` is the log loss after so many trees, as far as the trial came. Times are milliseconds since 1970.
+    """
 
     number: int
     settings: Settings
     log_loss: float | None
     trees: int
+    figures: Block = field(default_factory=dict)
+    curve: tuple[tuple[int, float], ...] = ()
+    started_at_ms: int = field(default=0, compare=False)
+    ended_at_ms: int = field(default=0, compare=False)
+
+    @property
+    def state(self) -> str:
+        """Whether it was run to its end: ``complete`` or ``pruned``."""
+        return "pruned" if self.log_loss is None else "complete"
+
+
+def tuning_figures(booster: lightgbm.Booster, vocabulary: Vocabulary, tuning: Rows, settings: Settings) -> Block:
+    """Return the figures of the tuning rows, weighted as the fit weighs rows, before calibration."""
+    risks = np.asarray(booster.predict(vocabulary.apply(tuning.features)))
+    weights = row_weights(tuning.after, settings.prefix_weighting)
+    block = measure(tuning.labels, risks, np.arange(len(tuning)), weights)
+    return {name: block[name] for name in FIGURES}
 
 
 def tune(
@@ -40,8 +63,13 @@ def tune(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     done: list[Trial] = []
 
+    def record(trial: Trial) -> None:
+        done.append(trial)
+        on_trial(trial)
+
     def objective(trial: optuna.Trial) -> float:
-        settings = _suggest(trial)
+        settings, started = _suggest(trial), _now_ms()
+        curve: list[tuple[int, float]] = []
         try:
             booster = fit(
                 table,
@@ -51,15 +79,13 @@ def tune(
                 seed=seed,
                 threads=threads,
                 tuning=tuning,
-                callbacks=[_pruning(trial)],
+                callbacks=[_pruning(trial, curve)],
             )
         except optuna.TrialPruned:
-            done.append(Trial(trial.number, settings, None, 0))
-            on_trial(done[-1])
+            record(Trial(trial.number, settings, None, 0, {}, tuple(curve), started, _now_ms()))
             raise
-        loss = _tuning_loss(booster)
-        done.append(Trial(trial.number, settings, loss, booster.best_iteration))
-        on_trial(done[-1])
+        loss, figures = _tuning_loss(booster), tuning_figures(booster, vocabulary, tuning, settings)
+        record(Trial(trial.number, settings, loss, booster.best_iteration, figures, tuple(curve), started, _now_ms()))
         return loss
 
     study = optuna.create_study(
@@ -97,14 +123,20 @@ def _suggest(trial: optuna.Trial) -> Settings:
     )
 
 
-def _pruning(trial: optuna.Trial) -> Callable[[CallbackEnv], None]:
+def _pruning(trial: optuna.Trial, curve: list[tuple[int, float]]) -> Callable[[CallbackEnv], None]:
     def report(environment: CallbackEnv) -> None:
         if environment.iteration % PRUNE_EVERY_TREES == 0 and environment.evaluation_result_list:
-            trial.report(float(environment.evaluation_result_list[0][2]), environment.iteration)
+            loss = float(environment.evaluation_result_list[0][2])
+            curve.append((environment.iteration + 1, loss))
+            trial.report(loss, environment.iteration)
             if trial.should_prune():
                 raise optuna.TrialPruned
 
     return report
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _tuning_loss(booster: lightgbm.Booster) -> float:

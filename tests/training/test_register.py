@@ -1,10 +1,11 @@
 """Registering: a run that holds all an analyst compares, a version with aliases, and a folder without MLflow."""
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import numpy as np
 import pytest
 from made_logs import signup
@@ -42,7 +43,7 @@ def mlflow(trained: "Trained") -> Any:
 def run(mlflow: Any, trained: "Trained") -> Any:
     """The one run of the shop's training."""
     experiment = mlflow.get_experiment_by_name(NAME)
-    [found] = mlflow.MlflowClient().search_runs([experiment.experiment_id])
+    [found] = mlflow.MlflowClient().search_runs([experiment.experiment_id], "tags.`dropoff.kind` = 'training'")
     return found
 
 
@@ -82,34 +83,24 @@ def test_a_run_has_every_figure_of_the_evaluation(run: Any, trained: "Trained", 
     assert artifact(mlflow, run, "evaluation.json") == block
 
 
-def test_a_run_has_the_trials_of_the_search(run: Any, trained: "Trained", mlflow: Any) -> None:
-    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "tuning.log_loss")
-    assert {(metric.step, metric.value) for metric in history} == {
-        (trial.number, trial.log_loss) for trial in trained.trials
-    }
-    assert artifact(mlflow, run, "trials.json") == [asdict(trial) for trial in trained.trials]
-
-
 def test_a_run_says_which_data_table_and_version_it_is_about(run: Any, trained: "Trained") -> None:
     tags = {name: value for name, value in run.data.tags.items() if name.startswith("dropoff.")}
     data = trained.result.model.card["data"]
+    assert tags["dropoff.kind"] == "training"
     assert tags["dropoff.journey"] == "ecommerce"
     assert tags["dropoff.fingerprint"] == trained.journey.table.fingerprint
     assert tags["dropoff.data_digest"] == digest_files(trained.log) == data["digest"]
     assert tags["dropoff.data_events"] == str(trained.result.summary.used) == str(data["events"])
     assert tags["dropoff.data_sessions"] == "3000" == str(data["sessions"])
     assert tags["dropoff.model_version"] == trained.result.model.version
+    assert (tags["dropoff.seed"], tags["dropoff.trees"]) == ("7", str(trained.result.model.booster.num_trees()))
+    assert (tags["dropoff.champion"], tags["dropoff.promoted"]) == ("true", "true")
     assert data["first_at_us"] == trained.result.summary.first_at_us
     assert data["last_at_us"] == trained.result.summary.last_at_us
-
-
-def test_the_data_set_is_the_input_of_the_run(run: Any, trained: "Trained") -> None:
-    [given] = run.inputs.dataset_inputs
-    assert given.dataset.digest == digest_files(trained.log)
-    assert [(tag.key, tag.value) for tag in given.tags] == [("mlflow.data.context", "training")]
-    assert str(trained.log) in given.dataset.source
-    columns = json.loads(given.dataset.schema)["mlflow_colspec"]
-    assert [column["name"] for column in columns] == list(trained.journey.table.names)
+    times = "strftime(min(occurred_at), '%xT%XZ'), strftime(max(occurred_at), '%xT%XZ')"
+    [(first, last)] = duckdb.sql(f"SELECT {times} FROM '{trained.log}/*.parquet'").fetchall()
+    assert (tags["dropoff.data_from"], tags["dropoff.data_until"]) == (first, last)
+    assert first < tags["dropoff.held_out_from"] < last
 
 
 def test_a_run_keeps_the_table_the_environment_and_the_pictures(run: Any, trained: "Trained", mlflow: Any) -> None:
