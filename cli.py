@@ -50,6 +50,12 @@ QuarantineOption = Annotated[
 ]
 ModelOption = Annotated[str | None, typer.Option("--model", metavar="VERSION", help="By default the champion.")]
 ReasonOption = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the history of champions.")]
+ResamplesOption = Annotated[
+    int,
+    typer.Option(
+        metavar="N", min=0, help="Draws of other visitors behind the 95 % intervals; 0 leaves the intervals out."
+    ),
+]
 PortOption = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 chooses a free port.")]
 SeedOption = Annotated[
     int, typer.Option(metavar="N", min=0, max=2**31 - 1, help="The same seed and input give the same result.")
@@ -195,6 +201,7 @@ def train(
         int, typer.Option(metavar="N", min=0, help="Settings to try; 0 takes those that usually do.")
     ] = 0,
     seed: SeedOption = 7,
+    resamples: ResamplesOption = 200,
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
 ) -> None:
@@ -219,6 +226,7 @@ def train(
             mlruns=_MLRUNS,
             trials=trials,
             seed=seed,
+            resamples=resamples,
             quarantine=refused,
             progress=report,
             on_read=on_read,
@@ -236,6 +244,7 @@ def evaluate(
     journey: JourneyArgument,
     log: LogOption,
     model: ModelOption = None,
+    resamples: ResamplesOption = 200,
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
 ) -> None:
@@ -251,7 +260,9 @@ def evaluate(
         require_writable(json_path, log=log)
     loaded = load_model(declared, journey, model)
     with progress() as report:
-        evaluation, summary = evaluate_log(declared, log, loaded, quarantine=refused, progress=report)
+        evaluation, summary = evaluate_log(
+            declared, log, loaded, quarantine=refused, resamples=resamples, progress=report
+        )
     tell(summary, refused)
     if not evaluation["n_rows"]:
         raise LogError(f"no session of {log} has a known end after its first event, so there is nothing to measure")

@@ -156,17 +156,28 @@ def figures(title: str, evaluation: Mapping[str, Any]) -> Iterator[FittedTable]:
 
 def _blocks(title: str, first: str, blocks: Mapping[str, Mapping[str, Any]]) -> FittedTable:
     numbers = (*_COLUMNS.values(), "Prefixes", "Sessions")
-    rows = [
-        (
-            # A cohort is "device=mobile" in files; with a blank it can be wrapped.
-            name.replace("=", ": ", 1),
-            *(_figure(block.get(column)) for column in _COLUMNS),
-            f"{block['n_rows']:,}",
-            f"{block['n_sessions']:,}",
+    rows = list[tuple[Cell, ...]]()
+    for name, block in blocks.items():
+        rows.append(
+            (
+                # A cohort is "device=mobile" in files; with a blank it can be wrapped.
+                name.replace("=", ": ", 1),
+                *(_figure(block.get(column)) for column in _COLUMNS),
+                f"{block['n_rows']:,}",
+                f"{block['n_sessions']:,}",
+            )
         )
-        for name, block in blocks.items()
-    ]
+        rows += _bounds(block.get("intervals", {}))
     return FittedTable(title, (first, *numbers), rows, numbers=numbers)
+
+
+def _bounds(intervals: Mapping[str, Sequence[float] | None]) -> Iterator[tuple[Cell, ...]]:
+    """Yield two rows, the lower and the upper ends of the figures' intervals, where there is any."""
+    for place, end in enumerate(("from", "to")):
+        bounds = [intervals.get(column) for column in _COLUMNS]
+        if any(bounds):
+            shown = ["" if bound is None else _figure(bound[place]) for bound in bounds]
+            yield (Text(f"  {end}", "dim"), *(Text(figure, "dim") for figure in shown), "", "")
 
 
 def _figure(value: float | None) -> str:

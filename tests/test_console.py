@@ -26,6 +26,7 @@ BLOCK = {
     "base_rate": 0.8795,
     "n_rows": 1_234_567,
     "n_sessions": 7_500,
+    "intervals": {"auc": [0.7412345, 0.8], "brier_skill": [-0.1, 0.0312], "ece": None},
 }
 EVALUATION = {
     **BLOCK,
@@ -94,6 +95,8 @@ def test_figures_fit_the_screen_with_every_number_whole(width: int) -> None:
     assert "…" not in printed()
     [row] = [line.split() for line in lines if line.startswith("checkout")]
     assert " ".join(row) == "checkout 0.772 0.957 0.333 0.096 -0.051 - 0.879 1,234,567 7,500"
+    below = lines[next(place for place, line in enumerate(lines) if line.startswith("checkout")) + 1 :]
+    assert [line.split() for line in below[:2]] == [["from", "0.741", "-0.100"], ["to", "0.800", "0.031"]]
     for title in ("Version 3 of shop", "After so many events", "By the stage reached", "By cohort"):
         assert title in lines
     assert any(line.startswith("device: desktop") for line in lines)

@@ -21,7 +21,7 @@ from features.source import CANONICAL_COLUMNS
 from serving import openapi
 from serving.messages import OutcomeRequest, RecommendRequest, decode
 from serving.segment import Message
-from training.metrics import measure
+from training.metrics import FIGURES, measure
 
 ROOT = Path(__file__).parents[1]
 DOCS = tuple(sorted((ROOT / "docs").rglob("*.md")))
@@ -177,8 +177,9 @@ def test_the_figures_in_the_guide_to_training_are_those_that_are_written() -> No
     [written] = [json.loads(block.content) for block in blocks(guide) if block.language == "json"]
     figures = measure(np.array([0.0, 1.0]), np.array([0.2, 0.7]), np.array([0, 1]))
     nested = {"session_weighted", "by_events", "by_stage", "by_cohort"}
-    assert set(written["held_out"]) == set(figures) | nested
-    for name in {*figures, *nested} - {"n_rows", "n_sessions"}:
+    assert set(written["held_out"]) == {*figures, "n_visitors", "intervals"} | nested
+    assert set(written["held_out"]["intervals"]) == set(FIGURES)
+    for name in {*figures, *nested, "n_visitors", "intervals"} - {"n_rows", "n_sessions"}:
         assert f"`{name}`" in guide.read_text(encoding="utf-8")
 
 

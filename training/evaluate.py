@@ -1,6 +1,7 @@
 """Evaluate a model: every prefix, after each number of events, by stage and by cohort, against the base rate."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,17 @@ from features.read_log import ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
 from journeys.journey import Journey
+from training.blocks import MeasuredBlock, Partition, measure_parts, part_by_number, part_by_text
 from training.cutoffs import after_every_event
+from training.intervals import RESAMPLES
 from training.labels import find_ends, label
-from training.metrics import Block, measure, session_weights
+from training.metrics import session_weights
+from training.split import merge_persons, persons
 
 EVENT_COUNTS = (1, 2, 3, 5, 8, 10, 13, 21)
 BEFORE_THE_FIRST_STAGE = "before the first stage"
+SMALLEST_COHORT = 0.01
+SEED = 7
 
 Evaluation = dict[str, object]
 
@@ -30,6 +36,8 @@ class Scored:
     labels: FloatArray
     risks: FloatArray
     sessions: IntArray
+    persons: IntArray
+    """Whose session it is; visitors that a user connects are one person."""
     after: IntArray
     stages: FloatArray
     cohorts: dict[str, TextArray]
@@ -42,11 +50,27 @@ def evaluate_log(
     *,
     source: Source = CANONICAL,
     quarantine: Path | None = None,
+    resamples: int = RESAMPLES,
     progress: Progress = lambda _phase, _fraction: None,
 ) -> tuple[Evaluation, ReadSummary]:
     """Return the block of every prefix of every session in a log whose end is known, batch by batch."""
+    scored, summary = score_prefixes(journey, path, model, source=source, quarantine=quarantine, progress=progress)
+    progress("resampling visitors", 0.0)
+    return describe(journey, scored, resamples=resamples), summary
+
+
+def score_prefixes(
+    journey: Journey,
+    path: Path,
+    model: RiskModel,
+    *,
+    source: Source = CANONICAL,
+    quarantine: Path | None = None,
+    progress: Progress = lambda _phase, _fraction: None,
+) -> tuple[Scored, ReadSummary]:
+    """Return every labelled prefix of the sessions of a log, batch by batch, and what became of the log's rows."""
     plan = compile_plan(journey.table)
-    parts: list[Scored] = []
+    parts, visitor_ids, user_ids = list[Scored](), list[TextArray](), list[TextArray]()
     with read_log(
         path,
         plan,
@@ -66,9 +90,14 @@ def evaluate_log(
             cutoffs, labels = cutoffs.take(known), labels[known]
             rows = build(plan, batch, cutoffs)
             part = score_rows(plan, batch, cutoffs, rows, labels, model)
-            parts.append(_renumbered(part, numbered))
+            parts.append(replace(part, sessions=part.sessions + numbered))
             numbered += batch.session_count
-    return describe(journey, _joined(parts)), log.summary
+            visitor_ids.append(batch.visitor_ids)
+            user_ids.append(batch.user_ids)
+    scored = _joined(parts)
+    # A user may connect visitors of different batches.
+    person = merge_persons(np.concatenate(visitor_ids), np.concatenate(user_ids))
+    return replace(scored, persons=person[scored.sessions]), log.summary
 
 
 def score_rows(
@@ -79,6 +108,7 @@ def score_rows(
         labels=labels,
         risks=model.predict(rows) if len(rows) else np.array([]),
         sessions=cutoffs.session,
+        persons=persons(log)[cutoffs.session],
         after=cutoffs.after,
         stages=rows[:, plan.feature_names.index("stage_index")],
         cohorts={name: column[cutoffs.session] for name, column in cohorts_of(log).items()},
@@ -96,33 +126,34 @@ def cohorts_of(log: EncodedLog) -> dict[str, TextArray]:
     }
 
 
-def describe(journey: Journey, scored: Scored) -> Evaluation:
-    """Return the block of figures of scored prefixes; cohorts smaller than 1 % of the rows are left out."""
+def describe(journey: Journey, scored: Scored, *, resamples: int = RESAMPLES, seed: int = SEED) -> Evaluation:
+    """Return the block of figures of scored prefixes, with intervals from so many resamples of the persons.
 
-    def block(rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Block:
-        return measure(scored.labels[rows], scored.risks[rows], scored.sessions[rows])
-
+    Cohorts smaller than 1 % of the rows are left out.
+    """
     names = [BEFORE_THE_FIRST_STAGE, *(stage.name for stage in journey.stages)]
-    stage_rows = np.where(np.isnan(scored.stages), 0, np.nan_to_num(scored.stages) + 1).astype(np.int64)
-    by_stage = {name: block(stage_rows == place) for place, name in enumerate(names) if (stage_rows == place).any()}
-    by_cohort = {}
-    for cohort, values in scored.cohorts.items():
-        known = values.astype(object)
-        for value in sorted({value for value in known if value is not None}):
-            rows = known == value
-            if rows.mean() >= 0.01:
-                by_cohort[f"{cohort}={value}"] = block(rows)
+    stages = np.where(np.isnan(scored.stages), -1, scored.stages)
+    everything = Partition(("all",), np.zeros(len(scored.labels), np.int64))
+    partitions = [
+        everything,
+        part_by_number(scored.after, {count: str(count) for count in EVENT_COUNTS}),
+        part_by_number(stages, {place - 1: name for place, name in enumerate(names) if (stages == place - 1).any()}),
+        *(part_by_text(f"{cohort}=", values, SMALLEST_COHORT) for cohort, values in scored.cohorts.items()),
+    ]
+
+    def measured(parts: Sequence[Partition], weights: FloatArray | None = None) -> list[dict[str, MeasuredBlock]]:
+        rows = (scored.labels, scored.risks, scored.sessions, scored.persons)
+        return measure_parts(*rows, parts, weights=weights, resamples=resamples, seed=seed)
+
+    whole, by_events, by_stage, *by_cohort = measured(partitions)
+    [once] = measured([everything], session_weights(scored.sessions))
     return {
-        **measure(scored.labels, scored.risks, scored.sessions),
-        "session_weighted": measure(scored.labels, scored.risks, scored.sessions, session_weights(scored.sessions)),
-        "by_events": {str(count): block(scored.after == count) for count in EVENT_COUNTS},
+        **whole["all"],
+        "session_weighted": once["all"],
+        "by_events": by_events,
         "by_stage": by_stage,
-        "by_cohort": by_cohort,
+        "by_cohort": {name: block for cohort in by_cohort for name, block in cohort.items()},
     }
-
-
-def _renumbered(part: Scored, offset: int) -> Scored:
-    return Scored(part.labels, part.risks, part.sessions + offset, part.after, part.stages, part.cohorts)
 
 
 def _joined(parts: list[Scored]) -> Scored:
@@ -130,6 +161,7 @@ def _joined(parts: list[Scored]) -> Scored:
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.risks for part in parts]),
         np.concatenate([part.sessions for part in parts]),
+        np.concatenate([part.persons for part in parts]),
         np.concatenate([part.after for part in parts]),
         np.concatenate([part.stages for part in parts]),
         {name: np.concatenate([part.cohorts[name] for part in parts]) for name in parts[0].cohorts},

@@ -22,6 +22,7 @@ from training.cutoffs import after_every_event, training_cutoffs
 from training.evaluate import Evaluation, describe, score_rows
 from training.expect import fit_expectations
 from training.fit import Rows, Settings, fit
+from training.intervals import RESAMPLES
 from training.labels import SessionEnds, find_ends, label
 from training.pictures import held_out_pictures
 from training.promote import promote_if_better
@@ -65,6 +66,7 @@ def train(
     mlruns: Path,
     trials: int = 0,
     seed: int = 7,
+    resamples: int = RESAMPLES,
     threads: int | None = None,
     source: Source = CANONICAL,
     quarantine: Path | None = None,
@@ -130,7 +132,7 @@ def train(
     model = RiskModel(journey.name, "unregistered", journey.table, booster, calibrator, vocabulary, expectations)
     progress("evaluating", 0.9)
     held_out = score_rows(plan, log, held_out_cutoffs, held_out_rows, held_out_labels, model)
-    evaluation = describe(journey, held_out)
+    evaluation = describe(journey, held_out, resamples=resamples)
     progress("registering", 0.0)
     trained = TrainedModel(
         model=model,

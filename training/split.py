@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from features.events import US_PER_SECOND, EncodedLog, IntArray
+from features.events import US_PER_SECOND, EncodedLog, IntArray, TextArray
 from training.labels import SessionEnds
 
 HELD_OUT_SHARE = 0.25
@@ -32,9 +32,14 @@ class Split:
 
 def persons(log: EncodedLog) -> IntArray:
     """Return a number per session (S,) that visitors share when any user connects them."""
-    visitors = _numbers(log.visitor_ids)
-    known = np.array([user is not None for user in log.user_ids], np.bool_)
-    users = visitors.max(initial=-1) + 1 + _numbers(log.user_ids[known])
+    return merge_persons(log.visitor_ids, log.user_ids)
+
+
+def merge_persons(visitor_ids: TextArray, user_ids: TextArray) -> IntArray:
+    """Return a number per session (S,) that visitors share when any user connects them."""
+    visitors = _numbers(visitor_ids)
+    known = np.array([user is not None for user in user_ids], np.bool_)
+    users = visitors.max(initial=-1) + 1 + _numbers(user_ids[known])
     size = int(max(visitors.max(initial=-1), users.max(initial=-1))) + 1
     edges = coo_array((np.ones(len(users)), (visitors[known], users)), shape=(size, size))
     _, component = connected_components(edges, directed=False)

@@ -29,14 +29,15 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.xdist_group("training"), pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")]
 
-BLOCK = {*FIGURES, "n_rows", "n_sessions"}
+BLOCK = {*FIGURES, "n_rows", "n_sessions", "n_visitors", "intervals"}
 
 
 def scored(rows: list[tuple[float, float, int, int, float]], cohorts: dict[str, list[str | None]]) -> Scored:
-    """Rows of label, risk, session, events seen and stage."""
+    """Rows of label, risk, session, events seen and stage; every session is another person's."""
     labels, risks, sessions, after, stages = (np.array(column) for column in zip(*rows, strict=True))
     named = {name: np.array(values, object) for name, values in cohorts.items()}
-    return Scored(labels, risks, sessions.astype(np.int64), after.astype(np.int64), stages, named)
+    sessions = sessions.astype(np.int64)
+    return Scored(labels, risks, sessions, sessions, after.astype(np.int64), stages, named)
 
 
 ROWS = [
