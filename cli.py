@@ -298,6 +298,29 @@ def score(
     say(f"A row for every session is in {out}")
 
 
+@app.command(epilog="Example: dropoff models ecommerce")
+def models(journey: JourneyArgument, json_path: JsonOption = None) -> None:
+    """List the registered versions, and who was champion when.
+
+    Figures of versions with the same log and seed can be compared; for others there is `dropoff compare`.
+    """
+    from console import out, say, write_json
+    from journeys.load import load_journey
+    from storage.models import home_folder
+    from training.versions import history_table, list_versions, versions_table
+
+    listed = list_versions(home_folder(), load_journey(journey).name)
+    for table in (versions_table(listed), history_table(listed)):
+        out.print(table)
+        out.print()
+    for one in listed.registered:
+        if one.damage is not None:
+            say(f"Version {one.version} cannot serve: {one.damage}.")
+    if listed.history.damaged:
+        say(f"Lines of the history that cannot be read: {', '.join(map(str, listed.history.damaged))}.")
+    write_json(json_path, listed.to_json())
+
+
 @app.command(epilog="Example: dropoff promote ecommerce 3 --reason 'better on mobile'")
 def promote(
     journey: JourneyArgument,

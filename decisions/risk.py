@@ -151,6 +151,11 @@ class RiskModel:
         return usual.means.shape == usual.spreads.shape == cells and usual.weights.shape == (stages, count)
 
 
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return what a model's folder tells about it without loading it; raises :class:`ModelFilesError`."""
+    return _read(folder / _CARD)
+
+
 def check_table(model: str, trained: Mapping[str, str], table: FeatureTable) -> None:
     """Raise :class:`FingerprintMismatch`, naming the features, unless the model was trained on this very table."""
     current = table.fingerprints

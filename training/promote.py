@@ -101,7 +101,7 @@ def roll_back(journey: Journey, *, home: Path, mlruns: Path, reason: str = "") -
     former = former_champion(champion_history(home, name).promotions, champion or "")
     if former is None:
         raise NoFormerChampion(
-            f"version {champion} is the only champion that {name} has had, so there is none to go back to; "
+            f"no version was champion of {name} before version {champion}, so there is none to go back to; "
             f"`dropoff promote {name} VERSION` makes another one champion (versions: {', '.join(versions(home, name))})"
         )
     try:

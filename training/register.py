@@ -1,6 +1,7 @@
 """Register a model: an MLflow run that an analyst can compare, a registry version, and the exported folder."""
 
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ def register(trained: TrainedModel, *, home: Path, mlruns: Path) -> RiskModel:
         client.set_registered_model_alias(name, CHALLENGER, registered)
         card = {
             "run_id": run.info.run_id,
+            "registered_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             "data": asdict(trained.data),
             "held_out": trained.evaluation,
             "settings": asdict(trained.settings),
