@@ -30,7 +30,7 @@ _SPEAK_FOR_THEMSELVES = frozenset(
 )
 # Typer carries its own click, or uses another; all that it raises about arguments is one of these.
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
-_MISUSED, _INTERRUPTED = 2, 130
+_MISUSED, _MOVED, _INTERRUPTED = 2, 3, 130
 _MLRUNS = Path("mlruns")
 _interrupted = threading.Event()
 
@@ -296,6 +296,47 @@ def score(
         summary = score_log(declared, log, loaded, out, quarantine=refused, progress=report)
     tell(summary, refused)
     say(f"A row for every session is in {out}")
+
+
+@app.command(epilog="Example: dropoff drift ecommerce --log last_week/ --json drift.json")
+def drift(
+    journey: JourneyArgument,
+    log: LogOption,
+    model: ModelOption = None,
+    threshold: Annotated[
+        float, typer.Option(metavar="PSI", min=0.001, help="A feature or an event has moved beyond this PSI.")
+    ] = 0.2,
+    rate_threshold: Annotated[
+        float,
+        typer.Option(metavar="SHARE", min=0.001, help="A rate or a calibration has moved beyond this."),
+    ] = 0.05,
+    json_path: JsonOption = None,
+    quarantine: QuarantineOption = None,
+) -> None:
+    """Say how a log differs from the one that a model was trained on.
+
+    Exits with status 3 where something moved, beyond the threshold and beyond what chance would do; with 0 where
+    nothing did.
+    """
+    from console import load_model, progress, quarantine_path, say, tell, write_json
+    from decisions.drift import Thresholds
+    from features.output import require_writable
+    from journeys.load import load_journey
+    from training.drift import measure_drift
+
+    declared, refused = load_journey(journey), quarantine_path(quarantine, log)
+    if json_path is not None:
+        require_writable(json_path, log=log)
+    loaded = load_model(declared, journey, model)
+    limits = Thresholds(threshold, rate_threshold)
+    with progress() as report:
+        found, summary = measure_drift(declared, log, loaded, thresholds=limits, quarantine=refused, progress=report)
+    tell(summary, refused)
+    for line in found.describe():
+        say(line)
+    write_json(json_path, found.to_json())
+    if found.moved:
+        raise typer.Exit(_MOVED)
 
 
 @app.command(epilog="Example: dropoff models ecommerce")

@@ -12,6 +12,7 @@ import numpy as np
 
 from decisions.calibration import Calibrator
 from decisions.expectations import EXPOSURES, Expectations
+from decisions.snapshot import Snapshot
 from decisions.treeshap import TreeExplainer, UnsupportedModel
 from features.events import FloatArray
 from features.table import FeatureTable
@@ -20,6 +21,7 @@ from features.vocabulary import Vocabulary
 ADDITIVITY_TOLERANCE = 1e-6
 _MODEL, _CALIBRATOR, _VOCABULARY = "model.txt", "calibrator.json", "vocabulary.json"
 _EXPECTATIONS, _TABLE, _CARD = "expectations.json", "table.json", "card.json"
+_SNAPSHOT = "snapshot.json"
 
 
 class FingerprintMismatch(ValueError):
@@ -55,6 +57,8 @@ class RiskModel:
     vocabulary: Vocabulary
     expectations: Expectations
     card: Mapping[str, Any] = field(default_factory=dict)
+    snapshot: Snapshot | None = None
+    """Of the log that it was trained on; None for a model that was trained before snapshots were kept."""
 
     @cached_property
     def _explainer(self) -> TreeExplainer | None:
@@ -95,6 +99,8 @@ class RiskModel:
         _write(folder / _CALIBRATOR, self.calibrator.to_json())
         _write(folder / _VOCABULARY, self.vocabulary.to_json())
         _write(folder / _EXPECTATIONS, self.expectations.to_json())
+        if self.snapshot is not None:
+            _write(folder / _SNAPSHOT, self.snapshot.to_json(), indent=None)
         _write(folder / _TABLE, {"fingerprint": self.table.fingerprint, "features": self.table.fingerprints})
         _write(folder / _CARD, {"journey": self.journey, "version": self.version, **self.card})
 
@@ -130,6 +136,7 @@ class RiskModel:
             calibrator=Calibrator.from_json(_read(folder / _CALIBRATOR)),
             vocabulary=Vocabulary.from_json(_read(folder / _VOCABULARY)),
             expectations=Expectations.from_json(_read(folder / _EXPECTATIONS)),
+            snapshot=Snapshot.from_json(_read(folder / _SNAPSHOT)) if (folder / _SNAPSHOT).exists() else None,
             card=card,
         )
 
@@ -140,6 +147,7 @@ class RiskModel:
             _MODEL: self.booster.num_feature() == count,
             _VOCABULARY: set(self.vocabulary.known) == categories,
             _EXPECTATIONS: self._expectations_fit(stages + 1, count),
+            _SNAPSHOT: self.snapshot is None or self.snapshot.fits(self.table),
         }
         for name, fits in fitting.items():
             if not fits:
@@ -176,8 +184,8 @@ def _threads(rows: FloatArray) -> int:
     return 1 if len(rows) < 1_000 else 0
 
 
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+def _write(path: Path, content: Mapping[str, Any], indent: int | None = 1) -> None:
+    path.write_text(json.dumps(content, indent=indent, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,9 +1,8 @@
 """Log to model, in the order it happens: read, cut, build, label, split, tune, fit, calibrate, evaluate, register."""
 
 import os
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from decisions.risk import RiskModel
 from features.build import build
 from features.events import Cutoffs, EncodedLog, FloatArray
 from features.plan import Plan, compile_plan
-from features.read_log import LogRead, ReadSummary, concatenate, keep_visitors, read_log
+from features.read_log import ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
 from features.vocabulary import Vocabulary
@@ -27,12 +26,12 @@ from training.labels import SessionEnds, find_ends, label
 from training.pictures import held_out_pictures
 from training.promote import promote_if_better
 from training.register import register
+from training.sample import read_bounded
+from training.snapshot import sampled_snapshot
 from training.split import Split, TooFewSessions, forward_split
 from training.trained import DataIdentity, TrainedModel, digest_files
 from training.tune import Trial, tune, tuning_figures
 
-MAX_SESSIONS = 400_000
-"""More sessions than this are sampled, by whole visitors, so that training fits into memory."""
 MIN_TREES = 20
 
 
@@ -88,7 +87,7 @@ def train(
         quarantine=quarantine,
         progress=progress,
     ) as read:
-        log, sampled_share = _bounded(read, seed)
+        log, sampled_share = read_bounded(read, seed)
         summary = read.summary
     on_read(summary)
     end_us = summary.last_at_us
@@ -130,6 +129,9 @@ def train(
     awake = ~np.isnan(leaves)
     expectations = fit_expectations(journey.table, rows.features[awake], leaves[awake], seed=seed)
     model = RiskModel(journey.name, "unregistered", journey.table, booster, calibrator, vocabulary, expectations)
+    progress("taking a snapshot of the log", 0.8)
+    snapshot, _ = sampled_snapshot(journey, plan, log, model, log_end_us=end_us, seed=seed)
+    model = replace(model, snapshot=snapshot)
     progress("evaluating", 0.9)
     held_out = score_rows(plan, log, held_out_cutoffs, held_out_rows, held_out_labels, model)
     evaluation = describe(journey, held_out, resamples=resamples)
@@ -163,26 +165,6 @@ def train(
     )
     progress("registering", 1.0)
     return TrainingResult(registered, evaluation, summary, promoted, promotion, sampled_share)
-
-
-def _bounded(read: LogRead, seed: int) -> tuple[EncodedLog, float]:
-    """Read all sessions, or a sample of whole visitors where there are too many; also the share that was kept."""
-    batches, kept, share = list[EncodedLog](), 0, 1.0
-    for batch in read.batches():
-        batches.append(_sample(batch, share, seed))
-        kept += batches[-1].session_count
-        while kept > MAX_SESSIONS:
-            share /= 2
-            batches = [_sample(old, share, seed) for old in batches]
-            kept = sum(old.session_count for old in batches)
-    return concatenate(batches, batches[0].values.shape[1] if batches else 0), share
-
-
-def _sample(log: EncodedLog, share: float, seed: int) -> EncodedLog:
-    if share == 1:
-        return log
-    limit = share * 2**32
-    return keep_visitors(log, lambda name: zlib.crc32(f"{seed}:{name}".encode("utf-8", "surrogatepass")) < limit)
 
 
 def _training_rows(
