@@ -17,7 +17,10 @@ EARLY_STOPPING_TREES = 30
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Labelled rows of a feature table: raw features (R, F), labels (R,) and how many events each has seen (R,)."""
+    """Rows of a feature table: raw features (R, F), labels (R,), and how many events each has seen (R,).
+
+    A label is 0 or 1, or, of rows to learn from, a target in between (``training/targets.py``).
+    """
 
     features: FloatArray
     labels: FloatArray
@@ -52,7 +55,7 @@ class Settings:
         own = asdict(self)
         del own["prefix_weighting"]
         return own | {
-            "objective": "binary",
+            "objective": "cross_entropy",
             "metric": "binary_logloss",
             "bagging_freq": 1,
             "max_cat_threshold": 16,

@@ -9,7 +9,7 @@ import numpy as np
 
 from decisions.risk import RiskModel
 from features.build import build
-from features.events import Cutoffs, EncodedLog, FloatArray
+from features.events import Cutoffs, EncodedLog, FloatArray, IntArray
 from features.plan import Plan, compile_plan
 from features.read_log import ReadSummary, read_log
 from features.source import CANONICAL, Source
@@ -28,7 +28,8 @@ from training.promote import promote_if_better
 from training.register import register
 from training.sample import read_bounded
 from training.snapshot import sampled_snapshot
-from training.split import Split, TooFewSessions, forward_split
+from training.split import Split, TooFewSessions, forward_split, persons
+from training.targets import teach
 from training.trained import DataIdentity, TrainedModel, digest_files
 from training.tune import Trial, tune, tuning_figures
 
@@ -94,14 +95,24 @@ def train(
     ends = find_ends(plan, log, journey, end_us)
     split = forward_split(log, ends, journey.horizon_seconds)
     progress("building features", 0.0)
-    rows, leaves, tuning = _training_rows(journey, plan, log, ends, split, end_us)
+    rows, sessions, leaves, tuning = _training_rows(journey, plan, log, ends, split, end_us)
     held_out_cutoffs, held_out_labels = _prefixes(journey, log, ends, split.held_out, end_us)
     _require_both_labels("training", rows.labels)
     _require_both_labels("held-out", held_out_labels)
     held_out_rows = build(plan, log, held_out_cutoffs)
     vocabulary = Vocabulary.learn(journey.table, rows.features)
     threads = threads or os.cpu_count() or 1
-    fitting, watching = rows.take(~tuning), rows.take(tuning)
+    progress("fitting a first model", 0.0)
+    whose = persons(log)[sessions]
+
+    def taught(chosen: Rows, of: np.ndarray[tuple[int], np.dtype[np.bool_]] | slice) -> Rows:
+        # With a horizon, the next row's label is about another stretch of time.
+        if journey.horizon_seconds is not None:
+            return chosen
+        return teach(journey.table, vocabulary, chosen, sessions[of], whose[of], seed=seed, threads=threads)
+
+    # The first model must not know the sessions that tune and calibrate what is fitted to its targets.
+    fitting, watching = taught(rows.take(~tuning), ~tuning), rows.take(tuning)
     settings, done = Settings(), list[Trial]()
     if trials:
         progress("searching settings", 0.0)
@@ -124,7 +135,8 @@ def train(
         np.ones(len(tuning_labels)),
     )
     progress("fitting on all training sessions", 0.6)
-    booster = fit(journey.table, vocabulary, rows, settings, seed=seed, threads=threads, trees=trees)
+    everything = taught(rows, slice(None))
+    booster = fit(journey.table, vocabulary, everything, settings, seed=seed, threads=threads, trees=trees)
     progress("learning what is usual at each stage", 0.8)
     awake = ~np.isnan(leaves)
     expectations = fit_expectations(journey.table, rows.features[awake], leaves[awake], seed=seed)
@@ -169,8 +181,8 @@ def train(
 
 def _training_rows(
     journey: Journey, plan: Plan, log: EncodedLog, ends: SessionEnds, split: Split, end_us: int
-) -> tuple[Rows, FloatArray, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    """Return the labelled training rows, which were left right then (R,), and which belong to tuning sessions.
+) -> tuple[Rows, IntArray, FloatArray, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Return the labelled training rows, their sessions, which were left right then, and which are tuning sessions'.
 
     A row is left right then where its latest event is the last before an abandonment; NaN for a row of a silence.
     """
@@ -182,7 +194,8 @@ def _training_rows(
     latest_us = log.at_us[log.starts[cutoffs.session] + cutoffs.after - 1]
     left = (cutoffs.after == ends.usable[cutoffs.session]) & (ends.outcome[cutoffs.session] == 1)
     leaves = np.where(cutoffs.at_us == latest_us, left.astype(np.float64), np.nan)
-    return Rows(build(plan, log, cutoffs), labels, cutoffs.after), leaves, split.tuning[cutoffs.session]
+    rows = Rows(build(plan, log, cutoffs), labels, cutoffs.after)
+    return rows, cutoffs.session, leaves, split.tuning[cutoffs.session]
 
 
 def _require_both_labels(what: str, labels: FloatArray) -> None:

@@ -17,6 +17,7 @@ from features.scan import (
     mean,
     on,
     peak,
+    position,
     prop,
     recent,
     session_start,
@@ -24,13 +25,13 @@ from features.scan import (
     since_first,
     stage,
     streak,
-    weekday,
 )
 from features.table import Feature
 
 PROGRESS = on(
     "add_to_wishlist", "add_to_cart", "begin_checkout", "submit_address", "choose_payment_method", "submit_payment"
 )
+ONWARD = on("view_product", "add_to_cart", "begin_checkout", "submit_address", "submit_payment")
 TROUBLE = on("form_error", "payment_failed", "page_error", "rage_click", "dead_click")
 RAGE_AFTER_TROUBLE = on("rage_click").within(30, of=("form_error", "payment_failed", "page_error", "dead_click"))
 DOUBT = on(
@@ -54,36 +55,39 @@ METHODS_OFFERED = last(prop("method_count"), "view_payment")
 METHODS_TRIED = distinct(prop("method"), "choose_payment_method")
 SHIPPING_SHARE = last(prop("shipping"), "view_shipping") / last(BASKET)
 VIEWS_PER_PRODUCT = count("view_product") / distinct(PRODUCT, "view_product")
+FURTHEST_EVER = peak(position, per="visitor")
+MEAN_STAGE_EVER = mean(position, per="visitor")
+PROGRESS_SHARE_EVER = count(PROGRESS, per="visitor") / count(any_event, per="visitor")
 TROUBLE_PHRASE = "something went wrong {:duration} ago"
 RECENT_FAILURES = "{:.1f} failed payments lately"
 
 CONTEXT = (
     Feature("stage_index", stage, Friction.NONE, "at stage {:.0f}"),
+    Feature("current_stage", last(position), Friction.NONE, "now looking at stage {:.0f}"),
+    Feature("mean_stage", mean(position), Friction.NONE, "at stage {:.1f} on average"),
+    Feature("forward_share", count(ONWARD) / count(any_event), Friction.NONE, "{:.0%} of the steps led onward"),
     Feature("events_seen", count(any_event), Friction.NONE, "{:event|events} so far"),
     Feature("session_seconds", since_first(any_event), Friction.NONE, "here for {:duration}"),
     Feature("idle_seconds", since(any_event), Friction.NONE, "idle for {:duration}"),
     Feature("stage_seconds", since_first(any_event, per="stage"), Friction.NONE, "at this stage for {:duration}"),
     Feature("stage_events", count(any_event, per="stage"), Friction.NONE, "{:event|events} at this stage"),
-    Feature("mean_gap_seconds", mean(gap), Friction.NONE, "a step every {:duration} on average"),
     Feature("longest_gap_seconds", peak(gap), Friction.NONE, "the longest pause was {:duration}"),
-    Feature("last_gap_seconds", last(gap), Friction.NONE, "{:duration} before the latest step"),
     Feature("progress_age_seconds", since(PROGRESS), Friction.NONE, "last moved forward {:duration} ago"),
     Feature("device", category("device"), Friction.NONE, "device"),
     Feature("source", category("source"), Friction.NONE, "source of the visit"),
-    Feature("campaign", category("campaign"), Friction.NONE, "campaign"),
-    Feature("channel", category("channel"), Friction.NONE, "channel"),
-    Feature("country", category("country"), Friction.NONE, "country"),
     Feature("hour", hour, Friction.NONE, "hour of the day"),
-    Feature("weekday", weekday, Friction.NONE, "day of the week"),
     Feature("visits", count(session_start, per="visitor"), Friction.NONE, "{:visit|visits} with this one"),
     Feature("earlier_purchases", count("purchase", per="visitor"), Friction.NONE, "{:earlier order|earlier orders}"),
+    Feature("furthest_stage_ever", FURTHEST_EVER, Friction.NONE, "has been at stage {:.0f}, in this visit or before"),
+    Feature("mean_stage_ever", MEAN_STAGE_EVER, Friction.NONE, "at stage {:.1f} on average of all visits"),
+    Feature("progress_ever", count(PROGRESS, per="visitor"), Friction.NONE, "{:step|steps} forward in all visits"),
+    Feature("progress_share_ever", PROGRESS_SHARE_EVER, Friction.NONE, "{:.0%} of the steps of all visits led forward"),
+    Feature("payments_ever", count("submit_payment", per="visitor"), Friction.NONE, "paid or tried to {:times} so far"),
     Feature("items_ever", count("add_to_cart", per="visitor"), Friction.NONE, "{:item|items} put into a basket so far"),
     Feature("checkouts_ever", count("begin_checkout", per="visitor"), Friction.NONE, "{:checkout|checkouts} so far"),
-    Feature("events_ever", count(any_event, per="visitor"), Friction.NONE, "{:event|events} in all visits"),
     Feature("absence_seconds", last(absence, session_start, per="visitor"), Friction.NONE, "back after {:duration}"),
     Feature("basket_value", last(BASKET), Friction.NONE, "{:,.2f} euros in the basket"),
     Feature("doubt_age_seconds", since(DOUBT), Friction.NONE, "last looked something up {:duration} ago"),
-    Feature("cart_additions", count("add_to_cart"), Friction.NONE, "{:item|items} put into the basket"),
     Feature("tab_switches", count("hide_tab"), Friction.NONE, "left for another tab {:times}"),
     Feature("scroll_depth", peak(prop("depth"), "scroll"), Friction.NONE, "scrolled through up to {:.0%} of a page"),
     Feature("log_ins", count("log_in"), Friction.NONE, "signed in {:times}"),
