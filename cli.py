@@ -339,6 +339,49 @@ def drift(
         raise typer.Exit(_MOVED)
 
 
+@app.command(epilog="Example: dropoff compare ecommerce 1 2 --log later/events")
+def compare(
+    journey: JourneyArgument,
+    a: Annotated[str, typer.Argument(metavar="A", help="A version, such as the champion.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The version to compare with it.")],
+    log: LogOption,
+    unseen: Annotated[
+        bool, typer.Option("--unseen", help="Leave out sessions from the time that either version was trained on.")
+    ] = False,
+    resamples: ResamplesOption = 500,
+    seed: SeedOption = 7,
+    json_path: JsonOption = None,
+    quarantine: QuarantineOption = None,
+) -> None:
+    """Say whether two versions differ by more than chance.
+
+    Both are measured on the ended sessions of a log, which is best a later one than they were trained on. Differences
+    are B minus A, with 95 % intervals over visitors.
+    """
+    from console import load_model, out, progress, quarantine_path, say, tell, write_json
+    from features.output import require_writable
+    from journeys.load import load_journey
+    from training.compare import compare_models
+    from training.show_comparison import tables, warnings
+
+    declared, refused = load_journey(journey), quarantine_path(quarantine, log)
+    if json_path is not None:
+        require_writable(json_path, log=log)
+    models = [load_model(declared, journey, version) for version in (a, b)]
+    with progress() as report:
+        comparison, summary = compare_models(
+            declared, log, *models, unseen=unseen, resamples=resamples, seed=seed, quarantine=refused, progress=report
+        )
+    tell(summary, refused)
+    for table in tables(comparison):
+        out.print(table)
+        out.print()
+    for warning in warnings(comparison):
+        say(warning)
+    say(comparison.verdict)
+    write_json(json_path, comparison.to_json())
+
+
 @app.command(epilog="Example: dropoff models ecommerce")
 def models(journey: JourneyArgument, json_path: JsonOption = None) -> None:
     """List the registered versions, and who was champion when.
