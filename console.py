@@ -146,12 +146,18 @@ def waiting(what: str) -> Iterator[Callable[[], None]]:
 
 
 def figures(title: str, evaluation: Mapping[str, Any]) -> Iterator[FittedTable]:
-    """Return the tables of an evaluation: overall, by the number of events, by stage and by cohort."""
+    """Return the tables of an evaluation: overall, by events, by stage and by cohort; then those of leaving soon."""
     overall = {"every prefix": evaluation, "each session once": evaluation["session_weighted"]}
     yield _blocks(title, "Rows", overall)
     yield _blocks("After so many events", "Events", evaluation["by_events"])
     yield _blocks("By the stage reached", "Stage", evaluation["by_stage"])
     yield _blocks("By cohort", "Cohort", evaluation["by_cohort"])
+    if leaving := evaluation.get("leaving_soon"):
+        title = f"Leaving within {leaving['within']}: against what knows less"
+        measured = {"model": leaving, "idle time alone": leaving["idle_alone"], "base rate": leaving["base_rate_alone"]}
+        yield _blocks(title, "Moments", measured)
+        yield _blocks("Leaving soon, by the silence so far", "Idle", leaving["by_idle"])
+        yield _blocks("Leaving soon, by the stage reached", "Stage", leaving["by_stage"])
 
 
 def _blocks(title: str, first: str, blocks: Mapping[str, Mapping[str, Any]]) -> FittedTable:

@@ -22,7 +22,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How likely a session is to be abandoned, at a moment (microseconds)."""
+    """How likely a session is to be abandoned, and to be left soon, at a moment (microseconds).
+
+    ``leaving_soon`` and how far it looks ahead are None where the model has not learnt it.
+    """
 
     session_id: str
     journey: str
@@ -31,6 +34,8 @@ class Score:
     events_seen: int
     model_version: str
     at_us: int
+    leaving_soon: float | None = None
+    leaving_soon_within_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

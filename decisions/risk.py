@@ -12,6 +12,8 @@ import numpy as np
 
 from decisions.calibration import Calibrator
 from decisions.expectations import EXPOSURES, Expectations
+from decisions.hazard import SETTINGS as HAZARD_SETTINGS
+from decisions.hazard import Hazard
 from decisions.snapshot import Snapshot
 from decisions.treeshap import TreeExplainer, UnsupportedModel
 from features.events import FloatArray
@@ -59,6 +61,8 @@ class RiskModel:
     card: Mapping[str, Any] = field(default_factory=dict)
     snapshot: Snapshot | None = None
     """Of the log that it was trained on; None for a model that was trained before snapshots were kept."""
+    hazard: Hazard | None = None
+    """None where the log was too short or too small to learn it."""
 
     @cached_property
     def _explainer(self) -> TreeExplainer | None:
@@ -69,14 +73,25 @@ class RiskModel:
 
     def margins(self, rows: FloatArray) -> FloatArray:
         """Return the log-odds of abandonment before calibration, (R,)."""
-        numbered = self.vocabulary.apply(rows)
-        predicted = self.booster.predict(numbered, raw_score=True, num_threads=_threads(rows))
-        margins: FloatArray = np.asarray(predicted, np.float64)
-        return margins
+        return self._margins(self.vocabulary.apply(rows))
 
     def predict(self, rows: FloatArray) -> FloatArray:
         """Return the calibrated risk (R,) of rows (R, F)."""
         return self.calibrator.apply(self.margins(rows))
+
+    def foresee(self, rows: FloatArray, idle_seconds: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+        """Return the calibrated risk (R,) of rows (R, F), and the probability to leave soon (R,).
+
+        The latter is None where the model has not learnt it.
+        """
+        numbered = self.vocabulary.apply(rows)
+        leaving = None if self.hazard is None else self.hazard.predict(numbered, idle_seconds)
+        return self.calibrator.apply(self._margins(numbered)), leaving
+
+    def _margins(self, numbered: FloatArray) -> FloatArray:
+        predicted = self.booster.predict(numbered, raw_score=True, num_threads=_threads(numbered))
+        margins: FloatArray = np.asarray(predicted, np.float64)
+        return margins
 
     def explain(self, rows: FloatArray) -> Explanation:
         """Return exact contributions; raises :class:`AdditivityError` if any row's do not add up to its margin."""
@@ -102,6 +117,8 @@ class RiskModel:
         if self.snapshot is not None:
             _write(folder / _SNAPSHOT, self.snapshot.to_json(), indent=None)
         _write(folder / _TABLE, {"fingerprint": self.table.fingerprint, "features": self.table.fingerprints})
+        if self.hazard is not None:
+            self.hazard.save(folder)
         _write(folder / _CARD, {"journey": self.journey, "version": self.version, **self.card})
 
     @classmethod
@@ -138,6 +155,7 @@ class RiskModel:
             expectations=Expectations.from_json(_read(folder / _EXPECTATIONS)),
             snapshot=Snapshot.from_json(_read(folder / _SNAPSHOT)) if (folder / _SNAPSHOT).exists() else None,
             card=card,
+            hazard=_load_hazard(folder, table),
         )
 
     def _check_shapes(self, folder: Path) -> None:
@@ -177,6 +195,12 @@ def check_table(model: str, trained: Mapping[str, str], table: FeatureTable) -> 
         told = "the same features in another order"
     if told:
         raise FingerprintMismatch(f"model {model} was trained on another feature table ({told}); train again")
+
+
+def _load_hazard(folder: Path, table: FeatureTable) -> Hazard | None:
+    if not (folder / HAZARD_SETTINGS).exists():
+        return None
+    return Hazard.load(folder, _read(folder / HAZARD_SETTINGS), len(table.features))
 
 
 def _threads(rows: FloatArray) -> int:

@@ -16,7 +16,7 @@ from decisions.eligibility import Eligibility, PastIntervention, eligible_interv
 from decisions.intervention import Intervention
 from decisions.policy import NOTHING, Choice, Policy, PolicySettings, PriorPolicy, choose
 from decisions.risk import RiskModel
-from features.events import FloatArray
+from features.events import US_PER_SECOND, FloatArray
 from features.live import LiveSession
 
 LOW_RISK_NARRATIVE = "Sessions like this one mostly go on; nothing needs doing."
@@ -60,17 +60,32 @@ class Scorer:
         Raises ValueError when the session had no event by then.
         """
         row = self._rows(session, earlier, at_us)[1]
-        return self.score_rows(row[None], [(session.session_id, session.seen(at_us), at_us)])[0]
+        return self._score(session, row, at_us)
 
-    def score_rows(self, rows: FloatArray, subjects: Sequence[tuple[str, int, int]]) -> list[Score]:
-        """Return the risk of rows (R, F) of ``(session_id, events seen, moment)``, for many at once."""
+    def score_rows(self, rows: FloatArray, subjects: Sequence[tuple[str, int, int, int]]) -> list[Score]:
+        """Return the scores of rows (R, F) of ``(session_id, events seen, latest event's time, moment)``."""
         started = perf_counter()
-        risks = self.model.predict(rows)
+        idle_seconds = np.array([(at_us - latest_us) / US_PER_SECOND for _, _, latest_us, at_us in subjects])
+        risks, leaving = self.model.foresee(rows, idle_seconds)
         self.timer("predict", perf_counter() - started)
         return [
-            Score(session_id, self.journey, self._stage(row), float(risk), seen, self.model.version, at_us)
-            for row, risk, (session_id, seen, at_us) in zip(rows, risks, subjects, strict=True)
+            Score(
+                session_id,
+                self.journey,
+                self._stage(row),
+                float(risks[place]),
+                seen,
+                self.model.version,
+                at_us,
+                None if leaving is None else float(leaving[place]),
+                self.model.hazard.within_seconds if self.model.hazard else None,
+            )
+            for place, (row, (session_id, seen, _, at_us)) in enumerate(zip(rows, subjects, strict=True))
         ]
+
+    def _score(self, session: LiveSession, row: FloatArray, at_us: int) -> Score:
+        subject = (session.session_id, session.seen(at_us), session.latest_us(at_us), at_us)
+        return self.score_rows(row[None], [subject])[0]
 
     def recommend(
         self,
@@ -87,7 +102,7 @@ class Scorer:
         ``history`` is what the visitor was recommended before. The same ``decision_id`` draws the same number.
         """
         at_latest_event, row = self._rows(session, earlier, at_us)
-        [score] = self.score_rows(row[None], [(session.session_id, session.seen(at_us), at_us)])
+        score = self._score(session, row, at_us)
         if session.happened(self.ends, at_us):
             identity = decision_id or uuid.uuid4().hex
             holdout = in_holdout(self.journey, session.visitor_id, self.settings.holdout)

@@ -171,6 +171,17 @@ def _check_durations(journey: "Journey") -> None:
     for tick in ticks:
         if not 0 < tick < timeout:
             _refuse(journey, f"the idle tick {tick!r} must lie between 0 and the session timeout, {timeout:g} seconds")
+    try:
+        within = journey.leaving_soon_within_seconds
+    except ValueError as error:
+        _refuse(journey, f"leaving_soon_within: {error}")
+    else:
+        if within > timeout:
+            _refuse(
+                journey,
+                f"leaving_soon_within={journey.leaving_soon_within!r} must not exceed the session timeout, {timeout:g} "
+                "seconds",
+            )
     if list(ticks) != sorted(set(ticks)):
         _refuse(journey, f"idle_ticks_seconds={ticks!r} must ascend, each tick once: {tuple(sorted(set(ticks)))!r}")
 

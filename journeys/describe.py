@@ -65,6 +65,7 @@ def _summary(journey: Journey) -> FittedTable:
         ("A session ends after a silence of", duration(journey.session_timeout_seconds)),
         ("Looked at again after a silence of", ", ".join(duration(tick) for tick in journey.idle_ticks_seconds)),
         ("Predicted up to", horizon),
+        ("Leaving soon means within", duration(journey.leaving_soon_within_seconds)),
         ("Time zone", journey.timezone),
         ("Value of a goal", f"{policy.goal_value:,g}"),
         ("Nothing is recommended below a risk of", f"{policy.low_risk:.0%}"),

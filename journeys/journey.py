@@ -6,6 +6,7 @@ from functools import cached_property
 
 from decisions.intervention import Intervention
 from decisions.policy import PolicySettings
+from features.duration import parse_duration
 from features.friction import Friction
 from features.table import Feature, FeatureTable, Stage
 from journeys.checks import check
@@ -39,6 +40,8 @@ class Journey:
     Durations are seconds. ``horizon_seconds`` is how far ahead the label looks; None for the session's end. ``events``
     maps each event name to what it means; ``properties`` each property to what it means, with its unit.
     ``idle_ticks_seconds`` are the silences after an event at which the session is looked at again.
+    ``leaving_soon_within`` is how far ahead the probability to leave soon looks: ``"1m"`` in a shop, ``"1d"`` where a
+    journey takes weeks.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Journey:
     session_timeout_seconds: float
     horizon_seconds: float | None = None
     idle_ticks_seconds: tuple[float, ...] = (30.0, 120.0, 600.0)
+    leaving_soon_within: str = "1m"
     timezone: str = "UTC"
     owner: str = ""
 
@@ -65,6 +69,11 @@ class Journey:
     def table(self) -> FeatureTable:
         """The part that the feature engine needs."""
         return FeatureTable(tuple(self.events), self.stages, self.features, self.timezone)
+
+    @cached_property
+    def leaving_soon_within_seconds(self) -> float:
+        """How far ahead the probability to leave soon looks."""
+        return parse_duration(self.leaving_soon_within)
 
     @property
     def frictions(self) -> tuple[Friction, ...]:

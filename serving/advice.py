@@ -8,6 +8,7 @@ import msgspec
 from decisions.decision import Decision, Recommendation, Score
 from decisions.diagnosis import Blocker
 from decisions.eligibility import PastIntervention
+from features.duration import write_duration
 from serving.messages import (
     BlockerAnswer,
     EvidenceAnswer,
@@ -32,6 +33,8 @@ def score(runtime: Runtime, request: ScoreRequest) -> ScoreAnswer:
         journey=found.journey,
         stage=found.stage,
         risk=found.risk,
+        leaving_soon=found.leaving_soon,
+        leaving_soon_within=_written(found.leaving_soon_within_seconds),
         events_seen=found.events_seen,
         model_version=found.model_version,
         scored_at=show_time(found.at_us),
@@ -66,6 +69,8 @@ def describe(decision: Decision) -> RecommendAnswer:
         journey=found.journey,
         stage=found.stage,
         risk=found.risk,
+        leaving_soon=found.leaving_soon,
+        leaving_soon_within=_written(found.leaving_soon_within_seconds),
         events_seen=found.events_seen,
         model_version=found.model_version,
         scored_at=show_time(found.at_us),
@@ -125,6 +130,10 @@ def _entry(decision: Decision, decided_at_us: int) -> LedgerEntry:
         policy_version=decision.policy_version,
         model_version=decision.score.model_version,
     )
+
+
+def _written(seconds: float | None) -> str | None:
+    return None if seconds is None else write_duration(seconds)
 
 
 def _blocker(blocker: Blocker) -> BlockerAnswer:

@@ -50,12 +50,18 @@ class RecommendRequest(ScoreRequest, frozen=True, forbid_unknown_fields=True):
 
 
 class ScoreAnswer(Struct, frozen=True):
-    """How likely a session is to be abandoned, at a moment."""
+    """How likely a session is to be abandoned, at a moment, and to be left soon.
+
+    ``leaving_soon`` is the probability that by ``leaving_soon_within`` after that moment the visitor has acted for the
+    last time in a session that is abandoned; both are null where the model has not learnt it.
+    """
 
     session_id: str
     journey: str
     stage: str | None
     risk: float
+    leaving_soon: float | None
+    leaving_soon_within: str | None
     events_seen: int
     model_version: str
     scored_at: str
@@ -91,12 +97,17 @@ class RecommendationAnswer(Struct, frozen=True):
 
 
 class RecommendAnswer(Struct, frozen=True):
-    """Risk, blockers and one recommendation or none, as they stand in the ledger under ``decision_id``."""
+    """Risk, blockers and one recommendation or none, as they stand in the ledger under ``decision_id``.
+
+    ``leaving_soon`` is as ``POST /v1/score`` answers it, and does not stand in the ledger.
+    """
 
     session_id: str
     journey: str
     stage: str | None
     risk: float
+    leaving_soon: float | None
+    leaving_soon_within: str | None
     events_seen: int
     model_version: str
     scored_at: str

@@ -56,6 +56,8 @@ def advice(risk: float, **changes: object) -> RecommendAnswer:
         "journey": "shop",
         "stage": "checkout",
         "risk": risk,
+        "leaving_soon": 0.25,
+        "leaving_soon_within": "1m",
         "events_seen": 1,
         "model_version": "1",
         "scored_at": "2026-03-01T12:30:00Z",

@@ -30,16 +30,19 @@ def training_cutoffs(
     if not len(every):
         return every
     kept = every.take(_spaced(int(every.after.max()))[every.after] | _enters_stage(plan, log, every))
-    ends = log.starts[kept.session + 1]
-    following = log.starts[kept.session] + kept.after
+    return _ordered([kept, *(silent_after(log, kept, tick, log_end_us) for tick in idle_ticks_seconds)])
+
+
+def silent_after(log: EncodedLog, cutoffs: Cutoffs, seconds: float, log_end_us: int) -> Cutoffs:
+    """Return cutoffs taken right after an event so long a silence later, where the next event had not come by then."""
+    following = log.starts[cutoffs.session] + cutoffs.after
     padded = np.append(log.at_us, log_end_us)
-    next_us = np.where(following < ends, padded[np.minimum(following, log.event_count)], log_end_us + 1)
-    parts = [kept]
-    for tick_seconds in idle_ticks_seconds:
-        at_us = kept.at_us + int(tick_seconds * US_PER_SECOND)
-        silent = at_us < next_us
-        parts.append(Cutoffs(kept.session[silent], kept.after[silent], at_us[silent]))
-    return _ordered(parts)
+    next_us = np.where(
+        following < log.starts[cutoffs.session + 1], padded[np.minimum(following, log.event_count)], log_end_us + 1
+    )
+    at_us = cutoffs.at_us + int(seconds * US_PER_SECOND)
+    silent = at_us < next_us
+    return Cutoffs(cutoffs.session[silent], cutoffs.after[silent], at_us[silent])
 
 
 def _spaced(most: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

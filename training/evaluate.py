@@ -1,6 +1,6 @@
 """Evaluate a model: every prefix, after each number of events, by stage and by cohort, against the base rate."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from journeys.journey import Journey
 from training.blocks import MeasuredBlock, Partition, measure_parts, part_by_number, part_by_text
 from training.cutoffs import after_every_event
 from training.intervals import RESAMPLES
-from training.labels import find_ends, label
+from training.labels import SessionEnds, find_ends, label
+from training.leaving import Foreseen, describe_leaving, foresee
 from training.metrics import session_weights
 from training.split import merge_persons, persons
 
@@ -54,9 +55,18 @@ def evaluate_log(
     progress: Progress = lambda _phase, _fraction: None,
 ) -> tuple[Evaluation, ReadSummary]:
     """Return the block of every prefix of every session in a log whose end is known, batch by batch."""
-    scored, summary = score_prefixes(journey, path, model, source=source, quarantine=quarantine, progress=progress)
+    plan = compile_plan(journey.table)
+    foreseen: list[Foreseen] = []
+
+    def watch(batch: EncodedLog, ends: SessionEnds, end_us: int, numbered: int) -> None:
+        foreseen.extend(foresee(journey, plan, batch, ends, ends.usable > 0, end_us, model, numbered))
+
+    scored, summary = score_prefixes(
+        journey, path, model, source=source, quarantine=quarantine, progress=progress, watch=watch
+    )
     progress("resampling visitors", 0.0)
-    return describe(journey, scored, resamples=resamples), summary
+    leaving = describe_leaving(model, foreseen, stage_names(journey))
+    return {**describe(journey, scored, resamples=resamples), "leaving_soon": leaving}, summary
 
 
 def score_prefixes(
@@ -67,8 +77,12 @@ def score_prefixes(
     source: Source = CANONICAL,
     quarantine: Path | None = None,
     progress: Progress = lambda _phase, _fraction: None,
+    watch: Callable[[EncodedLog, SessionEnds, int, int], None] = lambda *_batch: None,
 ) -> tuple[Scored, ReadSummary]:
-    """Return every labelled prefix of the sessions of a log, batch by batch, and what became of the log's rows."""
+    """Return every labelled prefix of the sessions of a log, batch by batch, and what became of the log's rows.
+
+    ``watch`` is handed each batch with its ends, the log's end, and the number of its first session.
+    """
     plan = compile_plan(journey.table)
     parts, visitor_ids, user_ids = list[Scored](), list[TextArray](), list[TextArray]()
     with read_log(
@@ -91,6 +105,7 @@ def score_prefixes(
             rows = build(plan, batch, cutoffs)
             part = score_rows(plan, batch, cutoffs, rows, labels, model)
             parts.append(replace(part, sessions=part.sessions + numbered))
+            watch(batch, ends, end_us, numbered)
             numbered += batch.session_count
             visitor_ids.append(batch.visitor_ids)
             user_ids.append(batch.user_ids)
@@ -131,7 +146,7 @@ def describe(journey: Journey, scored: Scored, *, resamples: int = RESAMPLES, se
 
     Cohorts smaller than 1 % of the rows are left out.
     """
-    names = [BEFORE_THE_FIRST_STAGE, *(stage.name for stage in journey.stages)]
+    names = stage_names(journey)
     stages = np.where(np.isnan(scored.stages), -1, scored.stages)
     everything = Partition(("all",), np.zeros(len(scored.labels), np.int64))
     partitions = [
@@ -154,6 +169,11 @@ def describe(journey: Journey, scored: Scored, *, resamples: int = RESAMPLES, se
         "by_stage": by_stage,
         "by_cohort": {name: block for cohort in by_cohort for name, block in cohort.items()},
     }
+
+
+def stage_names(journey: Journey) -> list[str]:
+    """Return the stages' names, the first for sessions that have reached none."""
+    return [BEFORE_THE_FIRST_STAGE, *(stage.name for stage in journey.stages)]
 
 
 def _joined(parts: list[Scored]) -> Scored:

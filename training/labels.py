@@ -1,4 +1,4 @@
-"""How sessions end. ``label`` is the only function that may look past a cutoff."""
+"""How sessions end. ``label`` and ``label_leaving`` are the only functions that may look past a cutoff."""
 
 from dataclasses import dataclass
 
@@ -20,6 +20,8 @@ class SessionEnds:
     """When the outcome was known; for silence, the latest event plus the timeout; for censored ones, the log's end."""
     usable: IntArray
     """How many of the session's events come before the first that ends it or gives the end away."""
+    left_us: IntArray
+    """When an abandoned session gave its last sign of life: its declared end, or the event before the silence."""
 
 
 def find_ends(plan: Plan, log: EncodedLog, journey: Journey, log_end_us: int) -> SessionEnds:
@@ -34,13 +36,15 @@ def find_ends(plan: Plan, log: EncodedLog, journey: Journey, log_end_us: int) ->
     has_end = declared <= last
     outcome[has_end] = (abandoned < finished)[has_end]
     end_us[has_end] = log.at_us[declared[has_end]]
+    left_us = end_us.copy()
     if ends.silence_abandons:
         silent_us = log.at_us[last] + int(journey.session_timeout_seconds * US_PER_SECOND)
         silent = ~has_end & (silent_us <= log_end_us)
         outcome[silent] = 1.0
         end_us[silent] = silent_us[silent]
+        left_us[silent] = log.at_us[last][silent]
     closing = np.minimum(_first(plan, log, ends.all_names), log.starts[1:])
-    return SessionEnds(outcome, end_us, closing - log.starts[:-1])
+    return SessionEnds(outcome, end_us, closing - log.starts[:-1], left_us)
 
 
 def label(ends: SessionEnds, cutoffs: Cutoffs, horizon_seconds: float | None, log_end_us: int) -> FloatArray:
@@ -58,6 +62,23 @@ def label(ends: SessionEnds, cutoffs: Cutoffs, horizon_seconds: float | None, lo
     return labels
 
 
+def label_leaving(
+    ends: SessionEnds, cutoffs: Cutoffs, within_seconds: float, silence_seconds: float, known_until_us: int
+) -> FloatArray:
+    """Return whether the visitor acts for the last time by ``within_seconds`` after each cutoff, and abandons (R,).
+
+    1 where they do; 0 where they act later, or reach the goal or a competing end at any time; NaN where nobody could
+    know at ``known_until_us``: ``silence_seconds`` of silence have to pass before an exit counts as one (0 where only
+    declared ends do). Whether a row is known depends on its moment alone, never on what happened, so leaving out the
+    rest favours no outcome.
+    """
+    until_us = cutoffs.at_us + int(within_seconds * US_PER_SECOND)
+    known = until_us + int(silence_seconds * US_PER_SECOND) <= known_until_us
+    left = (ends.outcome[cutoffs.session] == 1) & (ends.left_us[cutoffs.session] <= until_us)
+    labels: FloatArray = np.where(known, left.astype(np.float64), np.nan)
+    return labels
+
+
 def _first(plan: Plan, log: EncodedLog, names: tuple[str, ...]) -> IntArray:
     """Index of each session's first event of these names, beyond its last where there is none."""
     wanted: NDArray[np.bool_] = np.isin(log.codes, [plan.codes[name] for name in names])
@@ -66,4 +87,4 @@ def _first(plan: Plan, log: EncodedLog, names: tuple[str, ...]) -> IntArray:
     return np.where(found < log.starts[1:], found, log.event_count).astype(np.int64)
 
 
-__all__ = ["Ends", "SessionEnds", "find_ends", "label"]
+__all__ = ["Ends", "SessionEnds", "find_ends", "label", "label_leaving"]

@@ -18,11 +18,13 @@ from features.vocabulary import Vocabulary
 from journeys.journey import Journey
 from training.calibrate import calibrate
 from training.cutoffs import after_every_event, training_cutoffs
-from training.evaluate import Evaluation, describe, score_rows
+from training.evaluate import Evaluation, describe, score_rows, stage_names
 from training.expect import fit_expectations
 from training.fit import Rows, Settings, fit
+from training.hazard import fit_hazard, held_out_sessions
 from training.intervals import RESAMPLES
 from training.labels import SessionEnds, find_ends, label
+from training.leaving import describe_leaving, foresee
 from training.pictures import held_out_pictures
 from training.promote import promote_if_better
 from training.register import register
@@ -140,13 +142,19 @@ def train(
     progress("learning what is usual at each stage", 0.8)
     awake = ~np.isnan(leaves)
     expectations = fit_expectations(journey.table, rows.features[awake], leaves[awake], seed=seed)
-    model = RiskModel(journey.name, "unregistered", journey.table, booster, calibrator, vocabulary, expectations)
+    progress("learning who leaves soon", 0.85)
+    hazard = fit_hazard(journey, plan, log, ends, split, vocabulary, seed=seed, threads=threads)
+    model = RiskModel(
+        journey.name, "unregistered", journey.table, booster, calibrator, vocabulary, expectations, hazard=hazard
+    )
     progress("taking a snapshot of the log", 0.8)
     snapshot, _ = sampled_snapshot(journey, plan, log, model, log_end_us=end_us, seed=seed)
     model = replace(model, snapshot=snapshot)
     progress("evaluating", 0.9)
     held_out = score_rows(plan, log, held_out_cutoffs, held_out_rows, held_out_labels, model)
-    evaluation = describe(journey, held_out, resamples=resamples)
+    foreseen = foresee(journey, plan, log, ends, held_out_sessions(log, ends, split), end_us, model)
+    leaving = describe_leaving(model, foreseen, stage_names(journey))
+    evaluation = {**describe(journey, held_out, resamples=resamples), "leaving_soon": leaving}
     progress("registering", 0.0)
     trained = TrainedModel(
         model=model,

@@ -29,6 +29,7 @@ SCHEMA = pa.schema(
         ("events_seen", pa.int64()),
         ("stage", pa.string()),
         ("risk", pa.float64()),
+        ("leaving_soon", pa.float64()),
         ("blocker", pa.string()),
         ("share", pa.float64()),
         ("blockers", pa.string()),
@@ -81,7 +82,7 @@ def score_log(
             cutoffs = Cutoffs(known, ends.usable[known], batch.at_us[batch.starts[known] + ends.usable[known] - 1])
             rows = build(plan, batch, cutoffs)
             subjects = [
-                (str(batch.session_ids[session]), int(after), int(at_us))
+                (str(batch.session_ids[session]), int(after), int(at_us), int(at_us))
                 for session, after, at_us in zip(cutoffs.session, cutoffs.after, cutoffs.at_us, strict=True)
             ]
             scores = scorer.score_rows(rows, subjects) if len(rows) else []
@@ -108,6 +109,7 @@ def _lines(decisions: Iterator[Decision]) -> Iterator[dict[str, object]]:
             "events_seen": decision.score.events_seen,
             "stage": decision.score.stage,
             "risk": decision.score.risk,
+            "leaving_soon": decision.score.leaving_soon,
             "blocker": first.friction.name if first else None,
             "share": first.share if first else None,
             "blockers": json.dumps({blocker.friction.name: round(blocker.share, 6) for blocker in decision.blockers}),

@@ -40,6 +40,7 @@ JOURNEY = Journey(
     policy=PolicySettings(goal_value=900.0, low_risk=0.2, exploration=0.04, holdout=0.1, annoyance=2.0, session_cap=3),
     session_timeout_seconds=30 * DAY,
     idle_ticks_seconds=(1 * DAY, 3 * DAY, 7 * DAY, 14 * DAY, 21 * DAY),
+    leaving_soon_within="1d",
     timezone="Europe/Amsterdam",
     owner="Consumer lending",
 )

@@ -116,7 +116,7 @@ def test_batch_and_live_say_the_same(trained: Trained) -> None:
     scorer = scorer_of(trained)
     live = session_of(trained, *TROUBLED)
     row = live.row(10_000_000)
-    [score] = scorer.score_rows(np.array([row]), [("s1", 5, 10_000_000)])
+    [score] = scorer.score_rows(np.array([row]), [("s1", 5, 5_000_000, 10_000_000)])
     assert scorer.score(live, (), 10_000_000) == score
     assert scorer.decide(row, score, "v1", decision_id="d") == scorer.recommend(live, (), 10_000_000, decision_id="d")
 

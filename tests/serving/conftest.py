@@ -13,6 +13,7 @@ import pytest
 from starlette.applications import Starlette
 
 from decisions.calibration import Calibrator
+from decisions.hazard import Hazard, with_idle
 from decisions.risk import RiskModel
 from features.encode import encode_event
 from features.events import Event, FloatArray
@@ -74,7 +75,10 @@ def shop_model(shop: Journey) -> RiskModel:
     }
     booster = lightgbm.train(parameters, data, _TREES)
     expectations = fit_expectations(table, rows, abandoned, seed=1)
-    return RiskModel(shop.name, VERSION, table, booster, Calibrator(), vocabulary, expectations)
+    idle = np.random.default_rng(1).choice([0.0, 30.0, 120.0], len(rows))
+    left = lightgbm.Dataset(with_idle(vocabulary.apply(rows), idle), abandoned * (idle > 0))
+    hazard = Hazard(60.0, lightgbm.train(parameters, left, 5), Calibrator(), ((0.0, -2.0), (120.0, 1.0)), 0.4)
+    return RiskModel(shop.name, VERSION, table, booster, Calibrator(), vocabulary, expectations, hazard=hazard)
 
 
 @pytest.fixture(scope="session")

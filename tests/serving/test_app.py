@@ -90,11 +90,23 @@ def test_every_call_of_segment_has_a_long_and_a_short_address(
 def test_a_score_has_every_field_and_is_the_models(client: Client, shop: Journey, shop_model: RiskModel) -> None:
     session_id = _walk(client)
     answer = client.post("/v1/score", {"session_id": session_id}).json()
-    assert set(answer) == {"session_id", "journey", "stage", "risk", "events_seen", "model_version", "scored_at"}
+    assert set(answer) == {
+        "session_id",
+        "journey",
+        "stage",
+        "risk",
+        "leaving_soon",
+        "leaving_soon_within",
+        "events_seen",
+        "model_version",
+        "scored_at",
+    }
     assert (answer["session_id"], answer["journey"], answer["stage"]) == (session_id, "ecommerce", "checkout")
     assert (answer["events_seen"], answer["model_version"]) == (len(STEPS), VERSION)
     assert answer["scored_at"] == show_time(NOW_US)
     assert 0 < answer["risk"] < 1
+    assert 0 < answer["leaving_soon"] < 1
+    assert answer["leaving_soon_within"] == "1m"
 
 
 def test_the_same_session_is_found_by_session_visitor_user_and_by_its_events(client: Client) -> None:
@@ -158,6 +170,8 @@ def test_advice_has_every_field_and_is_in_the_ledger_before_it_is_answered(open_
             "journey",
             "stage",
             "risk",
+            "leaving_soon",
+            "leaving_soon_within",
             "events_seen",
             "model_version",
             "scored_at",

@@ -87,7 +87,7 @@ def test_a_visitor_returns_from_the_second_session_on() -> None:
 
 
 def check_shape(block: Any) -> None:
-    assert set(block) == BLOCK | {"session_weighted", "by_events", "by_stage", "by_cohort"}
+    assert set(block) == BLOCK | {"session_weighted", "by_events", "by_stage", "by_cohort", "leaving_soon"}
     assert list(block["by_events"]) == ["1", "2", "3", "5", "8", "10", "13", "21"]
     parts = [block["session_weighted"]]
     parts += [part for name in ("by_events", "by_stage", "by_cohort") for part in block[name].values()]

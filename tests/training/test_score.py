@@ -132,6 +132,7 @@ def test_every_format_holds_the_same_rows(trained: "Trained", few: Path, scores:
         assert line == row | {
             "at": row["at"].strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "risk": pytest.approx(row["risk"], abs=1e-14),
+            "leaving_soon": pytest.approx(row["leaving_soon"], abs=1e-14),
             "share": pytest.approx(row["share"], abs=1e-14),
             "expected_uplift": pytest.approx(row["expected_uplift"], abs=1e-14),
         }
