@@ -176,7 +176,7 @@ def test_the_figures_in_the_guide_to_training_are_those_that_are_written() -> No
     guide = ROOT / "docs" / "training.md"
     [written] = [json.loads(block.content) for block in blocks(guide) if block.language == "json"]
     figures = measure(np.array([0.0, 1.0]), np.array([0.2, 0.7]), np.array([0, 1]))
-    nested = {"session_weighted", "by_events", "by_stage", "by_cohort"}
+    nested = {"session_weighted", "by_events", "by_stage", "by_cohort", "leaving_soon"}
     assert set(written["held_out"]) == {*figures, "n_visitors", "intervals"} | nested
     assert set(written["held_out"]["intervals"]) == set(FIGURES)
     for name in {*figures, *nested, "n_visitors", "intervals"} - {"n_rows", "n_sessions"}:
@@ -211,7 +211,9 @@ def test_every_decision_is_in_the_index_and_fits_a_page() -> None:
     folder = ROOT / "docs" / "adr"
     decisions = sorted(path for path in folder.glob("*.md") if path.name != "README.md")
     index = (folder / "README.md").read_text(encoding="utf-8")
-    for number, path in enumerate(decisions, start=1):
+    numbers = [int(path.name.partition("-")[0]) for path in decisions]
+    assert len(set(numbers)) == len(numbers)
+    for number, path in zip(numbers, decisions, strict=True):
         text = path.read_text(encoding="utf-8")
         title = text.splitlines()[0]
         assert path.name.startswith(f"{number:04}-")
