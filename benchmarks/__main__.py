@@ -7,6 +7,7 @@ python -m benchmarks features loan    # some of it; only shows
 import argparse
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -36,6 +37,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "parity": parity.run,
     "loan": loan.run,
     "simulator": simulator.run,
+    "onboarding": partial(simulator.run, "onboarding"),
     "memory": memory.run,
 }
 

@@ -300,7 +300,7 @@ def test_simulating_writes_the_log_and_the_truth_and_the_same_again_for_the_same
 def test_only_journeys_with_a_world_are_simulated(run: Run) -> None:
     refused(
         run("simulate", "loan_application", "--sessions", 5, "--out", "x"),
-        "no world is simulated for 'loan_application'; there is one for ecommerce",
+        "no world is simulated for 'loan_application'; there is one for ecommerce, onboarding",
     )
 
 

@@ -141,6 +141,8 @@ def test_an_event_that_people_make_reaches_the_table_by_name(journey: Journey) -
 KNOWN_SILENT = {
     # The tab's return and the off-site touches move the context columns and the gaps, which are read.
     "ecommerce": {"show_tab", "email_open", "email_click", "ad_click"},
+    # An advertisement moves the source and the campaign.
+    "onboarding": {"ad_click"},
     # Nine events of the log; and work whose start says the same.
     "loan_application": {
         "w_wijzigen_contractgegevens_schedule",

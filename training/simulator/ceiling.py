@@ -12,8 +12,10 @@ import numpy as np
 
 from features.events import FloatArray, IntArray
 from training.simulator.dynamics import failure_odds, reach_goal, step_odds
+from training.simulator.pauses import log_pause_odds
+from training.simulator.rules import Rules, compile_world
 from training.simulator.walk import ATTEMPT, BACK, FAILURE, ONWARD, SHOWN, START, STAY, SUCCESS, Setting, Walks
-from training.simulator.world import Rules, World, compile_world
+from training.simulator.world import World
 
 if TYPE_CHECKING:
     from training.simulator.simulate import Chunk
@@ -85,8 +87,8 @@ def filter_goal(
                     if move == STAY:
                         same += log_emission[changed, stage, b, c, event]
                     if gap > 0 and move in (STAY, ONWARD, BACK, ATTEMPT, SUCCESS, FAILURE):
-                        z = (np.log((gap - 1_000) / 1e6 + 1e-6) - rules.gap_log[after, b, c]) / rules.gap_spread[c]
-                        same -= 0.5 * z * z + np.log(rules.gap_spread[c])
+                        answered = move in (SUCCESS, FAILURE)
+                        same += log_pause_odds(rules, after, b, c, answered, (gap - 1_000) / 1e6)
                     if move == FAILURE:
                         same += np.log(failure_odds(rules, b, shown))
                     if move == SUCCESS:

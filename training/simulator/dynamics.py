@@ -4,7 +4,8 @@ import numba
 import numpy as np
 
 from features.events import FloatArray
-from training.simulator.world import LEVELS, Rules
+from training.simulator.rules import Rules
+from training.simulator.world import LEVELS
 
 
 @numba.njit(cache=True)

@@ -12,7 +12,6 @@ from training.simulator.world import World
 
 DUPLICATES = 0.01
 LATE = 0.01
-CHANNELS = {"email_open": "email", "email_click": "email", "ad_click": "ads", "open_chat": "in_app"}
 
 
 def to_events(world: World, visits: Visits, walks: Walks, first_session: int, rng: np.random.Generator) -> pa.Table:
@@ -35,7 +34,9 @@ def to_events(world: World, visits: Visits, walks: Walks, first_session: int, rn
             "name": pa.array(world.names).take(pa.array(walks.code)),
             "occurred_at": pa.array(occurred).cast(stamp),
             "received_at": pa.array(occurred + delay).cast(stamp),
-            "channel": pa.array([CHANNELS.get(name, "on_site") for name in world.names]).take(pa.array(walks.code)),
+            "channel": pa.array([world.channels.get(name, world.channel) for name in world.names]).take(
+                pa.array(walks.code)
+            ),
             "device": pa.array([trait.name for trait in world.devices]).take(pa.array(visits.device[session])),
             "source": pa.array([trait.name for trait in world.sources]).take(pa.array(visits.source[session])),
             "campaign": _campaigns(world, visits).take(pa.array(session)),
@@ -78,9 +79,9 @@ def to_truth(world: World, visits: Visits, walks: Walks, p_convert: np.ndarray, 
 
 def _users(world: World, visits: Visits, walks: Walks, session: IntArray) -> pa.Array:
     """Who has signed in is known from then on, on that device."""
-    if "log_in" not in world.names:
+    if world.sign_in not in world.names:
         return pa.nulls(len(session), pa.string())
-    entered = np.cumsum(walks.code == world.names.index("log_in"))
+    entered = np.cumsum(walks.code == world.names.index(world.sign_in))
     first = np.searchsorted(visits.visitor, visits.visitor)
     start = walks.starts[first[session]]
     before = np.where(start > 0, entered[start - 1], 0)

@@ -6,17 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import US_PER_SECOND, FloatArray, IntArray
+from training.simulator.rules import shares
 from training.simulator.walk import Setting
-from training.simulator.world import Trait, World, shares
+from training.simulator.world import Calendar, Trait, World
 
 DAY_SECONDS = 86_400.0
-RETURNS = 0.38
-"""Probability of one more visit."""
 OTHER_DEVICE = 0.12
 """Probability that a later visit comes from another device, under another visitor id."""
 MOST_VISITS = 8
-QUIET_HOURS = np.array([1, 1, 1, 1, 1, 1, 2, 3, 5, 6, 7, 7, 8, 8, 7, 7, 7, 8, 10, 12, 13, 12, 8, 4], np.float64)
-"""Weights of the hours of a day, UTC."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def draw_visits(
     rng: np.random.Generator,
 ) -> Visits:
     """Return exactly so many sessions of as many people as that takes; the policy changes at ``change_us``."""
-    person, visit, at_us = _arrivals(sessions, start_us, days, rng)
+    person, visit, at_us = _arrivals(world.calendar, sessions, start_us, days, rng)
     people = int(person.max()) + 1
     own_device = rng.choice(len(world.devices), people, p=_shares(world.devices))
     moved = (visit > 0) & (rng.random(sessions) < OTHER_DEVICE)
@@ -107,10 +104,10 @@ def blocker_prior(world: World, device: IntArray, source: IntArray) -> FloatArra
 
 
 def _arrivals(
-    sessions: int, start_us: int, days: float, rng: np.random.Generator
+    calendar: Calendar, sessions: int, start_us: int, days: float, rng: np.random.Generator
 ) -> tuple[IntArray, IntArray, IntArray]:
     """Return person, visit and start of each session, ordered by person; visits after the log's end do not happen."""
-    hours = shares(QUIET_HOURS)
+    hours = shares(np.array(calendar.hours))
     people: list[IntArray] = []
     visits: list[IntArray] = []
     starts: list[FloatArray] = []
@@ -125,8 +122,9 @@ def _arrivals(
             inside = at[alive] < days * DAY_SECONDS
             alive = alive[inside]
             parts.append((alive, np.full(len(alive), visit), at[alive].copy()))
-            alive = alive[rng.random(len(alive)) < RETURNS]
-            at[alive] += 4 * 3_600.0 + np.exp(rng.normal(np.log(1.5 * DAY_SECONDS), 1.0, len(alive)))
+            alive = alive[rng.random(len(alive)) < calendar.returns]
+            longer = np.exp(rng.normal(np.log(calendar.absence_seconds), 1.0, len(alive)))
+            at[alive] += calendar.least_absence_seconds + longer
         people.append(np.concatenate([part[0] for part in parts]) + next_person)
         visits.append(np.concatenate([part[1] for part in parts]))
         starts.append(np.concatenate([part[2] for part in parts]))
@@ -141,7 +139,7 @@ def _arrivals(
 def _openings(world: World, source: IntArray) -> IntArray:
     codes = {name: code for code, name in enumerate(world.names)}
     first = world.places[0].entry[0]
-    openings = np.full((len(world.sources), 3), -1, np.int64)
+    openings = np.full((len(world.sources), 1 + max(map(len, world.touchpoints.values()), default=0)), -1, np.int64)
     for index, trait in enumerate(world.sources):
         names = (*world.touchpoints.get(trait.name, ()), first)
         openings[index, : len(names)] = [codes[name] for name in names]

@@ -54,6 +54,17 @@ def by_mark(*values: float) -> Property:
     return lambda drawn: np.array(values)[drawn.mark]
 
 
+def shown_properties(remedies: tuple[str, ...]) -> Mapping[str, Mapping[str, Property]]:
+    """Return the properties of the events that record an intervention, by event."""
+    which: dict[str, Property] = {"intervention": lambda drawn: Words(drawn.remedy, ("", *remedies))}
+    odds: dict[str, Property] = {"propensity": lambda drawn: np.round(drawn.propensity.astype(np.float64), 6)}
+    return {
+        "intervention_shown": which | odds,
+        "intervention_clicked": which,
+        "intervention_dismissed": which,
+    }
+
+
 def json_text(columns: Mapping[str, Column], count: int) -> pa.Array:
     """Return ``count`` JSON objects as text; a NaN leaves its property out."""
     pieces: list[pa.Array | pa.Scalar] = []

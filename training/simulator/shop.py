@@ -1,8 +1,8 @@
 """A simulated online shop: the world behind the journey ``ecommerce``."""
 
 from features.friction import Friction
-from training.simulator.shop_properties import shop_properties
-from training.simulator.world import Kind, Obstacle, Place, Remedy, Trait, World
+from training.simulator.shop_properties import PRODUCTS, shop_properties
+from training.simulator.world import Basket, Calendar, Kind, Obstacle, Place, Remedy, Trait, World
 
 PLACES = (
     Place(
@@ -164,6 +164,8 @@ REMEDIES = (
     Remedy("basket_discount", ("cart", "payment"), {Friction.SHIPPING: 0.25}, advance=0.3),
 )
 
+PRICES = tuple(8.99 + 5.0 * (product % 23) + product % 7 for product in range(len(PRODUCTS)))
+
 SHOP = World(
     journey="ecommerce",
     places=PLACES,
@@ -175,6 +177,15 @@ SHOP = World(
     sources=SOURCES,
     visits=(Trait("first", 1.0), Trait("second", 1.0, advance=0.25), Trait("later", 1.0, advance=0.45, leave=-0.1)),
     countries=(("DE", 0.6), ("AT", 0.15), ("CH", 0.1), ("NL", 0.1), ("FR", 0.05)),
+    calendar=Calendar(
+        days=28.0,
+        hours=(1, 1, 1, 1, 1, 1, 2, 3, 5, 6, 7, 7, 8, 8, 7, 7, 7, 8, 10, 12, 13, 12, 8, 4),
+        returns=0.38,
+        least_absence_seconds=4 * 3_600.0,
+        absence_seconds=36 * 3_600.0,
+    ),
+    basket=Basket("view_product", "add_to_cart", "remove_from_cart", PRICES),
+    channels={"email_open": "email", "email_click": "email", "ad_click": "ads", "open_chat": "in_app"},
     touchpoints={"email": ("email_open", "email_click"), "ads": ("ad_click",)},
     remedies=REMEDIES,
     properties=shop_properties(tuple(remedy.name for remedy in REMEDIES)),

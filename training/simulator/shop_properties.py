@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from features.events import FloatArray
-from training.simulator.properties import Column, Drawn, Property, Words, by_mark, choice
+from training.simulator.properties import Column, Drawn, Property, Words, by_mark, choice, shown_properties
 
 PRODUCTS = tuple(f"p{number:03}" for number in range(400))
 FIELDS = ("first_name", "last_name", "street", "postcode", "city", "phone")
@@ -57,10 +57,6 @@ def _delivery_days(drawn: Drawn) -> Column:
     return 1 + (5 * drawn.noise).astype(np.int64)
 
 
-def _remedy(names: tuple[str, ...]) -> Property:
-    return lambda drawn: Words(drawn.remedy, ("", *names))
-
-
 def shop_properties(remedies: tuple[str, ...]) -> Mapping[str, Mapping[str, Property]]:
     """Return the properties of each event."""
     product = {"product": _product}
@@ -109,10 +105,5 @@ def shop_properties(remedies: tuple[str, ...]) -> Mapping[str, Mapping[str, Prop
         "email_open": campaign,
         "email_click": campaign,
         "ad_click": campaign,
-        "intervention_shown": {
-            "intervention": _remedy(remedies),
-            "propensity": lambda drawn: np.round(drawn.propensity.astype(np.float64), 6),
-        },
-        "intervention_clicked": {"intervention": _remedy(remedies)},
-        "intervention_dismissed": {"intervention": _remedy(remedies)},
+        **shown_properties(remedies),
     }

@@ -13,14 +13,16 @@ import pyarrow.parquet as pq
 from features.events import US_PER_SECOND, FloatArray
 from training.simulator.dynamics import reach_goal, step_odds
 from training.simulator.log import to_events, to_truth
+from training.simulator.onboarding import ONBOARDING
 from training.simulator.people import DAY_SECONDS, Visits, draw_visits
+from training.simulator.rules import Rules, compile_world
 from training.simulator.shop import SHOP
 from training.simulator.walk import Walks, walk
-from training.simulator.world import Rules, World, compile_world
+from training.simulator.world import World
 
-WORLDS = {SHOP.journey: SHOP}
+WORLDS = {world.journey: world for world in (SHOP, ONBOARDING)}
 FIRST_DAY = datetime(2026, 3, 2, tzinfo=UTC)
-"""A Monday; with 28 days the clocks of Europe change on the last but one day."""
+"""A Monday; on the 28th day the clocks of Europe change."""
 CHUNK_SESSIONS = 50_000
 TIES = 0.012
 _PART = re.compile(r"part-\d{5,}\.parquet")
@@ -54,7 +56,7 @@ def simulate(
     sessions: int,
     seed: int,
     out: Path,
-    days: float = 28.0,
+    days: float | None = None,
     progress: Callable[[str, float], None] = lambda _phase, _fraction: None,
 ) -> None:
     """Write ``out/events/*.parquet`` in the canonical columns and ``out/truth.parquet``.
@@ -62,7 +64,7 @@ def simulate(
     An earlier simulation in ``out`` is replaced. Raises :class:`SimulationError`.
     """
     world = world_of(journey)
-    _check(sessions, days)
+    _check(sessions, world.calendar.days if days is None else days)
     events, truth = out / "events", out / "truth.parquet"
     if events.exists() and any(_PART.fullmatch(file.name) is None for file in events.iterdir()):
         raise SimulationError(f"{events} holds something else; give an empty folder")
@@ -85,16 +87,13 @@ def simulate(
     progress(f"simulating {sessions:,} sessions", 1.0)
 
 
-def draw(world: World, *, sessions: int, seed: int, days: float = 28.0) -> Iterator[Chunk]:
+def draw(world: World, *, sessions: int, seed: int, days: float | None = None) -> Iterator[Chunk]:
     """Yield the sessions chunk by chunk; the same seed gives the same sessions. Raises :class:`SimulationError`."""
+    days = world.calendar.days if days is None else days
     _check(sessions, days)
     rules = compile_world(world)
     start_us = int(FIRST_DAY.timestamp()) * US_PER_SECOND
     change_us = start_us + int(np.floor(days / 2 + 1) * DAY_SECONDS * US_PER_SECOND)
-    basket_codes = np.array(
-        [world.names.index(name) if name in world.names else -1 for name in ("view_product", "add_to_cart")]
-        + [world.names.index("remove_from_cart") if "remove_from_cart" in world.names else -1]
-    )
     first_person = 0
     for number, first in enumerate(range(0, sessions, CHUNK_SESSIONS)):
         rng = np.random.default_rng([seed, number])
@@ -108,7 +107,7 @@ def draw(world: World, *, sessions: int, seed: int, days: float = 28.0) -> Itera
             rng=rng,
         )
         first_person = int(visits.person.max()) + 1
-        yield Chunk(first, visits, walk(rules, visits.setting, TIES, basket_codes, rng), rng)
+        yield Chunk(first, visits, walk(rules, visits.setting, TIES, rng), rng)
 
 
 def _check(sessions: int, days: float) -> None:

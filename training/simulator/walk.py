@@ -7,15 +7,17 @@ import numpy as np
 
 from features.events import FloatArray, IntArray
 from training.simulator.dynamics import failure_odds, step_odds
+from training.simulator.pauses import draw_pause
 from training.simulator.properties import Real, Whole
-from training.simulator.world import LEVELS, Rules
+from training.simulator.rules import Rules
+from training.simulator.world import LEVELS
 
 MAX_EVENTS = 150
 """A session that has so many events ends at its next step; few would go on."""
 AT_ONCE = 8
 """More events than one step can bring."""
 STAY, ONWARD, BACK, FOLLOW_UP, SUCCESS, FAILURE, ATTEMPT, SHOWN, START = range(9)
-"""How an event came about; a follow-up and an event shown by the shop tell nothing about the visitor."""
+"""How an event came about; a follow-up and an intervention shown tell nothing about the visitor."""
 
 
 class Setting(NamedTuple):
@@ -30,7 +32,7 @@ class Setting(NamedTuple):
     """Log-odds that the visible context adds to leaving."""
     advance: FloatArray
     openings: IntArray
-    """(S, 3) codes of the events that the session starts with, -1 for none."""
+    """(S, O) codes of the events that the session starts with, -1 for none; O is less than ``AT_ONCE``."""
 
 
 class Walks(NamedTuple):
@@ -72,8 +74,8 @@ def draw(probabilities: FloatArray, rng: np.random.Generator) -> int:
 
 
 @numba.njit(cache=True)
-def walk(rules: Rules, setting: Setting, ties: float, codes: IntArray, rng: np.random.Generator) -> Walks:
-    """Draw S sessions. ``codes`` are those that change the basket: view, add, remove; ``ties`` the share of ties."""
+def walk(rules: Rules, setting: Setting, ties: float, rng: np.random.Generator) -> Walks:
+    """Draw S sessions; ``ties`` is the share of steps that have the time of the event before."""
     sessions = len(setting.intent)
     most = sessions * (MAX_EVENTS + AT_ONCE)
     starts = np.zeros(sessions + 1, np.int64)
@@ -83,7 +85,7 @@ def walk(rules: Rules, setting: Setting, ties: float, codes: IntArray, rng: np.r
     product, items, remedy = np.empty(most, np.int32), np.empty(most, np.int16), np.empty(most, np.int8)
     propensity = np.empty(most, np.float32)
     caused, converted = np.zeros(sessions, np.int64), np.zeros(sessions, np.int64)
-    stages, view, add, remove = len(rules.advance), codes[0], codes[1], codes[2]
+    stages, view, add, remove = len(rules.advance), rules.basket[0], rules.basket[1], rules.basket[2]
     n = 0
     for s in range(sessions):
         b, c, changed = setting.blocker[s], setting.kind[s], setting.changed[s]
@@ -153,12 +155,12 @@ def walk(rules: Rules, setting: Setting, ties: float, codes: IntArray, rng: np.r
                     level = rules.level[event]
             # Properties.
             if event == view:
-                at_product = int(rng.integers(0, 400))
-                at_price = 8.99 + 5.0 * (at_product % 23) + (at_product % 7)
+                at_product = int(rng.integers(0, len(rules.prices)))
+                at_price = rules.prices[at_product]
             elif event == add:
                 if at_product < 0:
-                    at_product = int(rng.integers(0, 400))
-                    at_price = 8.99 + 5.0 * (at_product % 23) + (at_product % 7)
+                    at_product = int(rng.integers(0, len(rules.prices)))
+                    at_price = rules.prices[at_product]
                 in_basket += at_price
                 in_items += 1
             elif event == remove and in_items > 0:
@@ -176,8 +178,8 @@ def walk(rules: Rules, setting: Setting, ties: float, codes: IntArray, rng: np.r
             elif rng.random() < ties:
                 gap_us[n] = 0
             else:
-                seconds = np.exp(rules.gap_log[stage, b, c] + rules.gap_spread[c] * rng.standard_normal())
-                gap_us[n] = int(1e3 * np.round(1e3 * min(seconds, 1500.0))) + 1_000
+                seconds = draw_pause(rules, stage, b, c, moved in (SUCCESS, FAILURE), rng)
+                gap_us[n] = int(1e3 * np.round(1e3 * seconds)) + 1_000
             n += 1
         starts[s + 1] = n
     return Walks(

@@ -8,10 +8,11 @@ import numpy as np
 from features.events import FloatArray, IntArray
 from features.friction import Friction
 from training.simulator.properties import Drawn, Words, by_mark, choice
-from training.simulator.shop import SHOP
+from training.simulator.rules import Rules, compile_world
 from training.simulator.simulate import TIES
+from training.simulator.simulate import WORLDS as SHIPPED
 from training.simulator.walk import Setting, Walks, walk
-from training.simulator.world import Kind, Obstacle, Place, Remedy, Rules, Trait, World, compile_world
+from training.simulator.world import Basket, Calendar, Kind, Obstacle, Place, Remedy, Trait, World
 
 
 def _remedy(drawn: Drawn) -> Words:
@@ -37,6 +38,8 @@ SMALL = World(
             events={"item": 2.0, "log_in": 0.3, "slam": 0.5},
             back=0.4,
             back_event="page_again",
+            away=0.3,
+            away_seconds=3_600.0,
         ),
         Place(
             "pay",
@@ -47,6 +50,8 @@ SMALL = World(
             back=0.3,
             back_event="item_again",
             gap_seconds=30.0,
+            away=0.2,
+            away_seconds=5_400.0,
         ),
     ),
     goal_events=("submit", "done", "failed"),
@@ -71,6 +76,13 @@ SMALL = World(
     visits=(Trait("first", 1.0), Trait("later", 1.0, advance=0.4)),
     countries=(("DE", 0.7), ("FR", 0.3)),
     touchpoints={"email": ("email_open", "email_click")},
+    channels={"email_open": "email", "email_click": "email"},
+    calendar=Calendar(
+        days=28.0, hours=tuple(range(1, 25)), returns=0.3, least_absence_seconds=7_200.0, absence_seconds=86_400.0
+    ),
+    basket=Basket("page", "item", "item_again", (1.0, 2.5, 4.0)),
+    # So short that every pause between sittings may be cut off.
+    longest_pause_seconds=7_000.0,
     remedies=(
         Remedy("cheaper", ("choose", "pay"), {Friction.PRICE: 0.8}, leave=0.1),
         Remedy("wallet", ("pay",), {Friction.PAYMENT: 0.9}, leave=0.1),
@@ -90,7 +102,7 @@ SMALL = World(
         "intervention_shown": {"intervention": _remedy, "propensity": lambda d: d.propensity},
     },
 )
-WORLDS = {"small": SMALL, "ecommerce": SHOP}
+WORLDS = {"small": SMALL, **SHIPPED}
 
 
 def alike(world: World, count: int, **values: Any) -> Setting:
@@ -106,9 +118,7 @@ def alike(world: World, count: int, **values: Any) -> Setting:
 
 def walks_of(world: World, setting: Setting, seed: int = 1, change: Callable[[Rules], Rules] = lambda r: r) -> Walks:
     """Walk through a world whose rules may be changed."""
-    names = ("view_product", "add_to_cart", "remove_from_cart")
-    codes = np.array([world.names.index(name) if name in world.names else -1 for name in names])
-    return walk(change(compile_world(world)), setting, TIES, codes, np.random.default_rng(seed))
+    return walk(change(compile_world(world)), setting, TIES, np.random.default_rng(seed))
 
 
 def no_decisions(rules: Rules) -> Rules:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -13,9 +14,10 @@ from small_world import SMALL, WORLDS, close_to, solve
 
 from training.simulator.ceiling import filter_goal, intent_nodes, true_probabilities
 from training.simulator.dynamics import failure_odds, step_odds
+from training.simulator.rules import Rules, compile_world
 from training.simulator.simulate import Chunk, draw
 from training.simulator.walk import ATTEMPT, BACK, FAILURE, ONWARD, SHOWN, START, STAY, SUCCESS
-from training.simulator.world import Rules, World, compile_world
+from training.simulator.world import World
 
 worlds = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS.keys())
 
@@ -97,8 +99,7 @@ class Naive:
             if rules.has_marks[event]:
                 log += np.log(rules.marks[event, b, walks.mark[n]])
             if walks.gap_us[n] > 0 and move in (STAY, BACK, ONWARD, ATTEMPT, FAILURE, SUCCESS):
-                z = (np.log((walks.gap_us[n] - 1_000) / 1e6 + 1e-6) - rules.gap_log[after, b, c]) / rules.gap_spread[c]
-                log += -z * z / 2 - np.log(rules.gap_spread[c])
+                log += np.log(self._pause((walks.gap_us[n] - 1_000) / 1e6, after, b, c, move in (FAILURE, SUCCESS)))
             if walks.remedy[n] != remedy:
                 remedy = int(walks.remedy[n])
                 leave, advance, value = odds(remedy)
@@ -111,6 +112,17 @@ class Naive:
         else:
             logs.append(log)
         return logs, chances
+
+    def _pause(self, seconds: float, stage: int, b: int, c: int, answered: bool) -> float:
+        """Density of a pause; of one that was cut off, the probability of anything longer."""
+        rules = self.rules
+        longest = seconds >= rules.longest_pause - 0.0005
+        odds = norm.sf if longest else norm.pdf
+        away = 0.0 if answered else rules.away[stage]
+        usual = odds(np.log(seconds + 1e-6), rules.gap_log[stage, b, c], rules.gap_spread[c])
+        return float(
+            (1 - away) * usual + away * odds(np.log(seconds + 1e-6), rules.away_log[stage, b, c], rules.away_spread)
+        )
 
 
 def test_the_filter_is_bayes_theorem_over_every_combination() -> None:
@@ -126,6 +138,10 @@ def test_the_filter_is_bayes_theorem_over_every_combination() -> None:
     np.testing.assert_allclose(ours, expected, rtol=1e-7)
     assert (np.unique(visitors, return_counts=True)[1] > 1).sum() > 5
     assert (chunk.walks.move == SHOWN).sum() > 20
+    # Some pauses last until another sitting, and some of those are cut off.
+    pauses = chunk.walks.gap_us / 1e6
+    assert (pauses > 1_000).sum() > 20
+    assert (pauses >= world.longest_pause_seconds).sum() > 5
 
 
 def test_an_earlier_visit_is_remembered_and_a_later_one_never_is() -> None:
@@ -198,7 +214,8 @@ def test_the_filter_beats_the_base_rate_at_every_moment(untreated: Untreated) ->
 
 
 def test_a_blocker_that_shows_itself_lowers_the_answer() -> None:
-    world = replace(SMALL, obstacles=SMALL.obstacles[:1])
+    # Untreated: whom a remedy keeps in spite of the blocker must want it all the more.
+    world = replace(SMALL, obstacles=SMALL.obstacles[:1], decide_at={})
     chunk = chunk_of(world, 300)
     alone = replace(chunk, visits=replace(chunk.visits, visitor=np.arange(300)))
     bills = np.flatnonzero(chunk.walks.code == world.names.index("bill"))

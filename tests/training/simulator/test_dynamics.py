@@ -13,8 +13,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from small_world import WORLDS, alike, close_to, no_decisions, solve, walks_of
 
 from training.simulator.dynamics import failure_odds, reach_goal, step_odds
+from training.simulator.rules import Rules, compile_world
 from training.simulator.walk import FAILURE, ONWARD, SUCCESS
-from training.simulator.world import LEVELS, Rules, World, compile_world
+from training.simulator.world import LEVELS, World
 
 RULES = {name: compile_world(world) for name, world in WORLDS.items()}
 

@@ -23,9 +23,10 @@ from features.source import CANONICAL_COLUMNS
 from journeys.load import load_journey
 from training.simulator.log import DUPLICATES, LATE, to_events, to_truth
 from training.simulator.properties import Words, json_text
-from training.simulator.shop import SHOP
+from training.simulator.rules import compile_world
+from training.simulator.simulate import WORLDS as SHIPPED
 from training.simulator.simulate import Chunk, draw, starting_odds
-from training.simulator.world import World, compile_world
+from training.simulator.world import World
 
 SESSIONS, FIRST_SESSION = 3_000, 70_000
 Written = tuple[World, Chunk, pa.Table, list[dict[str, Any]]]
@@ -109,14 +110,14 @@ def test_some_events_of_a_session_share_their_time(written: Written) -> None:
 
 def test_who_signs_in_is_known_from_then_on_on_that_device_alone(written: Written) -> None:
     world, _chunk, _table, events = written
-    assert "log_in" in world.names
+    assert world.sign_in in world.names
     order = sorted(events, key=lambda row: (row["visitor_id"], row["occurred_at"], row["event_id"]))
     known: dict[str, str] = {}
     later_visits = 0
     signed: dict[str, str] = {}
     for row in order:
         visitor = row["visitor_id"]
-        if row["name"] == "log_in" and visitor not in known:
+        if row["name"] == world.sign_in and visitor not in known:
             assert row["user_id"] is not None
             known[visitor], signed[visitor] = row["user_id"], row["session_id"]
         assert row["user_id"] == known.get(visitor)
@@ -192,7 +193,7 @@ def test_devices_sources_campaigns_and_channels_belong_to_the_session(written: W
         source = world.sources[visits.source[s]].name
         assert (row["device"], row["source"]) == (world.devices[visits.device[s]].name, source)
         assert row["campaign"] == (f"{source}-{visits.campaign[s]}" if source in world.touchpoints else None)
-        assert row["channel"] == ("email" if row["name"].startswith("email") else row["channel"])
+        assert row["channel"] == world.channels.get(row["name"], world.channel)
     assert {row["channel"] for row in events if row["name"] == "email_open"} == {"email"}
 
 
@@ -219,10 +220,11 @@ def test_the_truth_has_a_row_for_each_session_that_agrees_with_its_events(writte
     assert {row["blocker"] for row in truth} == {None, *frictions}
 
 
-def test_the_shop_is_read_whole_by_its_journey(tmp_path: Path) -> None:
-    [chunk] = draw(SHOP, sessions=1_000, seed=4)
-    pq.write_table(to_events(SHOP, chunk.visits, chunk.walks, 0, chunk.rng), tmp_path / "log.parquet")
-    journey = load_journey(SHOP.journey)
+@pytest.mark.parametrize("world", SHIPPED.values(), ids=SHIPPED.keys())
+def test_a_shipped_world_is_read_whole_by_its_journey(world: World, tmp_path: Path) -> None:
+    [chunk] = draw(world, sessions=1_000, seed=4)
+    pq.write_table(to_events(world, chunk.visits, chunk.walks, 0, chunk.rng), tmp_path / "log.parquet")
+    journey = load_journey(world.journey)
     plan = compile_plan(journey.table)
     now = datetime(2027, 1, 1, tzinfo=UTC)
     with read_log(tmp_path / "log.parquet", plan, timeout_seconds=journey.session_timeout_seconds, now=now) as read:
@@ -232,6 +234,23 @@ def test_the_shop_is_read_whole_by_its_journey(tmp_path: Path) -> None:
     assert log.session_count == 1_000
     # Every property that a feature reads is a number or an identity that arrives.
     assert (~np.isnan(log.values)).any(axis=0).all()
+
+
+@pytest.mark.parametrize("world", SHIPPED.values(), ids=SHIPPED.keys())
+def test_sessions_cut_by_silence_are_those_that_were_walked(world: World, tmp_path: Path) -> None:
+    # No pause within a session is as long as the timeout, and nobody is back before it.
+    [chunk] = draw(world, sessions=3_000, seed=6)
+    table = to_events(world, chunk.visits, chunk.walks, 0, chunk.rng)
+    pq.write_table(table.drop_columns("session_id"), tmp_path / "log.parquet")
+    journey = load_journey(world.journey)
+    timeout = journey.session_timeout_seconds
+    assert world.longest_pause_seconds < timeout
+    now = datetime(2027, 1, 1, tzinfo=UTC)
+    with read_log(tmp_path / "log.parquet", compile_plan(journey.table), timeout_seconds=timeout, now=now) as read:
+        log = read.whole()
+    cut = np.split(log.event_ids, log.starts[1:-1])
+    assert len(cut) == 3_000
+    assert all(len({name.split("-")[0] for name in names}) == 1 for names in cut)
 
 
 def test_json_text_writes_what_json_reads_and_leaves_missing_numbers_out() -> None:

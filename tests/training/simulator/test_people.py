@@ -16,8 +16,6 @@ from training.simulator.people import (
     DAY_SECONDS,
     MOST_VISITS,
     OTHER_DEVICE,
-    QUIET_HOURS,
-    RETURNS,
     Visits,
     blocker_prior,
     draw_visits,
@@ -71,10 +69,10 @@ def test_a_person_comes_back_after_hours_and_as_often_as_declared() -> None:
     assert per_person.max() <= MOST_VISITS
     for visit in range(1, 5):
         had = per_person >= visit
-        assert close_to(per_person[had] > visit, RETURNS), visit
+        assert close_to(per_person[had] > visit, SMALL.calendar.returns), visit
     order = np.lexsort((drawn.started_us, drawn.person))
     same = np.diff(drawn.person[order]) == 0
-    assert np.diff(drawn.started_us[order])[same].min() >= 4 * 3_600 * 1_000_000
+    assert np.diff(drawn.started_us[order])[same].min() >= SMALL.calendar.least_absence_seconds * 1e6
 
 
 def test_another_device_is_another_visitor_of_the_same_person(visits: Visits) -> None:
@@ -124,7 +122,7 @@ def test_hours_come_in_their_declared_weights() -> None:
     order = np.lexsort((drawn.started_us, drawn.person))
     first = order[np.unique(drawn.person[order], return_index=True)[1]]
     hour = (drawn.started_us[first] - START_US) // 3_600_000_000 % 24
-    for number, weight in enumerate(QUIET_HOURS / QUIET_HOURS.sum()):
+    for number, weight in enumerate(np.array(SMALL.calendar.hours) / sum(SMALL.calendar.hours)):
         assert close_to(hour == number, weight), number
 
 

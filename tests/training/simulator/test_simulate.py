@@ -17,18 +17,21 @@ from small_world import WORLDS, alike, close_to, walks_of
 
 from training.simulator import SimulationError, simulate
 from training.simulator.dynamics import reach_goal, step_odds
-from training.simulator.simulate import draw, starting_odds, world_of
+from training.simulator.rules import Rules, compile_world
+from training.simulator.simulate import CHUNK_SESSIONS, draw, starting_odds, world_of
+from training.simulator.simulate import WORLDS as SHIPPED
 from training.simulator.walk import ONWARD
-from training.simulator.world import Rules, World, compile_world
+from training.simulator.world import World
 
 SESSIONS = 20_000
 worlds = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS.keys())
 
 
 @dataclass(frozen=True)
-class Shop:
-    """A simulation of the shop, as files."""
+class Simulated:
+    """A simulation, as files."""
 
+    world: World
     folder: Path
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
@@ -46,11 +49,19 @@ class Shop:
         return np.array([value for (value,) in self.ask(f"SELECT {column} FROM truth ORDER BY session_id")])
 
 
+def simulated(journey: str, folder: Path, sessions: int = SESSIONS, seed: int = 1) -> Simulated:
+    simulate(journey, sessions=sessions, seed=seed, out=folder)
+    return Simulated(world_of(journey), folder)
+
+
+@pytest.fixture(scope="module", params=SHIPPED.keys())
+def shipped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Simulated:
+    return simulated(request.param, tmp_path_factory.mktemp(request.param))
+
+
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    folder = tmp_path_factory.mktemp("shop")
-    simulate("ecommerce", sessions=SESSIONS, seed=1, out=folder)
-    return Shop(folder)
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
+    return simulated("ecommerce", tmp_path_factory.mktemp("shop"))
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -67,46 +78,83 @@ def test_the_same_seed_writes_the_same_bytes_and_another_seed_does_not(tmp_path:
     assert all(first[name] != third[name] for name in first)
 
 
+GOLDEN = {
+    "ecommerce": "56f744124af79e844a8b11d55cc57f7f477d4bd57b67084cbb1c270ef4b51250",
+    "onboarding": "ecdf04678d7500144f46ce50251de503123b0fe168f606be61ff85959be25a86",
+}
+
+
+@pytest.mark.parametrize("journey", SHIPPED)
+def test_a_seed_draws_the_sessions_that_it_always_drew(journey: str) -> None:
+    # Figures in the documentation are those of a seed: whoever changes a draw has to measure them again.
+    digest = hashlib.sha256()
+    for chunk in draw(world_of(journey), sessions=CHUNK_SESSIONS + 200, seed=5):
+        for drawn in (*chunk.walks, *chunk.visits.setting, chunk.visits.visitor, chunk.visits.started_us):
+            digest.update(np.ascontiguousarray(drawn[-2_000:]).tobytes())
+    assert digest.hexdigest() == GOLDEN[journey]
+
+
 def test_an_earlier_simulation_is_replaced(tmp_path: Path) -> None:
     simulate("ecommerce", sessions=60_000, seed=1, out=tmp_path)
     assert len(digests(tmp_path)) == 3
     simulate("ecommerce", sessions=30, seed=1, out=tmp_path)
     assert len(digests(tmp_path)) == 2
-    assert len(Shop(tmp_path).truth("session_id")) == 30
+    assert len(Simulated(world_of("ecommerce"), tmp_path).truth("session_id")) == 30
 
 
-def test_the_truth_has_the_columns_that_others_rely_on(shop: Shop) -> None:
-    columns = [name for name, *_ in shop.ask("DESCRIBE truth")]
+def test_the_truth_has_the_columns_that_others_rely_on(shipped: Simulated) -> None:
+    columns = [name for name, *_ in shipped.ask("DESCRIBE truth")]
     assert {"session_id", "blocker", "caused_exit", "p_convert"} <= set(columns)
-    [(sessions, distinct_sessions, logged)] = shop.ask(
+    [(sessions, distinct_sessions, logged)] = shipped.ask(
         "SELECT count(*), count(DISTINCT session_id), (SELECT count(DISTINCT session_id) FROM events) FROM truth"
     )
     assert sessions == distinct_sessions == logged == SESSIONS
-    planted = {blocker for (blocker,) in shop.ask("SELECT DISTINCT blocker FROM truth")}
-    assert planted == {None, *(obstacle.friction.name for obstacle in world_of("ecommerce").obstacles)}
-    assert shop.ask("SELECT count(*) FROM events ANTI JOIN truth USING (session_id)") == [(0,)]
+    planted = {blocker for (blocker,) in shipped.ask("SELECT DISTINCT blocker FROM truth")}
+    assert planted == {None, *(obstacle.friction.name for obstacle in shipped.world.obstacles)}
+    assert shipped.ask("SELECT count(*) FROM events ANTI JOIN truth USING (session_id)") == [(0,)]
 
 
-def test_five_to_eight_sessions_in_a_hundred_convert(shop: Shop) -> None:
-    assert 0.05 <= shop.truth("converted").mean() <= 0.08
-    assert shop.ask("SELECT count(DISTINCT session_id) FROM events WHERE name = 'purchase'") == [
-        (int(shop.truth("converted").sum()),)
+def test_five_to_nine_sessions_in_a_hundred_convert(shipped: Simulated) -> None:
+    converted, goal = shipped.truth("converted"), shipped.world.goal_events[1]
+    assert 0.05 <= converted.mean() <= 0.09
+    assert shipped.ask(f"SELECT count(DISTINCT session_id) FROM events WHERE name = '{goal}'") == [
+        (int(converted.sum()),)
     ]
 
 
-def test_a_blocker_ends_sessions_that_have_one_and_none_that_reach_the_goal(shop: Shop) -> None:
+def test_the_commonest_blocker_ends_less_than_half_of_the_sessions_that_blockers_end(shipped: Simulated) -> None:
+    ended = [count for (count,) in shipped.ask("SELECT count(*) FROM truth WHERE caused_exit GROUP BY blocker")]
+    assert len(ended) == 4
+    assert 0.38 < max(ended) / sum(ended) < 0.52
+    # None is so rare that nobody would need to know it.
+    assert min(ended) / sum(ended) > 0.07
+
+
+def test_a_session_lasts_minutes_in_the_shop_and_days_in_a_trial(shipped: Simulated) -> None:
+    [(half, tenth)] = shipped.ask(
+        """WITH lasted AS (SELECT epoch(max(occurred_at) - min(occurred_at)) AS seconds FROM events GROUP BY session_id)
+        SELECT median(seconds), quantile_cont(seconds, .9) FROM lasted"""
+    )
+    lasting = {"ecommerce": ((60, 600), (300, 3_600)), "onboarding": ((3_600, 86_400), (3 * 86_400, 14 * 86_400))}
+    for seconds, (low, high) in zip((half, tenth), lasting[shipped.world.journey], strict=True):
+        assert low < seconds < high
+
+
+def test_a_blocker_ends_sessions_that_have_one_and_none_that_reach_the_goal(shipped: Simulated) -> None:
     wrong = "SELECT count(*) FROM truth WHERE caused_exit AND (blocker IS NULL OR converted)"
-    assert shop.ask(wrong) == [(0,)]
-    for blocker, ended in shop.ask("SELECT blocker, sum(caused_exit::INT) FROM truth GROUP BY 1 HAVING blocker <> ''"):
+    assert shipped.ask(wrong) == [(0,)]
+    for blocker, ended in shipped.ask(
+        "SELECT blocker, sum(caused_exit::INT) FROM truth GROUP BY 1 HAVING blocker <> ''"
+    ):
         assert ended > 50, blocker
 
 
-def test_true_probabilities_agree_with_what_happened(shop: Shop) -> None:
-    odds, converted = shop.truth("p_convert"), shop.truth("converted")
+def test_true_probabilities_agree_with_what_happened(shipped: Simulated) -> None:
+    odds, converted = shipped.truth("p_convert"), shipped.truth("converted")
     assert ((odds > 0) & (odds < 1)).all()
     assert close_to(converted, odds)
     # The blocked convert less, in truth and in the event.
-    blocked = np.array([blocker is not None for blocker in shop.truth("blocker")])
+    blocked = np.array([blocker is not None for blocker in shipped.truth("blocker")])
     for values in (odds, converted):
         assert values[blocked].mean() < values[~blocked].mean()
 
@@ -124,18 +172,18 @@ def test_without_interventions_true_probabilities_are_exact_in_every_part(world:
             assert close_to(converted[chosen], odds[chosen]), (blocker, changed)
 
 
-def test_from_the_middle_of_the_log_more_people_leave_at_the_checkout_and_nowhere_else(shop: Shop) -> None:
-    [(first, last, changed_from)] = shop.ask(
+def test_from_the_middle_of_the_log_more_people_leave_at_one_stage_and_not_before(shipped: Simulated) -> None:
+    [(first, last, changed_from)] = shipped.ask(
         "SELECT min(started_at), max(started_at), min(started_at) FILTER (after_policy_change) FROM truth"
     )
     assert 0.4 < (changed_from - first) / (last - first) < 0.6
-    assert shop.ask(f"SELECT count(*) FROM truth WHERE after_policy_change <> (started_at >= '{changed_from}')") == [
+    assert shipped.ask(f"SELECT count(*) FROM truth WHERE after_policy_change <> (started_at >= '{changed_from}')") == [
         (0,)
     ]
 
     def leaving(entered: str, onward: str) -> list[tuple[int, float]]:
         """How many sessions were at a stage before and after the change, and the share that never got past it."""
-        return shop.ask(
+        return shipped.ask(
             f"""WITH those AS (SELECT session_id, max((name = '{onward}')::INT) AS past FROM events
                 GROUP BY 1 HAVING max((name = '{entered}')::INT) = 1)
             SELECT count(*), 1 - avg(past) FROM those JOIN truth USING (session_id)
@@ -146,12 +194,15 @@ def test_from_the_middle_of_the_log_more_people_leave_at_the_checkout_and_nowher
         (before_count, before), (after_count, after) = pair
         return (after - before) / np.sqrt(before * (1 - before) / before_count + after * (1 - after) / after_count)
 
-    assert deviations(leaving("begin_checkout", "edit_field")) > 4.5
-    for entered, onward in (("view_product", "add_to_cart"), ("add_to_cart", "begin_checkout")):
-        assert abs(deviations(leaving(entered, onward))) < 4.5
+    places = shipped.world.places
+    [changed] = [number for number, place in enumerate(places) if place.name in shipped.world.policy_change]
+    assert changed > 0
+    for number in range(changed + 1):
+        found = deviations(leaving(places[number].entry[0], places[number + 1].entry[0]))
+        assert found > 4.5 if number == changed else abs(found) < 4.5, places[number].name
 
 
-def test_bots_are_there_and_as_fast_as_bots_are(shop: Shop) -> None:
+def test_bots_are_there_and_as_fast_as_bots_are(shop: Simulated) -> None:
     gaps = dict(
         shop.ask(
             """WITH gaps AS (SELECT session_id, epoch(occurred_at - lag(occurred_at) OVER (
@@ -163,19 +214,21 @@ def test_bots_are_there_and_as_fast_as_bots_are(shop: Shop) -> None:
     assert 10 < (shop.truth("kind") == "bot").sum() < SESSIONS / 20
 
 
-def test_people_come_back_and_some_come_from_another_device(shop: Shop) -> None:
-    [(sessions, visitors, people)] = shop.ask(
+def test_people_come_back_and_some_come_from_another_device(shipped: Simulated) -> None:
+    [(sessions, visitors, people)] = shipped.ask(
         "SELECT count(*), count(DISTINCT visitor_id), count(DISTINCT person) FROM truth"
     )
-    assert sessions > 1.2 * visitors > 1.2 * people
+    # Nearly everybody's next visit falls into the log of a shop, and behind the end of most trials'.
+    assert sessions > (1.2 if shipped.world.journey == "ecommerce" else 1.05) * visitors
+    assert visitors > 1.001 * people
 
 
-def test_interventions_are_logged_with_their_propensity(shop: Shop) -> None:
-    rows = shop.ask(
+def test_interventions_are_logged_with_their_propensity(shipped: Simulated) -> None:
+    rows = shipped.ask(
         "SELECT properties->>'intervention', CAST(properties->>'propensity' AS DOUBLE), intervention "
         "FROM events JOIN truth USING (session_id) WHERE name = 'intervention_shown'"
     )
-    world = world_of("ecommerce")
+    world = shipped.world
     options = {stage: 1 + sum(stage in remedy.stages for remedy in world.remedies) for stage in world.decide_at}
     assert {name for name, _odds, _known in rows} == {remedy.name for remedy in world.remedies}
     for name, odds, known in rows:
@@ -288,7 +341,9 @@ def test_a_log_of_no_days_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_journey_without_a_world_is_named_beside_those_with_one(tmp_path: Path) -> None:
-    with pytest.raises(SimulationError, match="no world is simulated for 'loans'; there is one for ecommerce"):
+    with pytest.raises(
+        SimulationError, match="no world is simulated for 'loans'; there is one for ecommerce, onboarding"
+    ):
         simulate("loans", sessions=5, seed=1, out=tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -315,4 +370,4 @@ def test_progress_names_the_work_and_ends_at_one(tmp_path: Path) -> None:
 
 def test_a_single_session_is_a_simulation(tmp_path: Path) -> None:
     simulate("ecommerce", sessions=1, seed=3, out=tmp_path, days=1.0)
-    assert len(Shop(tmp_path).truth("session_id")) == 1
+    assert len(Simulated(world_of("ecommerce"), tmp_path).truth("session_id")) == 1

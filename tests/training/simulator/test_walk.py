@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from small_world import SMALL, WORLDS, alike, close_to, no_decisions, walks_of
 
 from training.simulator.dynamics import step_odds
-from training.simulator.shop import SHOP
+from training.simulator.rules import Rules, compile_world
 from training.simulator.simulate import TIES, draw
 from training.simulator.walk import (
     AT_ONCE,
@@ -28,7 +29,7 @@ from training.simulator.walk import (
     Setting,
     Walks,
 )
-from training.simulator.world import LEVELS, Rules, World, compile_world
+from training.simulator.world import LEVELS, World
 
 RULES = compile_world(SMALL)
 
@@ -177,23 +178,23 @@ def test_the_blocker_causes_its_share_of_the_exits_and_none_of_those_of_others(
 def test_nothing_happens_before_what_came_before_it_and_ties_come_as_often_as_wanted(
     drawn: tuple[World, Setting, Walks],
 ) -> None:
-    _world, _setting, walks = drawn
+    world, _setting, walks = drawn
     assert walks.gap_us.min() == 0
     assert not walks.gap_us[walks.starts[:-1]].any()
     inner = np.ones(len(walks.gap_us), np.bool_)
     inner[walks.starts[:-1]] = False
     steps = inner & np.isin(walks.move, (STAY, ONWARD, BACK, ATTEMPT, SUCCESS, FAILURE))
     assert close_to(walks.gap_us[steps] == 0, TIES)
-    # No silence within a session is long enough to cut it in two.
-    assert walks.gap_us.max() < 1_800 * 1_000_000
+    assert walks.gap_us.max() <= world.longest_pause_seconds * 1e6 + 1_000
 
 
 def test_the_pace_is_that_of_the_stage_the_kind_and_the_blocker() -> None:
     for blocker, kind in ((0, 0), (1, 0), (1, 1), (2, 0)):
         setting = alike(SMALL, 4_000, intent=1.0, blocker=blocker, kind=kind)
         walks = walks_of(SMALL, setting, 2)
-        for stage in range(3):
-            chosen = (walks.gap_us > 0) & np.isin(walks.move, (STAY, ONWARD, BACK)) & (walks.stage == stage)
+        # Within a sitting: at the first stage, and where an attempt is answered, nobody goes away.
+        for stage, moves in ((0, (STAY, ONWARD, BACK)), (2, (SUCCESS, FAILURE))):
+            chosen = (walks.gap_us > 0) & np.isin(walks.move, moves) & (walks.stage == stage)
             logs = np.log(walks.gap_us[chosen] / 1e6)
             spread = RULES.gap_spread[kind]
             assert len(logs) > 300
@@ -203,25 +204,47 @@ def test_the_pace_is_that_of_the_stage_the_kind_and_the_blocker() -> None:
             assert abs(logs.std() - spread) < error + 0.01
 
 
-def test_the_basket_holds_what_was_added_less_what_was_removed() -> None:
-    walks = walks_of(SHOP, settings_of(SHOP, 4_000))
-    names = np.array(SHOP.names)[walks.code]
+def test_some_pauses_last_until_another_sitting_and_none_for_too_long() -> None:
+    for blocker, kind in ((0, 0), (1, 0), (2, 1)):
+        walks = walks_of(SMALL, alike(SMALL, 4_000, intent=1.0, blocker=blocker, kind=kind), 2)
+        for stage in (1, 2):
+            chosen = (walks.gap_us > 0) & np.isin(walks.move, (STAY, ONWARD, BACK, ATTEMPT)) & (walks.stage == stage)
+            pauses, share = walks.gap_us[chosen] / 1e6, SMALL.places[stage].away
+            usual = norm(RULES.gap_log[stage, blocker, kind], RULES.gap_spread[kind])
+            away = norm(RULES.away_log[stage, blocker, kind], SMALL.away_spread)
+            for seconds in (30.0, 300.0, 3_000.0, SMALL.longest_pause_seconds - 0.001):
+                longer = (1 - share) * usual.sf(np.log(seconds)) + share * away.sf(np.log(seconds))
+                assert close_to(pauses > seconds, longer), (stage, seconds)
+            assert pauses.max() == pytest.approx(SMALL.longest_pause_seconds, abs=0.002)
+            # Blockers that drive people away delay their return as well.
+            assert away.mean() - np.log(SMALL.places[stage].away_seconds) == pytest.approx(
+                (SMALL.hesitation if RULES.exits[blocker, stage] > 0 else 0.0) + SMALL.kinds[kind].pace
+            )
+
+
+@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS.keys())
+def test_the_basket_holds_what_was_added_less_what_was_removed(world: World) -> None:
+    assert world.basket is not None
+    walks = walks_of(world, settings_of(world, 2_000))
+    names = np.array(world.names)[walks.code]
+    view, add, remove = world.basket.view, world.basket.add, world.basket.remove
     for s in range(len(walks.converted)):
         own = slice(walks.starts[s], walks.starts[s + 1])
         items, value = 0, 0.0
         for name, price, shown, worth in zip(
             names[own], walks.price[own], walks.items[own], walks.basket[own], strict=True
         ):
-            if name == "add_to_cart":
+            if name == add:
                 items, value = items + 1, value + float(price)
-            elif name == "remove_from_cart" and items:
+            elif name == remove and items:
                 items, value = items - 1, value * (items - 1) / items
             assert shown == items
             assert worth == pytest.approx(value, rel=1e-5, abs=1e-4)
-    sold = names == "purchase"
-    assert (walks.product[np.isin(names, ("view_product", "add_to_cart"))] >= 0).all()
-    assert (walks.price[np.isin(names, ("view_product", "add_to_cart"))] > 0).all()
-    assert sold.any()
+    chosen = np.isin(names, (view, add))
+    prices = np.array(world.basket.prices)
+    np.testing.assert_allclose(walks.price[chosen], prices[walks.product[chosen]], rtol=1e-6)
+    assert set(walks.product[names == view]) == set(range(len(prices)))
+    assert {view, add, remove} <= set(names)
 
 
 def test_decisions_are_randomised_at_first_entries_and_shown_with_their_propensity() -> None:

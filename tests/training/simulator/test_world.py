@@ -13,8 +13,9 @@ from small_world import SMALL, WORLDS
 
 from features.friction import Friction
 from journeys.load import load_journey
+from training.simulator.rules import compile_world, shares
 from training.simulator.simulate import WORLDS as SHIPPED
-from training.simulator.world import LEVELS, MARKS, World, compile_world, shares
+from training.simulator.world import LEVELS, MARKS, World
 
 worlds = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS.keys())
 shipped = pytest.mark.parametrize("world", SHIPPED.values(), ids=SHIPPED.keys())
@@ -167,6 +168,7 @@ def test_a_shipped_world_speaks_the_words_of_its_journey(world: World) -> None:
     assert {name for carried in world.properties.values() for name in carried} <= set(journey.properties)
     assert {remedy.name for remedy in world.remedies} <= {offer.name for offer in journey.interventions}
     assert world.goal_events[1] in journey.ends.goal
+    assert world.longest_pause_seconds < journey.session_timeout_seconds
     for place, stage in zip(world.places, journey.stages, strict=True):
         assert set(place.entry) & set(stage.filter.names), place.name
 
