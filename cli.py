@@ -56,6 +56,12 @@ ResamplesOption = Annotated[
         metavar="N", min=0, help="Draws of other visitors behind the 95 % intervals; 0 leaves the intervals out."
     ),
 ]
+TruthOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--truth", metavar="PATH", help="A file of session_id, blocker and caused_exit: Parquet, CSV, JSON Lines."
+    ),
+]
 PortOption = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 chooses a free port.")]
 SeedOption = Annotated[
     int, typer.Option(metavar="N", min=0, max=2**31 - 1, help="The same seed and input give the same result.")
@@ -239,37 +245,67 @@ def train(
     write_json(json_path, result.to_json())
 
 
-@app.command(epilog="Example: dropoff evaluate ecommerce --log shop/events --json figures.json")
+@app.command(
+    epilog="Example: dropoff evaluate ecommerce --log shop/events --truth shop/truth.parquet --json figures.json"
+)
 def evaluate(
     journey: JourneyArgument,
     log: LogOption,
+    truth: TruthOption = None,
     model: ModelOption = None,
     resamples: ResamplesOption = 200,
+    refits: Annotated[
+        int, typer.Option(metavar="N", min=0, help="With --truth: how often the diagnosis is learnt anew.")
+    ] = 20,
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
 ) -> None:
-    """Measure a registered model on the ended sessions of a log."""
-    from console import figures, load_model, out, progress, quarantine_path, tell, write_json
+    """Measure a registered model on the ended sessions of a log.
+
+    With the truth about its sessions, the named blockers are measured too, and a picture of that is written beside the
+    JSON file: diagnosis.png.
+    """
+    from console import figures, load_model, out, progress, quarantine_path, say, tell, write_json
     from features.output import require_writable
     from features.raw_log import LogError
     from journeys.load import load_journey
     from training.evaluate import evaluate_log
+    from training.evaluate_diagnosis import evaluate_diagnosis
+    from training.truth import read_truth
 
     declared, refused = load_journey(journey), quarantine_path(quarantine, log)
     if json_path is not None:
         require_writable(json_path, log=log)
+    known = None if truth is None else read_truth(truth, declared.frictions, declared.name)
     loaded = load_model(declared, journey, model)
+    diagnosis = None
     with progress() as report:
         evaluation, summary = evaluate_log(
             declared, log, loaded, quarantine=refused, resamples=resamples, progress=report
         )
+        if known is not None and evaluation["n_rows"]:
+            diagnosis = evaluate_diagnosis(declared, log, loaded, known, refits=refits, resamples=resamples, progress=report)
     tell(summary, refused)
     if not evaluation["n_rows"]:
         raise LogError(f"no session of {log} has a known end after its first event, so there is nothing to measure")
-    for table in figures(f"Version {loaded.version} of {declared.name} on {log}", evaluation):
+    title = f"Version {loaded.version} of {declared.name} on {log}"
+    for table in figures(title, evaluation):
         out.print(table)
         out.print()
-    write_json(json_path, {"model_version": loaded.version, "held_out": evaluation})
+    result = {"model_version": loaded.version, "held_out": evaluation}
+    if diagnosis is not None:
+        from training.diagnosis_picture import draw_diagnosis
+        from training.diagnosis_tables import diagnosis_notes, diagnosis_tables
+
+        for table in diagnosis_tables(diagnosis):
+            out.print(table)
+            out.print()
+        for note in diagnosis_notes(diagnosis):
+            say(note)
+        result["diagnosis"] = diagnosis
+        if json_path is not None:
+            draw_diagnosis(diagnosis, json_path.with_name("diagnosis.png"), title)
+    write_json(json_path, result)
 
 
 @app.command(epilog="Example: dropoff score ecommerce --log shop/events --out scores.parquet")
