@@ -284,7 +284,9 @@ def evaluate(
             declared, log, loaded, quarantine=refused, resamples=resamples, progress=report
         )
         if known is not None and evaluation["n_rows"]:
-            diagnosis = evaluate_diagnosis(declared, log, loaded, known, refits=refits, resamples=resamples, progress=report)
+            diagnosis = evaluate_diagnosis(
+                declared, log, loaded, known, refits=refits, resamples=resamples, progress=report
+            )
     tell(summary, refused)
     if not evaluation["n_rows"]:
         raise LogError(f"no session of {log} has a known end after its first event, so there is nothing to measure")

@@ -59,9 +59,7 @@ def normalised(scores: FloatArray, planted: IntArray) -> FloatArray:
     return found
 
 
-def measure_blame(
-    blamed: Blamed, planted: IntArray, names: tuple[str, ...], *, resamples: int, seed: int
-) -> Figures:
+def measure_blame(blamed: Blamed, planted: IntArray, names: tuple[str, ...], *, resamples: int, seed: int) -> Figures:
     """Return the figures of sessions whose exit a planted blocker caused; None where they are undefined.
 
     ``top1`` takes the strongest of the planted frictions, and nothing where the product abstains; an abstention is
@@ -156,7 +154,9 @@ def confidence_calibration(blamed: Blamed) -> Figures | None:
     }
 
 
-def false_blame(blamed: Blamed, planted: IntArray, caused: BoolArray, abandoned: BoolArray, *, seed: int) -> Figures:
+def false_blame(
+    blamed: Blamed, planted: IntArray, caused: BoolArray, abandoned: BoolArray, *, resamples: int, seed: int
+) -> Figures:
     """Return what share of sessions without a blocker is blamed as loudly as most of those that one ended.
 
     ``caused`` and ``abandoned`` (R,) say which sessions a blocker ended, and which were abandoned at all. Loudness is

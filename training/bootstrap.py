@@ -12,9 +12,7 @@ Statistic = Callable[[FloatArray], float | None]
 """Takes the weight of each row (R,); None where it is undefined."""
 
 
-def person_intervals(
-    statistics: Mapping[str, Statistic], persons: IntArray, *, resamples: int, seed: int
-) -> Intervals:
+def person_intervals(statistics: Mapping[str, Statistic], persons: IntArray, *, resamples: int, seed: int) -> Intervals:
     """Return the percentile interval of each statistic, [low, high], or None where none can be given.
 
     ``persons`` (R,) says whose each row is: a row weighs as much as its person was drawn often, with replacement. All

@@ -111,7 +111,7 @@ def _join(
     }
     if not (measured & caused).any():
         raise TruthError(
-            f"{truth.path} names no blocker that caused the exit of a session that can be measured; it needs at least "
+            f"{truth.path} names no blocker that ended a session that can be measured; it needs at least "
             "one to compare with"
         )
     return _Planted(plan, log, ends, blockers, caused, measured), counts
@@ -195,7 +195,9 @@ def _learnt_anew(
         },
         "deletion": deletion_test(model, at_end.rows[left], learning.rows, seed=seed),
         "duplicated_feature": duplicated,
-        "shuffled_labels": {name: shuffled[name] for name in ("n", "top1", "top1_forced", "majority", "named", "intervals")},
+        "shuffled_labels": {
+            name: shuffled[name] for name in ("n", "top1", "top1_forced", "majority", "named", "intervals")
+        },
     }
 
 

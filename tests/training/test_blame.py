@@ -61,8 +61,6 @@ def test_an_abstention_is_wrong_and_the_rest_is_counted_over_the_planted_frictio
     assert found["z_count_top1"] == found["top1_forced"]
     # The rival that says the opposite of the scores: of the five it names trust, trust, trust, payment, trust.
     assert found["plain_shap_top1"] == 0.0
-    low, high = found["top1_interval"]
-    assert low <= 0.4 <= high
     assert found["by_blocker"]["form"] == {
         "n": 2,
         "named": 1.0,
@@ -71,6 +69,18 @@ def test_an_abstention_is_wrong_and_the_rest_is_counted_over_the_planted_frictio
         "answers": {"form": 1, "speed": 1},
     }
     assert found["by_blocker"]["payment"]["answers"] == {"nothing": 1, "speed": 1}
+
+
+def test_every_share_has_an_interval_over_persons_where_there_are_enough() -> None:
+    many = blamed([[1.0, 0.0, 0.0, 0.0]] * 40, [0] * 40, [0] * 30 + [1] * 10)
+    found: Any = measure_blame(many, PLANTED, NAMES, resamples=100, seed=1)
+    assert (found["n"], found["n_visitors"], found["top1"]) == (40, 40, 0.75)
+    low, high = found["intervals"]["top1"]
+    half = 1.96 * (0.75 * 0.25 / 40) ** 0.5
+    assert (low, high) == pytest.approx((0.75 - half, 0.75 + half), abs=0.05)
+    assert set(found["intervals"]) >= {"top1", "top1_forced", "top1_all", "macro_auc", "plain_shap_top1", "majority"}
+    few: Any = measure_blame(FOUR, PLANTED, NAMES, resamples=100, seed=1)
+    assert set(few["intervals"].values()) == {None}
 
 
 def test_the_area_is_the_mean_of_each_friction_against_the_others() -> None:
@@ -99,7 +109,7 @@ def test_where_only_one_blocker_occurs_there_is_no_area() -> None:
 def test_without_sessions_every_figure_is_unknown() -> None:
     nobody = FOUR.take(np.zeros(5, np.bool_))
     found: Any = measure_blame(nobody, PLANTED, NAMES, resamples=0, seed=1)
-    assert found.pop("n") == 0
+    assert (found.pop("n"), found.pop("n_visitors")) == (0, 0)
     assert set(found) >= {"top1", "macro_auc", "majority", "plain_shap_top1", "z_count_top1"}
     assert set(found.values()) == {None}
     assert abstention_curve(nobody, PLANTED) == []
@@ -140,8 +150,6 @@ def test_false_blame_is_counted_at_the_threshold_that_recalls_four_of_five() -> 
     assert (found["false_blame_at_80_any"], found["false_blame_at_80_all_any"]) == (0.75, 0.8)
     assert (found["unblocked"], found["unblocked_all"], found["named_without_blocker"]) == (4, 5, 0.75)
     assert [point["false_blame"] for point in found["false_blame_curve"]] == [0.25] * 6 + [0.5] * 2 + [0.75] * 2
-    low, high = found["false_blame_at_80_interval"]
-    assert low <= 0.5 <= high
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=30), st.lists(st.floats(-5, 5), min_size=1, max_size=30))
