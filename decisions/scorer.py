@@ -26,7 +26,15 @@ Timer = Callable[[str, float], None]
 """Told the name of a step (replay, predict, explain, decide) and the seconds it took."""
 
 
+Watcher = Callable[[FloatArray, float], None]
+"""Told the row (F,) of an open session right after its latest event, and the risk that was answered."""
+
+
 def _ignore_time(_step: str, _seconds: float) -> None:
+    pass
+
+
+def _ignore_row(_row: FloatArray, _risk: float) -> None:
     pass
 
 
@@ -45,6 +53,7 @@ class Scorer:
     policy: Policy | None = None
     ends: frozenset[int] = frozenset()
     timer: Timer = field(default=_ignore_time, compare=False)
+    watcher: Watcher = field(default=_ignore_row, compare=False)
 
     @cached_property
     def _policy(self) -> Policy:
@@ -59,8 +68,11 @@ class Scorer:
 
         Raises ValueError when the session had no event by then.
         """
-        row = self._rows(session, earlier, at_us)[1]
-        return self._score(session, row, at_us)
+        at_latest_event, row = self._rows(session, earlier, at_us)
+        score = self._score(session, row, at_us)
+        if not session.happened(self.ends, at_us):
+            self.watcher(at_latest_event, score.risk)
+        return score
 
     def score_rows(self, rows: FloatArray, subjects: Sequence[tuple[str, int, int, int]]) -> list[Score]:
         """Return the scores of rows (R, F) of ``(session_id, events seen, latest event's time, moment)``."""
@@ -108,6 +120,7 @@ class Scorer:
             holdout = in_holdout(self.journey, session.visitor_id, self.settings.holdout)
             over = Diagnosis((), True, ENDED_NARRATIVE)
             return self._nothing(identity, session.visitor_id, score, over, Reason.ENDED, holdout)
+        self.watcher(at_latest_event, score.risk)
         return self.decide(
             row,
             score,

@@ -58,6 +58,10 @@ class Configuration:
     model_watch_seconds: float = field(
         default=5.0, metadata={"about": "How often to look for a new champion; 0 never looks"}
     )
+    drift_window_seconds: float = field(
+        default=86_400.0,
+        metadata={"about": "Over how long `/metrics` compares what is scored with the model's training; 0 does not"},
+    )
     tracing: bool = field(
         default=False, metadata={"about": "Switch BentoML's OpenTelemetry tracing on; it costs more than the model"}
     )

@@ -1,7 +1,11 @@
 """What the service counts and times, for Prometheus."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from serving.drift import LiveDrift
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -40,6 +44,38 @@ class Metrics:
         )
         self.events_in_memory = Gauge("dropoff_events_in_memory", "Events in memory.", registry=self.registry)
         self.model = Gauge("dropoff_model", "The model that answers.", ["journey", "version"], registry=self.registry)
+
+        self._drift_psi = Gauge(
+            "dropoff_drift_psi",
+            "PSI of a feature against the training, beyond what chance explains.",
+            ["feature"],
+            registry=self.registry,
+        )
+        self._drift_missing = Gauge(
+            "dropoff_drift_missing_share",
+            "Share of the rows without this feature.",
+            ["feature"],
+            registry=self.registry,
+        )
+        self._drift = {
+            name: Gauge(f"dropoff_drift_{name}", about, registry=self.registry)
+            for name, about in (
+                ("psi_max", "The largest PSI of any feature."),
+                ("rows", "Scored rows in the window."),
+                ("mean_risk", "Mean risk that was answered."),
+                ("usual_risk", "Mean risk that the training had at the same stages."),
+            )
+        }
+
+    def show_drift(self, names: Mapping[int, str], found: LiveDrift) -> None:
+        """Set the gauges of drift; ``names`` are those of the features that can be compared, by column."""
+        for column, name in names.items():
+            self._drift_psi.labels(name).set(found.psi[column])
+            self._drift_missing.labels(name).set(found.missing[column])
+        self._drift["psi_max"].set(max((found.psi[column] for column in names), default=0.0))
+        self._drift["rows"].set(found.rows)
+        self._drift["mean_risk"].set(found.mean_risk)
+        self._drift["usual_risk"].set(found.usual_risk)
 
     def observe_step(self, step: str, seconds: float) -> None:
         """Record how long ``replay``, ``predict``, ``explain`` or ``decide`` took."""

@@ -10,10 +10,11 @@ from sqlalchemy import Connection, Engine
 
 from decisions.risk import RiskModel
 from decisions.scorer import Scorer
-from features.events import US_PER_SECOND
+from features.events import US_PER_SECOND, FloatArray
 from features.plan import Plan, compile_plan
 from journeys.journey import Journey
 from serving.configuration import Configuration
+from serving.drift import DriftWindow
 from serving.metrics import Metrics
 from serving.segment import SegmentReader
 from serving.sessions import SessionStore
@@ -50,6 +51,7 @@ class Runtime:
     now_us: Clock = now_us
     scorer: Scorer = field(init=False)
     metrics: Metrics = field(init=False)
+    drift: DriftWindow | None = field(init=False)
     goals: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,6 +62,7 @@ class Runtime:
     def start_counting(self) -> None:
         """Begin all metrics anew."""
         self.metrics = Metrics()
+        self.drift = self._window_of(self.model)
         self.metrics.model.labels(self.journey.name, self.model.version).set(1)
 
     @property
@@ -80,12 +83,14 @@ class Runtime:
         """Answer with another model from now on; sessions are replayed, so nothing needs converting."""
         self.metrics.model.labels(self.journey.name, self.model.version).set(0)
         self.metrics.model.labels(self.journey.name, model.version).set(1)
-        self.model, self.scorer = model, self._scorer_of(model)
+        self.model, self.scorer, self.drift = model, self._scorer_of(model), self._window_of(model)
 
     def show_metrics(self) -> bytes:
         """Return the metrics as Prometheus reads them."""
         self.metrics.sessions_open.set(self.sessions.open_sessions(self.now_us()))
         self.metrics.events_in_memory.set(self.sessions.event_count)
+        if self.drift is not None:
+            self.metrics.show_drift(self.drift.names, self.drift.measure(self.now_us()))
         return self.metrics.show()
 
     def _scorer_of(self, model: RiskModel) -> Scorer:
@@ -97,7 +102,18 @@ class Runtime:
             model=model,
             ends=frozenset(self.plan.codes[name] for name in self.journey.ends.all_names),
             timer=self._time_step,
+            watcher=self._watch_row,
         )
+
+    def _window_of(self, model: RiskModel) -> DriftWindow | None:
+        seconds = self.configuration.drift_window_seconds
+        if model.snapshot is None or not seconds:
+            return None
+        return DriftWindow(model.table, model.snapshot, seconds)
+
+    def _watch_row(self, row: FloatArray, risk: float) -> None:
+        if self.drift is not None:
+            self.drift.add(row, risk, self.now_us())
 
     def _time_step(self, step: str, seconds: float) -> None:
         self.metrics.observe_step(step, seconds)

@@ -156,7 +156,7 @@ def test_a_model_is_calibrated_on_the_latest_training_sessions_where_that_helps(
 
 
 def test_of_too_many_sessions_whole_visitors_are_kept(train_sign_ups: "Train", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.pipeline.MAX_SESSIONS", 1_000)
+    monkeypatch.setattr("training.sample.MAX_SESSIONS", 1_000)
     log = sign_ups(1_500, 1)
     trained = train_sign_ups(log)
     kept = trained.result.model.card["data"]["sessions"]
