@@ -52,7 +52,7 @@ class ReadSummary:
         parts = [f"{self.read:,} events read", f"{self.used:,} used"]
         parts += [f"{self.deduplicated:,} duplicates"] if self.deduplicated else []
         if self.quarantined:
-            worst = ", ".join(f"{count:,} because {reason}" for reason, count in list(self.reasons.items())[:3])
+            worst = ", ".join(f"{count:,}: {reason}" for reason, count in list(self.reasons.items())[:3])
             parts.append(f"{self.quarantined:,} quarantined ({worst})")
         if self.unknown_events:
             named = ", ".join(f"{name} ({count:,})" for name, count in list(self.unknown_events.items())[:3])

@@ -314,7 +314,7 @@ def test_a_log_by_a_column_mapping_becomes_a_canonical_one(run: Run, tmp_path: P
     ran = run("import", "mapping.toml", "clicks.csv", "--out", "log.parquet")
     assert ran == Ran(
         0,
-        "3 events read; 2 used; 1 quarantined (1 because neither visitor_id nor user_id given)\n"
+        "3 events read; 2 used; 1 quarantined (1: neither visitor_id nor user_id given)\n"
         f"The quarantined rows are in {tmp_path}/home/quarantine.jsonl, each with its reason.\n"
         "The canonical log is log.parquet\n",
         "",
@@ -545,7 +545,7 @@ def test_ragged_lines_of_a_csv_file_are_quarantined(run: Run, tmp_path: Path) ->
     (tmp_path / "log.csv").write_text(CSV + "e7,v\n" + "e8,v,page_view,2026-03-01T10:00:08Z,more,and more\n")
     ran = run("features", EXAMPLE, "--log", "log.csv", "--out", "out.parquet")
     assert ran.out == (
-        "5 events read; 3 used; 2 quarantined (2 because the line is no CSV row of the header's columns)\n"
+        "5 events read; 3 used; 2 quarantined (2: the line is no CSV row of the header's columns)\n"
         f"The quarantined rows are in {tmp_path}/home/quarantine.jsonl, each with its reason.\n"
         "3 rows of 17 features in out.parquet\n"
     )
@@ -641,7 +641,7 @@ def test_training_that_cannot_go_on_still_tells_what_it_read(run: Run, tmp_path:
     refused(
         run("train", EXAMPLE, "--log", "log.jsonl"),
         "only 0 sessions have a known end and an event before it; a log needs at least 20",
-        out="4 events read; 3 used; 1 quarantined (1 because occurred_at is before 2000)\n"
+        out="4 events read; 3 used; 1 quarantined (1: occurred_at is before 2000)\n"
         f"The quarantined rows are in {tmp_path}/home/quarantine.jsonl, each with its reason.\n",
     )
 

@@ -177,7 +177,7 @@ def test_the_quarantine_is_named_only_where_something_is_in_it(capsys: pytest.Ca
     assert capsys.readouterr().out == "5 events read; 5 used\n"
     console.tell(summary(2), Path("home/[quarantine].jsonl"))
     assert capsys.readouterr().out == (
-        "7 events read; 5 used; 2 quarantined (2 because the line is not JSON)\n"
+        "7 events read; 5 used; 2 quarantined (2: the line is not JSON)\n"
         "The quarantined rows are in home/[quarantine].jsonl, each with its reason.\n"
     )
 
