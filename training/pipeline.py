@@ -14,16 +14,15 @@ from features.plan import Plan, compile_plan
 from features.read_log import ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
-from features.vocabulary import Vocabulary
 from journeys.journey import Journey
-from training.calibrate import calibrate
 from training.cutoffs import after_every_event, training_cutoffs
 from training.evaluate import Evaluation, describe, score_rows, stage_names
 from training.expect import fit_expectations
-from training.fit import Rows, Settings, fit
+from training.fit import Rows
 from training.hazard import fit_hazard, held_out_sessions
 from training.intervals import RESAMPLES
 from training.labels import SessionEnds, find_ends, label
+from training.learn import learn
 from training.leaving import describe_leaving, foresee
 from training.pictures import held_out_pictures
 from training.promote import promote_if_better
@@ -31,11 +30,8 @@ from training.register import register
 from training.sample import read_bounded
 from training.snapshot import sampled_snapshot
 from training.split import Split, TooFewSessions, forward_split, persons
-from training.targets import teach
 from training.trained import DataIdentity, TrainedModel, digest_files
-from training.tune import Trial, tune, tuning_figures
-
-MIN_TREES = 20
+from training.tune import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,55 +93,43 @@ def train(
     ends = find_ends(plan, log, journey, end_us)
     split = forward_split(log, ends, journey.horizon_seconds)
     progress("building features", 0.0)
-    rows, sessions, leaves, tuning = _training_rows(journey, plan, log, ends, split, end_us)
+    rows, sessions, leaves = _training_rows(journey, plan, log, ends, split, end_us)
     held_out_cutoffs, held_out_labels = _prefixes(journey, log, ends, split.held_out, end_us)
     _require_both_labels("training", rows.labels)
     _require_both_labels("held-out", held_out_labels)
     held_out_rows = build(plan, log, held_out_cutoffs)
-    vocabulary = Vocabulary.learn(journey.table, rows.features)
     threads = threads or os.cpu_count() or 1
-    progress("fitting a first model", 0.0)
-    whose = persons(log)[sessions]
-
-    def taught(chosen: Rows, of: np.ndarray[tuple[int], np.dtype[np.bool_]] | slice) -> Rows:
-        # With a horizon, the next row's label is about another stretch of time.
-        if journey.horizon_seconds is not None:
-            return chosen
-        return teach(journey.table, vocabulary, chosen, sessions[of], whose[of], seed=seed, threads=threads)
-
-    # The first model must not know the sessions that tune and calibrate what is fitted to its targets.
-    fitting, watching = taught(rows.take(~tuning), ~tuning), rows.take(tuning)
-    settings, done = Settings(), list[Trial]()
-    if trials:
-        progress("searching settings", 0.0)
-        settings, done = tune(
-            journey.table, vocabulary, fitting, watching, trials=trials, seed=seed, threads=threads, on_trial=on_trial
-        )
-    progress("fitting", 0.0)
-    early = fit(journey.table, vocabulary, fitting, settings, seed=seed, threads=threads, tuning=watching)
-    progress("calibrating", 0.5)
-    trees = max(MIN_TREES, early.best_iteration)
-    if early.best_iteration < trees:
-        # What calibrates must have as many trees as what is calibrated.
-        early = fit(journey.table, vocabulary, fitting, settings, seed=seed, threads=threads, trees=trees)
     tuning_cutoffs, tuning_labels = _prefixes(journey, log, ends, split.tuning, end_us)
-    tuning_rows = vocabulary.apply(build(plan, log, tuning_cutoffs))
-    calibrator, losses = calibrate(
-        np.asarray(early.predict(tuning_rows, raw_score=True)),
-        tuning_labels,
-        tuning_cutoffs.session,
-        np.ones(len(tuning_labels)),
+    learnt = learn(
+        journey.table,
+        rows,
+        sessions=sessions,
+        # With a horizon, the next row's label is about another stretch of time.
+        persons=persons(log)[sessions] if journey.horizon_seconds is None else None,
+        fitting=split.fitting[sessions],
+        tuning=split.tuning[sessions],
+        calibration=Rows(build(plan, log, tuning_cutoffs), tuning_labels, tuning_cutoffs.after),
+        calibration_sessions=tuning_cutoffs.session,
+        trials=trials,
+        seed=seed,
+        threads=threads,
+        progress=progress,
+        on_trial=on_trial,
     )
-    progress("fitting on all training sessions", 0.6)
-    everything = taught(rows, slice(None))
-    booster = fit(journey.table, vocabulary, everything, settings, seed=seed, threads=threads, trees=trees)
     progress("learning what is usual at each stage", 0.8)
     awake = ~np.isnan(leaves)
     expectations = fit_expectations(journey.table, rows.features[awake], leaves[awake], seed=seed)
     progress("learning who leaves soon", 0.85)
-    hazard = fit_hazard(journey, plan, log, ends, split, vocabulary, seed=seed, threads=threads)
+    hazard = fit_hazard(journey, plan, log, ends, split, learnt.vocabulary, seed=seed, threads=threads)
     model = RiskModel(
-        journey.name, "unregistered", journey.table, booster, calibrator, vocabulary, expectations, hazard=hazard
+        journey.name,
+        "unregistered",
+        journey.table,
+        learnt.booster,
+        learnt.calibrator,
+        learnt.vocabulary,
+        expectations,
+        hazard=hazard,
     )
     progress("taking a snapshot of the log", 0.8)
     snapshot, _ = sampled_snapshot(journey, plan, log, model, log_end_us=end_us, seed=seed)
@@ -158,9 +142,9 @@ def train(
     progress("registering", 0.0)
     trained = TrainedModel(
         model=model,
-        settings=settings,
-        trials=done,
-        tuning=tuning_figures(early, vocabulary, watching, settings),
+        settings=learnt.settings,
+        trials=learnt.trials,
+        tuning=learnt.tuning,
         seed=seed,
         data=DataIdentity(
             path=str(path),
@@ -176,7 +160,7 @@ def train(
         rows=rows,
         held_out=held_out,
         held_out_rows=held_out_rows,
-        calibration_losses=losses,
+        calibration_losses=learnt.calibration_losses,
         pictures=held_out_pictures(journey.name, held_out),
     )
     registered = register(trained, home=home, mlruns=mlruns)
@@ -189,8 +173,8 @@ def train(
 
 def _training_rows(
     journey: Journey, plan: Plan, log: EncodedLog, ends: SessionEnds, split: Split, end_us: int
-) -> tuple[Rows, IntArray, FloatArray, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    """Return the labelled training rows, their sessions, which were left right then, and which are tuning sessions'.
+) -> tuple[Rows, IntArray, FloatArray]:
+    """Return the labelled training rows, their sessions (R,), and which were left right then (R,).
 
     A row is left right then where its latest event is the last before an abandonment; NaN for a row of a silence.
     """
@@ -202,8 +186,7 @@ def _training_rows(
     latest_us = log.at_us[log.starts[cutoffs.session] + cutoffs.after - 1]
     left = (cutoffs.after == ends.usable[cutoffs.session]) & (ends.outcome[cutoffs.session] == 1)
     leaves = np.where(cutoffs.at_us == latest_us, left.astype(np.float64), np.nan)
-    rows = Rows(build(plan, log, cutoffs), labels, cutoffs.after)
-    return rows, cutoffs.session, leaves, split.tuning[cutoffs.session]
+    return Rows(build(plan, log, cutoffs), labels, cutoffs.after), cutoffs.session, leaves
 
 
 def _require_both_labels(what: str, labels: FloatArray) -> None:

@@ -22,9 +22,14 @@ class TooFewSessions(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Which sessions (S,) serve what; ``tuning`` are the latest of ``training``."""
+    """Which sessions (S,) serve what; ``tuning`` are the latest of ``training``.
+
+    ``fitting`` are those of ``training`` that had ended when the first of ``tuning`` began, so that what is fitted on
+    them meets the tuning sessions as the final model meets the held-out ones.
+    """
 
     training: BoolArray
+    fitting: BoolArray
     tuning: BoolArray
     held_out: BoolArray
     cut_us: int
@@ -79,12 +84,13 @@ def forward_split(
     tuning_us = _cut(starts_us[training], 1 - TUNING_SHARE)
     tuning = training & (starts_us >= tuning_us)
     tuning &= ~np.isin(person, person[training & ~tuning])
-    if not tuning.any() or not (training & ~tuning).any():
+    fitting = training & ~tuning & (ends.end_us < tuning_us)
+    if not tuning.any() or not fitting.any():
         raise TooFewSessions(
-            "no training sessions are left to tune on that are later and of other people; the log must span a longer "
-            "time, or hold more people"
+            "no training sessions are left to tune on that are of other people and begin when earlier ones have ended; "
+            "the log must span a longer time, or hold more people"
         )
-    return Split(training, tuning, held_out, int(cut_us))
+    return Split(training, fitting, tuning, held_out, int(cut_us))
 
 
 def _cut(starts_us: IntArray, share: float) -> int:

@@ -8,10 +8,8 @@ from features.scan import (
     distinct,
     drops,
     gap,
-    hour,
     key,
     last,
-    mean,
     on,
     peak,
     prop,
@@ -19,7 +17,6 @@ from features.scan import (
     since,
     since_first,
     stage,
-    weekday,
 )
 from features.table import Feature
 
@@ -51,6 +48,7 @@ AUTOMATIC = any_event.where(automatic=1)
 AMOUNT_REQUESTED, STAFF_MEMBER = prop("amount_requested"), key("resource")
 EUROS_PER_STAFF_STEP = last(AMOUNT_REQUESTED) / count(STAFF_STEP)
 COMPLETING_DELAY = since_first(any_event) - since_first(COMPLETING)
+ACCEPTING_DELAY = since_first(any_event) - since_first("a_accepted")
 OFFER_DELAY = since_first(any_event) - since_first("o_sent")
 EUROS_PHRASE = "{:,.0f} euros for each step by staff"
 NEW_PEOPLE = distinct(STAFF_MEMBER, STAFF_STEP) / count(STAFF_STEP)
@@ -59,16 +57,14 @@ STAGE_PEOPLE = distinct(STAFF_MEMBER, STAFF_STEP, per="stage")
 CONTEXT = (
     Feature("stage_index", stage, Friction.NONE, "at stage {:.0f}"),
     Feature("events_seen", count(any_event), Friction.NONE, "{:event|events} so far"),
-    Feature("hour", hour, Friction.NONE, "hour of the day"),
-    Feature("weekday", weekday, Friction.NONE, "day of the week"),
     Feature("staff_member", category("resource"), Friction.NONE, "member of staff"),
+    Feature("accepted_by", last(STAFF_MEMBER, "a_accepted"), Friction.NONE, "who accepted the application"),
+    Feature("offer_made_by", last(STAFF_MEMBER, "o_created"), Friction.NONE, "who drew up the offer"),
     Feature("offer_caller", last(STAFF_MEMBER, OFFER_CALL), Friction.NONE, "who called about the offer"),
     Feature("elapsed_seconds", since_first(any_event), Friction.NONE, "under way for {:duration}"),
     Feature("stage_seconds", since_first(any_event, per="stage"), Friction.NONE, "at this stage for {:duration}"),
     Feature("stage_events", count(any_event, per="stage"), Friction.NONE, "{:event|events} at this stage"),
     Feature("events_lately", recent(any_event, half_life=DAY), Friction.NONE, "{:event|events} lately"),
-    Feature("mean_gap_seconds", mean(gap), Friction.NONE, "a step every {:duration} on average"),
-    Feature("last_gap_seconds", last(gap), Friction.NONE, "{:duration} before the latest step"),
     Feature("automatic_steps", count(AUTOMATIC), Friction.NONE, "{:automatic step|automatic steps}"),
 )
 """Who, when and how far: nobody's blocker."""
@@ -92,14 +88,13 @@ OBSTACLES = (
     Feature("completing_age_seconds", since(COMPLETED), EFFORT, "last worked on {:duration} ago"),
     Feature("completing_seconds", since_first(COMPLETING), EFFORT, "being completed for {:duration}"),
     Feature("completing_delay_seconds", COMPLETING_DELAY, EFFORT, "first worked on after {:duration}"),
+    Feature("accepting_delay_seconds", ACCEPTING_DELAY, EFFORT, "complete after {:duration}"),
     Feature("accepted_age_seconds", since("a_accepted"), EFFORT, "complete for {:duration}"),
     Feature("staff_steps", count(STAFF_STEP), EFFORT, "{:step|steps} by staff"),
     Feature("stage_staff_steps", count(STAFF_STEP, per="stage"), EFFORT, "{:step|steps} by staff at this stage"),
     Feature("idle_seconds", since(any_event), WAITING, "nothing happened for {:duration}"),
-    Feature("longest_gap_seconds", peak(gap), WAITING, "nothing happened for up to {:duration}"),
     Feature("staff_idle_seconds", since(STAFF_STEP), WAITING, "staff last began a step {:duration} ago"),
     Feature("longest_wait_seconds", peak(gap, STAFF_STEP), WAITING, "waited up to {:duration} for staff"),
-    Feature("last_wait_seconds", last(gap, STAFF_STEP), WAITING, "last waited {:duration} for staff"),
     Feature("validation_planned_seconds", since(VALIDATION_PLANNED), WAITING, "papers waiting for {:duration}"),
     Feature("papers_calls", count(PAPERS_CALL), DOCUMENTS, "called about missing papers {:times}"),
     Feature("papers_calls_lately", recent(PAPERS_CALL, half_life=3 * DAY), DOCUMENTS, "{:call|calls} on papers lately"),

@@ -29,7 +29,7 @@ from training.evaluate import evaluate_log
 from training.expect import fit_expectations
 from training.fit import Rows, Settings, fit
 from training.labels import find_ends
-from training.pipeline import MIN_TREES
+from training.learn import MIN_TREES
 from training.promote import CHAMPION
 from training.register import CHALLENGER
 from training.split import TooFewSessions

@@ -61,6 +61,16 @@ def test_a_session_that_ends_after_the_cut_serves_nothing() -> None:
     assert not split.held_out[[10, 40]].any()
 
 
+def test_a_session_that_ends_after_the_first_tuning_one_began_is_not_fitted_while_tuning() -> None:
+    visits = apart(100)
+    visits[10] = Visit([(1_000, "page_view"), (6_000, "sign_up")], "v010")
+    visits[20] = Visit([(2_000, "page_view"), (5_999, "sign_up")], "v020")
+    split = split_of(visits)
+    assert numbers(split.tuning)[0] == 60
+    assert split.training[[10, 20]].all()
+    assert split.fitting[[10, 20]].tolist() == [False, True]
+
+
 def test_sessions_that_are_open_or_begin_with_their_end_serve_nothing() -> None:
     visits = apart(100)
     visits[5] = Visit([(500, "sign_up")], "v005")
@@ -172,6 +182,9 @@ def test_any_split_goes_forward_with_its_outcomes_known_and_parts_people(visits:
     assert not of(split.training) & of(split.held_out)
     assert not of(split.tuning) & of(split.training & ~split.tuning)
     assert starts[split.tuning].min() >= np.quantile(starts[split.training], 0.8)
+    # What tunes meets a fit that knows only what had ended by then, as what is held out does.
+    begins = np.quantile(starts[split.training], 0.8, method="higher")
+    assert (split.fitting == (split.training & ~split.tuning & (ends.end_us < begins))).all()
     # Nobody is left out without a reason.
     over = (ends.end_us < split.cut_us) & ~np.isnan(ends.outcome)
     alone = np.array([people[name] not in of(split.held_out) for name in log.visitor_ids])
