@@ -118,7 +118,7 @@ def test_the_same_seed_gives_the_same_model_and_figures(train_sign_ups: "Train")
 
 def test_a_model_has_a_few_trees_even_where_they_do_not_help(train_sign_ups: "Train") -> None:
     journey = signup(idle_ticks_seconds=())
-    result = train_sign_ups(sign_ups(1_000, 2, signal=0.0), journey=journey).result
+    result = train_sign_ups(sign_ups(1_000, 5, signal=0.0), journey=journey).result
     block: Any = result.evaluation
     assert result.model.booster.num_trees() == MIN_TREES
     assert block["brier_skill"] > -0.05
