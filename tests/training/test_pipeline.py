@@ -29,7 +29,6 @@ from training.evaluate import evaluate_log
 from training.expect import fit_expectations
 from training.fit import Rows, Settings, fit
 from training.labels import find_ends
-from training.learn import MIN_TREES
 from training.promote import CHAMPION
 from training.register import CHALLENGER
 from training.split import TooFewSessions
@@ -114,14 +113,6 @@ def test_the_same_seed_gives_the_same_model_and_figures(train_sign_ups: "Train")
     assert first.model.booster.model_to_string() == second.model.booster.model_to_string()
     assert first.model.calibrator == second.model.calibrator
     assert first.model.version != second.model.version
-
-
-def test_a_model_has_a_few_trees_even_where_they_do_not_help(train_sign_ups: "Train") -> None:
-    journey = signup(idle_ticks_seconds=())
-    result = train_sign_ups(sign_ups(1_000, 5, signal=0.0), journey=journey).result
-    block: Any = result.evaluation
-    assert result.model.booster.num_trees() == MIN_TREES
-    assert block["brier_skill"] > -0.05
 
 
 def test_a_model_is_calibrated_on_the_latest_training_sessions_where_that_helps(
