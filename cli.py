@@ -257,6 +257,9 @@ def evaluate(
     refits: Annotated[
         int, typer.Option(metavar="N", min=0, help="With --truth: how often the diagnosis is learnt anew.")
     ] = 20,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Also draw nine pictures of how good and on what grounds.")
+    ] = None,
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
 ) -> None:
@@ -266,7 +269,7 @@ def evaluate(
     JSON file: diagnosis.png.
     """
     from console import figures, load_model, out, progress, quarantine_path, say, tell, write_json
-    from features.output import require_writable
+    from features.output import require_folder, require_writable
     from features.raw_log import LogError
     from journeys.load import load_journey
     from training.evaluate import evaluate_log
@@ -276,18 +279,19 @@ def evaluate(
     declared, refused = load_journey(journey), quarantine_path(quarantine, log)
     if json_path is not None:
         require_writable(json_path, log=log)
+    if pictures is not None:
+        require_folder(pictures)
     known = None if truth is None else read_truth(truth, declared.frictions, declared.name)
     loaded = load_model(declared, journey, model)
     diagnosis = None
     with progress() as report:
-        evaluation, summary = evaluate_log(
-            declared, log, loaded, quarantine=refused, resamples=resamples, progress=report
-        )
+        read = evaluate_log(declared, log, loaded, quarantine=refused, resamples=resamples, progress=report)
+        evaluation = read.evaluation
         if known is not None and evaluation["n_rows"]:
             diagnosis = evaluate_diagnosis(
                 declared, log, loaded, known, refits=refits, resamples=resamples, progress=report
             )
-    tell(summary, refused)
+    tell(read.summary, refused)
     if not evaluation["n_rows"]:
         raise LogError(f"no session of {log} has a known end after its first event, so there is nothing to measure")
     title = f"Version {loaded.version} of {declared.name} on {log}"
@@ -308,6 +312,13 @@ def evaluate(
         if json_path is not None:
             draw_diagnosis(diagnosis, json_path.with_name("diagnosis.png"), title)
     write_json(json_path, result)
+    if pictures is not None:
+        from training.pictures.gallery import draw_pictures, pictures_of
+
+        drawn = pictures_of(declared, loaded, read.scored, read.sample, evaluation)
+        with progress() as report:
+            draw_pictures(drawn, pictures, progress=report)
+        say(f"{len(drawn)} pictures are in {pictures}")
 
 
 @app.command(epilog="Example: dropoff score ecommerce --log shop/events --out scores.parquet")

@@ -16,6 +16,7 @@ from features.staging import Progress
 from journeys.journey import Journey
 from training.blocks import MeasuredBlock, Partition, measure_parts, part_by_number, part_by_text
 from training.cutoffs import after_every_event
+from training.importance import SAMPLE_ROWS, Sample, draw_share, join_samples
 from training.intervals import RESAMPLES
 from training.labels import SessionEnds, find_ends, label
 from training.leaving import Foreseen, describe_leaving, foresee
@@ -44,6 +45,16 @@ class Scored:
     cohorts: dict[str, TextArray]
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluatedLog:
+    """The figures of a log, what they were computed from, some of it with all features, and the log's rows."""
+
+    evaluation: Evaluation
+    scored: Scored
+    sample: Sample
+    summary: ReadSummary
+
+
 def evaluate_log(
     journey: Journey,
     path: Path,
@@ -53,7 +64,7 @@ def evaluate_log(
     quarantine: Path | None = None,
     resamples: int = RESAMPLES,
     progress: Progress = lambda _phase, _fraction: None,
-) -> tuple[Evaluation, ReadSummary]:
+) -> EvaluatedLog:
     """Return the block of every prefix of every session in a log whose end is known, batch by batch."""
     plan = compile_plan(journey.table)
     foreseen: list[Foreseen] = []
@@ -61,12 +72,13 @@ def evaluate_log(
     def watch(batch: EncodedLog, ends: SessionEnds, end_us: int, numbered: int) -> None:
         foreseen.extend(foresee(journey, plan, batch, ends, ends.usable > 0, end_us, model, numbered))
 
-    scored, summary = score_prefixes(
+    scored, sample, summary = score_prefixes(
         journey, path, model, source=source, quarantine=quarantine, progress=progress, watch=watch
     )
     progress("resampling visitors", 0.0)
     leaving = describe_leaving(model, foreseen, stage_names(journey))
-    return {**describe(journey, scored, resamples=resamples), "leaving_soon": leaving}, summary
+    evaluation = {**describe(journey, scored, resamples=resamples), "leaving_soon": leaving}
+    return EvaluatedLog(evaluation, scored, sample, summary)
 
 
 def score_prefixes(
@@ -78,13 +90,14 @@ def score_prefixes(
     quarantine: Path | None = None,
     progress: Progress = lambda _phase, _fraction: None,
     watch: Callable[[EncodedLog, SessionEnds, int, int], None] = lambda *_batch: None,
-) -> tuple[Scored, ReadSummary]:
-    """Return every labelled prefix of the sessions of a log, batch by batch, and what became of the log's rows.
+) -> tuple[Scored, Sample, ReadSummary]:
+    """Return every labelled prefix of the sessions of a log, batch by batch, a sample, and what became of its rows.
 
     ``watch`` is handed each batch with its ends, the log's end, and the number of its first session.
     """
     plan = compile_plan(journey.table)
-    parts, visitor_ids, user_ids = list[Scored](), list[TextArray](), list[TextArray]()
+    parts, samples, visitor_ids, user_ids = list[Scored](), list[Sample](), list[TextArray](), list[TextArray]()
+    rng = np.random.default_rng(SEED)
     with read_log(
         path,
         plan,
@@ -107,12 +120,14 @@ def score_prefixes(
             parts.append(replace(part, sessions=part.sessions + numbered))
             watch(batch, ends, end_us, numbered)
             numbered += batch.session_count
+            samples.append(draw_share(rows, SAMPLE_ROWS / log.summary.used, rng))
             visitor_ids.append(batch.visitor_ids)
             user_ids.append(batch.user_ids)
     scored = _joined(parts)
     # A user may connect visitors of different batches.
     person = merge_persons(np.concatenate(visitor_ids), np.concatenate(user_ids))
-    return replace(scored, persons=person[scored.sessions]), log.summary
+    scored = replace(scored, persons=person[scored.sessions])
+    return scored, join_samples(samples, [len(part.labels) for part in parts]), log.summary
 
 
 def score_rows(
@@ -146,13 +161,11 @@ def describe(journey: Journey, scored: Scored, *, resamples: int = RESAMPLES, se
 
     Cohorts smaller than 1 % of the rows are left out.
     """
-    names = stage_names(journey)
-    stages = np.where(np.isnan(scored.stages), -1, scored.stages)
     everything = Partition(("all",), np.zeros(len(scored.labels), np.int64))
     partitions = [
         everything,
         part_by_number(scored.after, {count: str(count) for count in EVENT_COUNTS}),
-        part_by_number(stages, {place - 1: name for place, name in enumerate(names) if (stages == place - 1).any()}),
+        stage_partition(journey, scored),
         *(part_by_text(f"{cohort}=", values, SMALLEST_COHORT) for cohort, values in scored.cohorts.items()),
     ]
 
@@ -174,6 +187,13 @@ def describe(journey: Journey, scored: Scored, *, resamples: int = RESAMPLES, se
 def stage_names(journey: Journey) -> list[str]:
     """Return the stages' names, the first for sessions that have reached none."""
     return [BEFORE_THE_FIRST_STAGE, *(stage.name for stage in journey.stages)]
+
+
+def stage_partition(journey: Journey, scored: Scored) -> Partition:
+    """Part prefixes by the stage reached, in the journey's order; stages that none reached are left out."""
+    stages = np.where(np.isnan(scored.stages), -1, scored.stages)
+    names = {place - 1: name for place, name in enumerate(stage_names(journey)) if (stages == place - 1).any()}
+    return part_by_number(stages, names)
 
 
 def _joined(parts: list[Scored]) -> Scored:

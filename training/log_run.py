@@ -12,6 +12,7 @@ from typing import Any
 from training.log_data import log_data
 from training.log_trials import log_trials
 from training.metrics import flatten
+from training.pictures.gallery import draw_pictures
 from training.tracking import metric_name
 from training.trained import TrainedModel, as_date
 
@@ -47,8 +48,7 @@ def log_run(mlflow: Any, trained: TrainedModel, run_id: str) -> None:
     )
     mlflow.log_text("\n".join([sys.version, *_environment()]), "environment.txt")
     with tempfile.TemporaryDirectory() as folder:
-        for picture in trained.pictures:
-            picture.draw(Path(folder) / f"{picture.name}.png")
+        draw_pictures(trained.pictures, Path(folder))
         mlflow.log_artifacts(folder, "pictures")
 
 

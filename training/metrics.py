@@ -55,16 +55,22 @@ def reliability(
 
     Rows of equal risk are never parted, so heavy ties make fewer bins.
     """
-    _, place = np.unique(risks, return_inverse=True)
-    mass = np.bincount(place, weights)
-    middle = (np.cumsum(mass) - mass / 2) / mass.sum()
-    of_value = np.minimum((middle * bins).astype(np.int64), bins - 1)
-    of_row = of_value[place]
+    of_row = equal_mass_bins(risks, weights, bins)
     weight = np.bincount(of_row, weights, bins).astype(np.float64)
     used = weight > 0
     mean_risk = np.bincount(of_row, weights * risks, bins)[used] / weight[used]
     abandoned = np.bincount(of_row, weights * labels, bins)[used] / weight[used]
     return mean_risk, abandoned, weight[used]
+
+
+def equal_mass_bins(risks: FloatArray, weights: FloatArray, bins: int = ECE_BINS) -> IntArray:
+    """Return the bin of each row (R,), of 0 to ``bins`` - 1, some of which may be empty."""
+    _, place = np.unique(risks, return_inverse=True)
+    mass = np.bincount(place, weights)
+    middle = (np.cumsum(mass) - mass / 2) / mass.sum()
+    of_value = np.minimum((middle * bins).astype(np.int64), bins - 1)
+    of_row: IntArray = of_value[place]
+    return of_row
 
 
 def calibration_error(labels: FloatArray, risks: FloatArray, weights: FloatArray, bins: int = ECE_BINS) -> float:

@@ -20,11 +20,12 @@ from training.evaluate import Evaluation, describe, score_rows, stage_names
 from training.expect import fit_expectations
 from training.fit import Rows
 from training.hazard import fit_hazard, held_out_sessions
+from training.importance import draw_sample
 from training.intervals import RESAMPLES
 from training.labels import SessionEnds, find_ends, label
 from training.learn import learn
 from training.leaving import describe_leaving, foresee
-from training.pictures import held_out_pictures
+from training.pictures.gallery import pictures_of
 from training.promote import promote_if_better
 from training.register import register
 from training.sample import read_bounded
@@ -161,7 +162,7 @@ def train(
         held_out=held_out,
         held_out_rows=held_out_rows,
         calibration_losses=learnt.calibration_losses,
-        pictures=held_out_pictures(journey.name, held_out),
+        pictures=pictures_of(journey, model, held_out, draw_sample(held_out_rows, seed), evaluation),
     )
     registered = register(trained, home=home, mlruns=mlruns)
     promoted, promotion = promote_if_better(

@@ -12,7 +12,7 @@ from features.raw_log import find_files
 from training.evaluate import Evaluation, Scored
 from training.fit import Rows, Settings
 from training.metrics import Block
-from training.pictures import Picture
+from training.pictures.canvas import Picture
 from training.tune import Trial
 
 EXAMPLE_ROWS = 5

@@ -100,13 +100,13 @@ def test_training_and_evaluating_write_the_same_shape(trained: "Trained") -> Non
     written: Any = trained.result.to_json()
     assert written["model_version"] == trained.result.model.version
     check_shape(written["held_out"])
-    block, summary = evaluate_log(trained.journey, trained.log, trained.result.model)
-    check_shape(block)
-    assert summary == trained.result.summary
+    read = evaluate_log(trained.journey, trained.log, trained.result.model)
+    check_shape(read.evaluation)
+    assert read.summary == trained.result.summary
 
 
 def test_every_prefix_of_every_known_session_is_counted(trained: "Trained") -> None:
-    block: Any = evaluate_log(trained.journey, trained.log, trained.result.model)[0]
+    block: Any = evaluate_log(trained.journey, trained.log, trained.result.model).evaluation
     # The sessions' lengths from the files: events before the purchase; open at the end are those within the timeout.
     lengths = duckdb.sql(
         f"""
@@ -164,7 +164,7 @@ def test_a_log_of_the_held_out_sessions_gives_the_figures_of_the_training(
     assert np.isnan(ends.outcome[split.held_out]).any() == (horizon is not None)
     late = pa.array(encoded.session_ids[encoded.at_us[encoded.starts[:-1]] >= split.cut_us])
     pq.write_table(log.filter(pa.compute.is_in(log["session_id"], late)), tmp_path / "late.parquet")
-    block: Any = evaluate_log(journey, tmp_path / "late.parquet", trained.result.model)[0]
+    block: Any = evaluate_log(journey, tmp_path / "late.parquet", trained.result.model).evaluation
     assert block == trained.result.evaluation
     assert block["n_sessions"] == split.held_out.sum()
     # The same from the arrays, with nothing of what is tested but the rows and their labels.
@@ -179,9 +179,9 @@ def test_a_log_of_the_held_out_sessions_gives_the_figures_of_the_training(
 
 def test_batches_make_no_difference(trained: "Trained", monkeypatch: pytest.MonkeyPatch) -> None:
     model = trained.result.model
-    whole: Any = evaluate_log(trained.journey, trained.log, model)[0]
+    whole: Any = evaluate_log(trained.journey, trained.log, model).evaluation
     monkeypatch.setattr("training.evaluate.read_log", partial(read_log, batch_events=5_000))
-    parts: Any = evaluate_log(trained.journey, trained.log, model)[0]
+    parts: Any = evaluate_log(trained.journey, trained.log, model).evaluation
     for name in ("auc", "ap", "log_loss", "brier", "ece", "base_rate", "n_rows", "n_sessions"):
         assert parts[name] == pytest.approx(whole[name], rel=1e-9), name
     assert parts["session_weighted"]["log_loss"] == pytest.approx(whole["session_weighted"]["log_loss"], rel=1e-9)
@@ -190,7 +190,7 @@ def test_batches_make_no_difference(trained: "Trained", monkeypatch: pytest.Monk
 def test_a_log_whose_sessions_are_all_open_has_nothing_to_measure(trained: "Trained", tmp_path: Path) -> None:
     line = {"event_id": "e", "visitor_id": "v", "name": "page_view", "occurred_at": "2026-03-02T10:00:00Z"}
     (tmp_path / "log.jsonl").write_text(json.dumps(line) + "\n")
-    block: Any = evaluate_log(trained.journey, tmp_path / "log.jsonl", trained.result.model)[0]
+    block: Any = evaluate_log(trained.journey, tmp_path / "log.jsonl", trained.result.model).evaluation
     assert (block["n_rows"], block["auc"], block["by_stage"]) == (0, None, {})
     assert set(block["by_events"]["1"]) == BLOCK
 
@@ -202,7 +202,7 @@ def test_a_silent_session_counts_from_the_timeout_on(trained: "Trained", tmp_pat
             for seconds_, moment in ((0, at(0) / 1e6), (seconds, at(seconds) / 1e6))
         ]
         (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        return evaluate_log(journey, tmp_path / "log.jsonl", trained.result.model)[0]
+        return evaluate_log(journey, tmp_path / "log.jsonl", trained.result.model).evaluation
 
     timeout = int(trained.journey.session_timeout_seconds)
     assert block(trained.journey, timeout - 1)["n_sessions"] == 0

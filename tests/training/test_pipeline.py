@@ -134,7 +134,7 @@ def test_a_model_is_calibrated_on_the_latest_training_sessions_where_that_helps(
     held_out = held_out.filter(pc.greater_equal(held_out["session_id"], "s01125"))
     pq.write_table(held_out, tmp_path / "late.parquet")
     before, after = (
-        evaluate_log(trained.journey, tmp_path / "late.parquet", chosen)[0]
+        evaluate_log(trained.journey, tmp_path / "late.parquet", chosen).evaluation
         for chosen in (replace(model, calibrator=Calibrator()), model)
     )
     # All but the few that were open when the log ended.

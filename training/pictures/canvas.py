@@ -1,0 +1,79 @@
+"""How pictures look: size, colours, titles, and writing them as small PNG files."""
+
+import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+# Okabe and Ito's colours, which people see apart whatever colours they confuse.
+BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#6b7280"
+PALE = "#e5e7eb"
+DOTS_PER_INCH = 120
+WIDTH_INCHES = 10.0
+_COLOURS = 256
+_TITLE_POINTS, _TITLE_LETTERS = 15, 80
+_STYLE: dict[Any, Any] = {
+    "font.size": 11.5,
+    "axes.titlesize": 12.5,
+    "axes.labelsize": 11.5,
+    "axes.edgecolor": "#9ca3af",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": PALE,
+    "axes.axisbelow": True,
+    "xtick.color": "#374151",
+    "ytick.color": "#374151",
+    "legend.frameon": False,
+    "legend.fontsize": 10.5,
+    "figure.constrained_layout.h_pad": 0.1,
+    "figure.constrained_layout.w_pad": 0.1,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The name of a PNG file, without its ending, and what draws it to a path."""
+
+    name: str
+    draw: Callable[[Path], None]
+
+
+def style() -> AbstractContextManager[None]:
+    """Return the context in which pictures are drawn; the caller's own settings of matplotlib stay as they are."""
+    return mpl.rc_context({**mpl.rcParamsDefault, **_STYLE, "backend": "Agg"})
+
+
+def panels(count: int, height_inches: float, **options: Any) -> tuple[Figure, list[Axes]]:
+    """Return a figure with so many axes side by side."""
+    figure, axes = plt.subplots(
+        1, count, figsize=(WIDTH_INCHES, height_inches), layout="constrained", squeeze=False, **options
+    )
+    return figure, list(axes[0])
+
+
+def entitle(figure: Figure, seen: str, context: str) -> None:
+    """Put a title that says what is seen on top, and below it, smaller, of what and how."""
+    fitting = min(_TITLE_POINTS, _TITLE_POINTS * _TITLE_LETTERS / max(1, len(seen)))
+    figure.suptitle(f"{seen}\n", x=0.012, ha="left", fontsize=fitting, fontweight="bold", color="#111827")
+    figure.text(0.012, 1 - 0.52 / figure.get_size_inches()[1], context, ha="left", va="top", fontsize=11, color=GREY)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG of few colours, which is a third of the size, and forget it."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=DOTS_PER_INCH)
+    plt.close(figure)
+    with Image.open(drawn) as image:
+        image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
