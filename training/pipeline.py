@@ -66,6 +66,7 @@ def train(
     trials: int = 0,
     seed: int = 7,
     resamples: int = RESAMPLES,
+    pictures: bool = True,
     threads: int | None = None,
     source: Source = CANONICAL,
     quarantine: Path | None = None,
@@ -75,7 +76,8 @@ def train(
 ) -> TrainingResult:
     """Train, evaluate on the latest sessions, register, and promote a better model than the champion.
 
-    Fitting takes all cores unless ``threads`` says otherwise; the model is the same. Raises
+    Fitting takes all cores unless ``threads`` says otherwise; the model is the same. Without ``pictures`` none are
+    drawn for the run. Raises
     ``features.raw_log.LogError`` and ``training.split.TooFewSessions``.
     """
     plan = compile_plan(journey.table)
@@ -140,6 +142,8 @@ def train(
     foreseen = foresee(journey, plan, log, ends, held_out_sessions(log, ends, split), end_us, model)
     leaving = describe_leaving(model, foreseen, stage_names(journey))
     evaluation = {**describe(journey, held_out, resamples=resamples), "leaving_soon": leaving}
+    sample = draw_sample(held_out_rows, seed)
+    drawn = pictures_of(journey, model, held_out, sample, evaluation) if pictures else []
     progress("registering", 0.0)
     trained = TrainedModel(
         model=model,
@@ -162,7 +166,7 @@ def train(
         held_out=held_out,
         held_out_rows=held_out_rows,
         calibration_losses=learnt.calibration_losses,
-        pictures=pictures_of(journey, model, held_out, draw_sample(held_out_rows, seed), evaluation),
+        pictures=drawn,
     )
     registered = register(trained, home=home, mlruns=mlruns)
     promoted, promotion = promote_if_better(

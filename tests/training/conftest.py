@@ -81,9 +81,10 @@ def sign_up_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def train_sign_ups(tmp_path: Path, mlruns: Path, sign_up_log: Path) -> Train:
-    """Train the small journey in a home of the test's own; by default on the same log."""
+    """Train the small journey in a home of the test's own, without pictures; by default on the same log."""
 
     def training(log: Path | pa.Table | None = None, *, journey: Journey | None = None, **options: Any) -> Trained:
+        options.setdefault("pictures", False)
         if isinstance(log, pa.Table):
             pq.write_table(log, tmp_path / "log.parquet")
             log = tmp_path / "log.parquet"

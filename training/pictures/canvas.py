@@ -1,6 +1,5 @@
 """How pictures look: size, colours, titles, and writing them as small PNG files."""
 
-import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -8,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 
 mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -21,8 +22,7 @@ BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#6b7280"
 PALE = "#e5e7eb"
 DOTS_PER_INCH = 120
 WIDTH_INCHES = 10.0
-_COLOURS = 256
-_TITLE_POINTS, _TITLE_LETTERS = 15, 80
+_COLOURS = 128
 _STYLE: dict[Any, Any] = {
     "font.size": 11.5,
     "axes.titlesize": 12.5,
@@ -37,6 +37,7 @@ _STYLE: dict[Any, Any] = {
     "ytick.color": "#374151",
     "legend.frameon": False,
     "legend.fontsize": 10.5,
+    "text.parse_math": False,  # a source may be named with two dollar signs
     "figure.constrained_layout.h_pad": 0.1,
     "figure.constrained_layout.w_pad": 0.1,
 }
@@ -58,22 +59,40 @@ def style() -> AbstractContextManager[None]:
 def panels(count: int, height_inches: float, **options: Any) -> tuple[Figure, list[Axes]]:
     """Return a figure with so many axes side by side."""
     figure, axes = plt.subplots(
-        1, count, figsize=(WIDTH_INCHES, height_inches), layout="constrained", squeeze=False, **options
+        1,
+        count,
+        figsize=(WIDTH_INCHES, height_inches),
+        layout="constrained",
+        squeeze=False,
+        dpi=DOTS_PER_INCH,
+        **options,
     )
     return figure, list(axes[0])
 
 
 def entitle(figure: Figure, seen: str, context: str) -> None:
     """Put a title that says what is seen on top, and below it, smaller, of what and how."""
-    fitting = min(_TITLE_POINTS, _TITLE_POINTS * _TITLE_LETTERS / max(1, len(seen)))
-    figure.suptitle(f"{seen}\n", x=0.012, ha="left", fontsize=fitting, fontweight="bold", color="#111827")
-    figure.text(0.012, 1 - 0.52 / figure.get_size_inches()[1], context, ha="left", va="top", fontsize=11, color=GREY)
+    height = figure.get_size_inches()[1]
+    for text, letters, points, down, weight, colour in (
+        (seen, 78, 15, 0.12, "bold", "#111827"),
+        (context, 126, 11, 0.52, "normal", GREY),
+    ):
+        fitting = points * min(1, letters / max(1, len(text)))
+        where = (0.012, 1 - down / height)
+        figure.text(*where, text, ha="left", va="top", fontsize=fitting, fontweight=weight, color=colour)
+    # It keeps the room that the two lines take.
+    figure.suptitle(" \n ", fontsize=15)
 
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as a PNG of few colours, which is a third of the size, and forget it."""
-    drawn = io.BytesIO()
-    figure.savefig(drawn, dpi=DOTS_PER_INCH)
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
     plt.close(figure)
-    with Image.open(drawn) as image:
-        image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    drawn.quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def plain(name: str) -> str:
+    """Return a declared name as words."""
+    return name.replace("_", " ")

@@ -9,8 +9,8 @@ from features.events import FloatArray
 from training.evaluate import Scored
 from training.pictures.canvas import BLUE, GREY, ORANGE, entitle, panels, save, style
 
-AFTER_EVENTS = 5
-"""The moment at which the chart looks: every session that got so far counts once."""
+AFTER_EVENTS = (5, 3, 2, 1)
+"""The moment at which the chart looks, the first of these with both outcomes: a session that got so far counts once."""
 SHOWN_SHARE = 0.2
 
 
@@ -28,7 +28,9 @@ def gain(labels: FloatArray, risks: FloatArray) -> tuple[FloatArray, FloatArray]
 
 def draw_gain(scored: Scored, path: Path, context: str) -> None:
     """Write a PNG of the gain among sessions after five events, of those who leave and of those who stay."""
-    rows = scored.after == AFTER_EVENTS
+    after_events = [scored.labels[scored.after == after] for after in AFTER_EVENTS]
+    moment = next((after for after, labels in zip(AFTER_EVENTS, after_events, strict=True) if len(set(labels)) > 1), 1)
+    rows = scored.after == moment
     labels, risks = scored.labels[rows], scored.risks[rows]
     sides = (
         (labels, risks, "riskiest", "abandoned", ORANGE),
@@ -68,6 +70,6 @@ def draw_gain(scored: Scored, path: Path, context: str) -> None:
         entitle(
             figure,
             f"The {SHOWN_SHARE:.0%} of sessions with the lowest risk hold {told[1]}",
-            f"{context} {len(labels):,} sessions right after event {AFTER_EVENTS}.",
+            f"{context} {len(labels):,} sessions right after event {moment}.",
         )
         save(figure, path)

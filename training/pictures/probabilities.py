@@ -20,7 +20,7 @@ def draw_reliability(scored: Scored, path: Path, context: str) -> None:
     labels, risks, equal = scored.labels, scored.risks, np.ones(len(scored.labels))
     mean_risk, abandoned, _ = reliability(labels, risks, equal)
     error = calibration_error(labels, risks, equal)
-    spread = 1.96 * _standard_errors(labels, equal_mass_bins(risks, equal), scored.persons)
+    spread = 1.96 * standard_errors(labels, equal_mass_bins(risks, equal), scored.persons)
     least = max(0.0, np.floor(min(mean_risk.min(), (abandoned - spread).min()) * 10) / 10)
     with style():
         figure, (left, right) = panels(2, 5.4, width_ratios=(1.15, 1))
@@ -103,7 +103,7 @@ def draw_precision_recall(scored: Scored, path: Path, context: str) -> None:
         save(figure, path)
 
 
-def _standard_errors(labels: FloatArray, bins: IntArray, persons: IntArray) -> FloatArray:
+def standard_errors(labels: FloatArray, bins: IntArray, persons: IntArray) -> FloatArray:
     """Return the standard error of each used bin's share, with the rows of a person as one observation.
 
     The linearised ratio of Cochran 1977, "Sampling Techniques", chapter 9: the squared sums of a person's residuals.

@@ -12,6 +12,8 @@ from training.pictures.canvas import BLUE, GREY, ORANGE, entitle, panels, save, 
 
 Blocks = Mapping[str, Mapping[str, Any]]
 
+NOTABLE = 0.01
+
 
 def draw_early_prediction(evaluation: Mapping[str, Any], path: Path, context: str) -> None:
     """Write a PNG of AUC, and of average precision with the base rate, against the number of events seen."""
@@ -28,10 +30,10 @@ def draw_early_prediction(evaluation: Mapping[str, Any], path: Path, context: st
             axes.set_xticks(
                 range(len(blocks)), [f"{count}\n{_short(block['n_sessions'])}" for count, block in blocks.items()]
             )
-            axes.set_xlabel("events seen (below: how many sessions had so many)")
-        left.legend(loc="upper left")
+            axes.set_xlabel("events seen (below: sessions with so many)")
+        left.legend(loc="best")
         right.legend(loc="best")
-        entitle(figure, _early_title(blocks), f"{context} Bands: 95 % over visitors.")
+        entitle(figure, _early_title(blocks), f"{context}{_intervals(blocks, 'Bands')}")
         save(figure, path)
 
 
@@ -63,7 +65,7 @@ def draw_quality_by_stage(evaluation: Mapping[str, Any], path: Path, context: st
             axes.xaxis.set_major_locator(MaxNLocator(4))
         for axes in (auc, ap):
             axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
-        entitle(figure, _stage_title(blocks), f"{context} Bars: 95 % over visitors.")
+        entitle(figure, _stage_title(blocks), f"{context}{_intervals(blocks, 'Bars')}")
         save(figure, path)
 
 
@@ -92,6 +94,10 @@ def _dots(axes: Axes, blocks: Blocks, name: str) -> None:
         axes.plot(block[name], place, color=BLUE, marker="o", markersize=8)
 
 
+def _intervals(blocks: Blocks, drawn: str) -> str:
+    return f" {drawn}: 95 % over visitors." if any(block["intervals"]["auc"] for block in blocks.values()) else ""
+
+
 def _early_title(blocks: Blocks) -> str:
     if not blocks:
         return "After no number of events are there both outcomes"
@@ -99,7 +105,7 @@ def _early_title(blocks: Blocks) -> str:
     told = f"AUC {early['auc']:.2f} after {first} {'event' if first == '1' else 'events'}"
     if first == last:
         return told
-    better = "Risks sort better the more is seen" if late["auc"] > early["auc"] else "Quality by events seen"
+    better = "Risks sort better the more is seen" if late["auc"] > early["auc"] + NOTABLE else "Quality by events seen"
     return f"{better}: {told}, {late['auc']:.2f} after {last}"
 
 
