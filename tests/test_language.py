@@ -137,7 +137,7 @@ def say(x):
 def test_the_walk_finds_the_sources_and_the_places_where_sentences_are_made() -> None:
     found = {named(path) for path in SOURCES}
     assert {"cli.py", "console.py", "demo.py", "decisions/diagnosis.py", "decisions/scorer.py"} <= found
-    assert {"journeys/ecommerce/interventions.py", "serving/page.py", "training/pictures.py"} <= found
+    assert {"journeys/ecommerce/interventions.py", "serving/page.py", "training/pictures/gallery.py"} <= found
     assert len(found) > 120
     diagnosis = " ".join(said((ROOT / "decisions" / "diagnosis.py").read_text(encoding="utf-8")))
     assert "Sessions like this one are more often abandoned" in diagnosis

@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 
-from training.pictures import BLUE, GREY, ORANGE
+from training.pictures.canvas import BLUE, GREY, ORANGE
 
 mpl.use("Agg")
 

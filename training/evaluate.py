@@ -192,7 +192,7 @@ def stage_names(journey: Journey) -> list[str]:
 def stage_partition(journey: Journey, scored: Scored) -> Partition:
     """Part prefixes by the stage reached, in the journey's order; stages that none reached are left out."""
     stages = np.where(np.isnan(scored.stages), -1, scored.stages)
-    names = {place - 1: name for place, name in enumerate(stage_names(journey)) if (stages == place - 1).any()}
+    names = {float(place - 1): name for place, name in enumerate(stage_names(journey)) if (stages == place - 1).any()}
     return part_by_number(stages, names)
 
 

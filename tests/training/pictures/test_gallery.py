@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from made_scores import JOURNEY, explained, pixels, scored
 
-from training.evaluate import Scored, describe, score_prefixes
+from training.evaluate import Scored, describe, evaluate_log
 from training.importance import draw_sample
 from training.pictures.beeswarm import draw_beeswarm
 from training.pictures.frictions import draw_frictions, draw_frictions_by_cohort, draw_frictions_by_stage
@@ -97,11 +97,10 @@ def test_the_same_rows_draw_the_same_and_others_do_not(tmp_path: Path) -> None:
 
 
 def test_a_trained_model_has_all_pictures_and_the_style_of_others_stays(trained: "Trained", tmp_path: Path) -> None:
-    log = score_prefixes(trained.journey, trained.log, trained.result.model)
-    evaluation = describe(trained.journey, log.scored, resamples=0)
+    log = evaluate_log(trained.journey, trained.log, trained.result.model, resamples=0)
     before = dict(plt.rcParams)
     done: list[float] = []
-    drawn = pictures_of(trained.journey, trained.result.model, log.scored, log.sample, evaluation)
+    drawn = pictures_of(trained.journey, trained.result.model, log.scored, log.sample, log.evaluation)
     draw_pictures(drawn, tmp_path / "new", progress=lambda _phase, fraction: done.append(fraction))
     assert [picture.name for picture in drawn] == list(PICTURES)
     assert {path.name for path in (tmp_path / "new").iterdir()} == {f"{name}.png" for name in PICTURES}
@@ -110,7 +109,7 @@ def test_a_trained_model_has_all_pictures_and_the_style_of_others_stays(trained:
 
 
 def test_where_there_is_nothing_to_compare_a_picture_is_left_out(trained: "Trained") -> None:
-    log = score_prefixes(trained.journey, trained.log, trained.result.model)
+    log = evaluate_log(trained.journey, trained.log, trained.result.model, resamples=0)
     abandoned = replace(log.scored, labels=np.ones_like(log.scored.labels))
     some, nothing = (draw_sample(log.sample.features, seed=1, size=size) for size in (20, 0))
 
