@@ -397,7 +397,7 @@ def compare(
     unseen: Annotated[
         bool, typer.Option("--unseen", help="Leave out sessions from the time that either version was trained on.")
     ] = False,
-    resamples: ResamplesOption = 500,
+    resamples: ResamplesOption = 200,
     seed: SeedOption = 7,
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,

@@ -54,7 +54,7 @@ def test_the_verdict_names_the_better_version_and_stands_last(at: Path) -> None:
     ran, written = compared(at, "1", "2", "--log", "later.jsonl")
     assert written["better"] == "2"
     assert ran.out.splitlines()[-1] == written["verdict"]
-    assert written["verdict"].startswith("Version 2 predicts better than version 1: the log loss of version 2, ")
+    assert written["verdict"].startswith("Version 2 predicts better than version 1: the log loss of version 2 is ")
     assert "Warning" not in ran.out
     assert written["trained_on"] == []
 

@@ -23,7 +23,7 @@ def card(log_loss: float, digest: str) -> dict[str, Any]:
     first, last = 1_772_323_200_000_000, 1_774_915_200_000_000  # 1 and 31 March 2026
     return {
         "data": {"digest": digest, "first_at_us": first, "last_at_us": last, "held_out_from_us": last},
-        "held_out": {"n_sessions": 1_234, "session_weighted": {**BLOCK, "log_loss": log_loss}},
+        "held_out": {"n_sessions": 1_234, **BLOCK, "log_loss": log_loss},
         "trees": 120,
     }
 
@@ -68,7 +68,7 @@ def test_the_json_holds_cards_and_history_as_they_are(home: Path, tmp_path: Path
         ("1", True, None),
         ("2", False, None),
     ]
-    assert written["versions"][1]["card"]["held_out"]["session_weighted"]["log_loss"] == 0.521
+    assert written["versions"][1]["card"]["held_out"]["log_loss"] == 0.521
     kept = (home / "models" / NAME / "champions.jsonl").read_text().splitlines()
     assert written["history"] == [json.loads(line) for line in kept]
     assert written["damaged_history_lines"] == []

@@ -18,6 +18,7 @@ from journeys.journey import Journey
 from training.blocks import Partition, part_by_number
 from training.cutoffs import after_every_event
 from training.evaluate import BEFORE_THE_FIRST_STAGE, EVENT_COUNTS, Scored, score_rows
+from training.intervals import RESAMPLES
 from training.labels import find_ends, label
 from training.metrics import session_weights
 from training.paired import DifferenceBlock, compare_parts
@@ -25,7 +26,6 @@ from training.split import merge_persons
 from training.trained import digest_files
 from training.verdict import judge
 
-RESAMPLES = 500
 SEED = 7
 
 
@@ -129,7 +129,7 @@ def compare_models(
         resamples=resamples,
         seed=seed,
     )
-    verdict, better = judge(first.version, second.version, once["all"])
+    verdict, better = judge(first.version, second.version, whole["all"])
     trained_on = () if unseen else tuple(told for told, _ in seen if told.sessions)
     comparison = Comparison(
         first.version, second.version, verdict, better, trained_on, whole["all"], once["all"], by_events, by_stage

@@ -9,6 +9,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
+from training.fairness import Fairness
 from training.log_data import log_data
 from training.log_trials import log_trials
 from training.metrics import flatten
@@ -16,8 +17,10 @@ from training.pictures.gallery import draw_pictures
 from training.tracking import metric_name
 from training.trained import TrainedModel, as_date
 
+_GAPS = {"auc": "auc_gap", "calibration_gap": "calibration_gap", "false_alarm_rate": "false_alarm_gap"}
 
-def log_run(mlflow: Any, trained: TrainedModel, run_id: str) -> None:
+
+def log_run(mlflow: Any, trained: TrainedModel, fairness: Fairness, run_id: str) -> None:
     """Log a training into the run that is active."""
     model = trained.model
     mlflow.log_params(
@@ -29,12 +32,13 @@ def log_run(mlflow: Any, trained: TrainedModel, run_id: str) -> None:
             "calibrator": str(model.calibrator.kind),
         }
     )
-    mlflow.log_metrics({metric_name(name): value for name, value in _figures(trained).items()})
+    mlflow.log_metrics({metric_name(name): value for name, value in _figures(trained, fairness).items()})
     mlflow.set_tags(_tags(trained))
     log_data(mlflow, trained, run_id)
     log_trials(mlflow, trained, run_id)
     mlflow.log_dict([asdict(trial) for trial in trained.trials], "trials.json")
     mlflow.log_dict(trained.evaluation, "evaluation.json")
+    mlflow.log_dict(fairness.to_json(), "fairness.json")
     mlflow.log_dict(
         {
             feature.name: {
@@ -52,10 +56,15 @@ def log_run(mlflow: Any, trained: TrainedModel, run_id: str) -> None:
         mlflow.log_artifacts(folder, "pictures")
 
 
-def _figures(trained: TrainedModel) -> dict[str, float]:
+def _figures(trained: TrainedModel, fairness: Fairness) -> dict[str, float]:
     """Return the held-out figures under their own names, and those of tuning as the runs of trials have them."""
+    gaps = {
+        f"fairness.{name}.{_GAPS[figure]}": gap.value
+        for name, attribute in fairness.attributes.items()
+        for figure, gap in attribute.gaps.items()
+    }
     calibration = {f"calibration.{kind}": loss for kind, loss in trained.calibration_losses.items()}
-    return {**flatten(trained.evaluation), **flatten({"tuning": trained.tuning}), **calibration}
+    return {**flatten(trained.evaluation), **flatten({"tuning": trained.tuning}), **calibration, **gaps}
 
 
 def _tags(trained: TrainedModel) -> dict[str, str]:

@@ -146,6 +146,7 @@ def train(
     drawn = pictures_of(journey, model, held_out, sample, evaluation) if pictures else []
     progress("registering", 0.0)
     trained = TrainedModel(
+        journey=journey,
         model=model,
         settings=learnt.settings,
         trials=learnt.trials,
@@ -161,6 +162,7 @@ def train(
             last_at_us=end_us,
             held_out_from_us=split.cut_us,
         ),
+        sampled_share=sampled_share,
         evaluation=evaluation,
         rows=rows,
         held_out=held_out,

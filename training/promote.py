@@ -22,7 +22,7 @@ from storage.models import (
     versions,
 )
 from training.evaluate import Scored
-from training.metrics import measure, session_weights
+from training.metrics import measure
 from training.tracking import STORE, connect, mlflow_name
 
 CHAMPION = "champion"
@@ -119,7 +119,11 @@ def roll_back(journey: Journey, *, home: Path, mlruns: Path, reason: str = "") -
 def _contest(
     journey: Journey, reigning: str | None, held_out: Scored, rows: FloatArray, home: Path
 ) -> tuple[bool, str]:
-    """Whether the challenger beats the reigning version on the same rows, and why; each session weighs one."""
+    """Whether the challenger beats the reigning version on the same prefixes, and why.
+
+    Each prefix weighs one. Weights by the length of a session would know its end, and then the log loss favours risks
+    that are not calibrated.
+    """
     if reigning is None:
         return True, "it is the first model"
     try:
@@ -128,9 +132,8 @@ def _contest(
         return True, f"version {reigning} was trained on another feature table and can no longer serve"
     except (ModelNotFound, ModelFilesError) as error:
         return True, f"version {reigning} can no longer serve: {error}"
-    weights = session_weights(held_out.sessions)
     losses = [
-        measure(held_out.labels, risks, held_out.sessions, weights)["log_loss"]
+        measure(held_out.labels, risks, held_out.sessions)["log_loss"]
         for risks in (held_out.risks, champion.predict(rows))
     ]
     ours, theirs = (float(loss or 0.0) for loss in losses)

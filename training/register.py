@@ -10,9 +10,11 @@ import numpy as np
 
 from decisions.risk import RiskModel
 from storage.models import publish, versions
+from training.card import CARD_FILE, write_card
+from training.fairness import compare_groups
 from training.log_run import log_run
 from training.tracking import choose_experiment, connect, mlflow_name
-from training.trained import TrainedModel
+from training.trained import TrainedModel, as_date
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,7 +30,8 @@ def register(trained: TrainedModel, *, home: Path, mlruns: Path) -> RiskModel:
     name = mlflow_name(journey)
     choose_experiment(mlflow, name, mlruns)
     with mlflow.start_run(run_name=f"{journey} {trained.data.digest[:8]}") as run:
-        log_run(mlflow, trained, run.info.run_id)
+        fairness = compare_groups(trained.held_out, trained.journey.policy.low_risk)
+        log_run(mlflow, trained, fairness, run.info.run_id)
         model_uri = _log_model(mlflow, trained)
         client = mlflow.MlflowClient()
         registered = _register_version(client, name, model_uri, run.info.run_id)
@@ -45,11 +48,36 @@ def register(trained: TrainedModel, *, home: Path, mlruns: Path) -> RiskModel:
             "settings": asdict(trained.settings),
             "trees": trained.model.booster.num_trees(),
             "calibrator": str(trained.model.calibrator.kind),
+            "seed": trained.seed,
+            "trials": len(trained.trials),
+            "sampled_share": trained.sampled_share,
+            "fairness": fairness.to_json(),
         }
         model = replace(trained.model, version=registered, card=card)
-        publish(home, journey, registered, model.save)
-        mlflow.set_tag("dropoff.model_version", registered)
+        text = write_card(trained.journey, {"version": registered, **card})
+
+        def write(folder: Path) -> None:
+            model.save(folder)
+            (folder / CARD_FILE).write_text(text, encoding="utf-8")
+
+        publish(home, journey, registered, write)
+        mlflow.log_text(text, CARD_FILE)
+        mlflow.set_tags(
+            {"dropoff.model_version": registered, "mlflow.note.content": f"Version {registered}. {_note(trained)}"}
+        )
+        client.update_model_version(name, registered, description=_note(trained))
     return model
+
+
+def _note(trained: TrainedModel) -> str:
+    """Return what stands above a run and a version in MLflow's pages."""
+    block: Any = trained.evaluation
+    return (
+        f"On {block['n_rows']:,} prefixes of {block['n_sessions']:,} held-out sessions from "
+        f"{as_date(trained.data.held_out_from_us)} on: AUC {block['auc']:.3f}, log loss {block['log_loss']:.4f}, ECE "
+        f"{block['ece']:.3f}; {block['base_rate']:.1%} of the prefixes ended in abandonment. {CARD_FILE} says what "
+        "it is for, and what not."
+    )
 
 
 def _log_model(mlflow: Any, trained: TrainedModel) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from decisions.risk import RiskModel
 from features.events import US_PER_SECOND, FloatArray
 from features.raw_log import find_files
+from journeys.journey import Journey
 from training.evaluate import Evaluation, Scored
 from training.fit import Rows, Settings
 from training.metrics import Block
@@ -44,12 +45,14 @@ class TrainedModel:
     Every picture is drawn into the run.
     """
 
+    journey: Journey
     model: RiskModel
     settings: Settings
     trials: Sequence[Trial]
     tuning: Block
     seed: int
     data: DataIdentity
+    sampled_share: float
     evaluation: Evaluation
     rows: Rows
     held_out: Scored

@@ -62,7 +62,7 @@ def list_versions(home: Path, journey: str) -> Versions:
 
 
 def versions_table(listed: Versions) -> FittedTable:
-    """Return the versions with the data they were trained on and their held-out figures, each session weighing one."""
+    """Return the versions with the data they were trained on and their held-out figures, on every prefix."""
     numbers = (*(_FIGURES.values()), "Sessions", "Trees")
     rows = list[tuple[str, ...]]()
     for one in listed.registered:
@@ -71,12 +71,11 @@ def versions_table(listed: Versions) -> FittedTable:
             rows.append((name, "damaged", *[""] * (len(numbers) + 1)))
             continue
         data, held_out = one.card.get("data", {}), one.card.get("held_out", {})
-        block = held_out.get("session_weighted", {})
-        told = [_figure(block.get(figure)) for figure in _FIGURES]
+        told = [_figure(held_out.get(figure)) for figure in _FIGURES]
         sessions = f"{held_out.get('n_sessions', 0):,}"
         log = str(data.get("digest", "-"))[:8]
         rows.append((name, log, _day(data.get("last_at_us")), *told, sessions, str(one.card.get("trees", "-"))))
-    title = f"Versions of {listed.journey} (*: champion), on held-out sessions, each weighing one"
+    title = f"Versions of {listed.journey} (*: champion), on the prefixes of held-out sessions"
     return FittedTable(title, ("Version", "Log", "Until", *numbers), rows, numbers=numbers, whole=("Version", "Until"))
 
 

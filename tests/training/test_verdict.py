@@ -20,15 +20,15 @@ def test_a_lower_log_loss_by_more_than_chance_is_better() -> None:
     verdict, better = judge("3", "4", block(log_loss=loss(-0.02, -0.03, -0.01)))
     assert better == "4"
     assert verdict == (
-        "Version 4 predicts better than version 3: the log loss of version 4, each session weighing one, is 0.0200 "
-        "lower (5.0%; 95 % interval of the difference -0.0300 to -0.0100; 1,500 visitors)."
+        "Version 4 predicts better than version 3: the log loss of version 4 is 0.0200 lower (5.0%; 95 % "
+        "interval of the difference -0.0300 to -0.0100; 1,500 visitors)."
     )
 
 
 def test_a_higher_log_loss_makes_the_first_the_better_one() -> None:
     verdict, better = judge("3", "4", block(log_loss=loss(0.02, 0.01, 0.03)))
     assert better == "3"
-    assert verdict.startswith("Version 3 predicts better than version 4: the log loss of version 4, ")
+    assert verdict.startswith("Version 3 predicts better than version 4: the log loss of version 4 ")
     assert "is 0.0200 higher (5.0%; " in verdict
 
 
@@ -36,8 +36,8 @@ def test_an_interval_that_holds_zero_tells_nothing() -> None:
     verdict, better = judge("3", "4", block(log_loss=loss(-0.001, -0.003, 0.001)))
     assert better is None
     assert verdict == (
-        "No difference between versions 3 and 4 can be told. The log loss of version 4 is 0.0010 lower, each session "
-        "weighing one, and the 95 % interval of the difference, -0.0030 to +0.0010, holds zero (1,500 visitors)."
+        "No difference between versions 3 and 4 can be told. The log loss of version 4 is 0.0010 lower, and the "
+        "95 % interval of the difference, -0.0030 to +0.0010, holds zero (1,500 visitors)."
     )
 
 
@@ -74,4 +74,5 @@ def test_too_few_visitors_are_said_to_be_too_few() -> None:
 
 def test_the_same_risks_are_as_good_as_each_other() -> None:
     same = block(**dict.fromkeys(COMPARED, Difference(0.4, 0.4, 0.0, (0.0, 0.0))))
-    assert judge("3", "4", same)[0] == "Versions 3 and 4 are as good as each other: no figure differs on this log."
+    told = "Versions 3 and 4 are as good as each other: no figure differs on this log."
+    assert judge("3", "4", same) == (told, None)
