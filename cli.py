@@ -208,12 +208,17 @@ def train(
     ] = 0,
     seed: SeedOption = 7,
     resamples: ResamplesOption = 200,
+    allow_leak: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Train although this event or feature gives the end away; may be repeated."),
+    ] = None,
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
 ) -> None:
     """Train a model on a log, evaluate it and register it.
 
-    It is evaluated on the latest sessions, and becomes the champion if it beats the one there is.
+    It is evaluated on the latest sessions, and becomes the champion if it beats the one there is. Events and features
+    that give the end away are refused: they would not be known in time.
     """
     from console import figures, out, progress, quarantine_path, say, telling, write_json
     from features.output import require_writable
@@ -233,6 +238,7 @@ def train(
             trials=trials,
             seed=seed,
             resamples=resamples,
+            allowed_leaks=allow_leak or (),
             quarantine=refused,
             progress=report,
             on_read=on_read,
@@ -241,6 +247,9 @@ def train(
     for table in figures(f"Version {result.model.version} of {declared.name} on held-out sessions", result.evaluation):
         out.print(table)
         out.print()
+    for leak in result.leaks:
+        said = leak.describe()
+        say(f"{said[0].upper()}{said[1:]}.")
     say(f"Version {result.model.version} is {result.promotion}.")
     write_json(json_path, result.to_json())
 

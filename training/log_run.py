@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from training.fairness import Fairness
+from training.leaks import to_json
 from training.log_data import log_data
 from training.log_trials import log_trials
 from training.metrics import flatten
@@ -39,6 +40,7 @@ def log_run(mlflow: Any, trained: TrainedModel, fairness: Fairness, run_id: str)
     mlflow.log_dict([asdict(trial) for trial in trained.trials], "trials.json")
     mlflow.log_dict(trained.evaluation, "evaluation.json")
     mlflow.log_dict(fairness.to_json(), "fairness.json")
+    mlflow.log_dict(to_json(trained.leaks), "leaks.json")
     mlflow.log_dict(
         {
             feature.name: {
@@ -74,6 +76,7 @@ def _tags(trained: TrainedModel) -> dict[str, str]:
     commit = get_git_commit(str(Path.cwd()))
     return {
         "dropoff.kind": "training",
+        "dropoff.leaks": ", ".join(leak.name for leak in trained.leaks) or "none",
         "dropoff.journey": trained.model.journey,
         "dropoff.fingerprint": trained.model.table.fingerprint,
         "dropoff.data_digest": data.digest,

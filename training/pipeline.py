@@ -1,7 +1,7 @@
 """Log to model, in the order it happens: read, cut, build, label, split, tune, fit, calibrate, evaluate, register."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from training.hazard import fit_hazard, held_out_sessions
 from training.importance import draw_sample
 from training.intervals import RESAMPLES
 from training.labels import SessionEnds, find_ends, label
+from training.leaks import Leak, find_leaks, refuse_leaks, to_json
 from training.learn import learn
 from training.leaving import describe_leaving, foresee
 from training.pictures.gallery import pictures_of
@@ -45,6 +46,8 @@ class TrainingResult:
     promoted: bool
     promotion: str
     sampled_share: float
+    leaks: Sequence[Leak] = ()
+    """What gives the end away and was allowed, or may give it away."""
 
     def to_json(self) -> dict[str, object]:
         """Return what ``dropoff train --json`` writes."""
@@ -53,6 +56,7 @@ class TrainingResult:
             "promoted": self.promoted,
             "promotion": self.promotion,
             "sampled_share": self.sampled_share,
+            "leaks": to_json(self.leaks),
             "held_out": self.evaluation,
         }
 
@@ -68,6 +72,7 @@ def train(
     resamples: int = RESAMPLES,
     pictures: bool = True,
     threads: int | None = None,
+    allowed_leaks: Sequence[str] = (),
     source: Source = CANONICAL,
     quarantine: Path | None = None,
     progress: Progress = lambda _phase, _fraction: None,
@@ -78,7 +83,8 @@ def train(
 
     Fitting takes all cores unless ``threads`` says otherwise; the model is the same. Without ``pictures`` none are
     drawn for the run. Raises
-    ``features.raw_log.LogError`` and ``training.split.TooFewSessions``.
+    ``features.raw_log.LogError``, ``training.split.TooFewSessions`` and ``training.leaks.LeakFound``, the last for what
+    gives the end away and is not among the ``allowed_leaks``.
     """
     plan = compile_plan(journey.table)
     with read_log(
@@ -95,6 +101,9 @@ def train(
     end_us = summary.last_at_us
     ends = find_ends(plan, log, journey, end_us)
     split = forward_split(log, ends, journey.horizon_seconds)
+    progress("looking for leaks", 0.0)
+    leaks = find_leaks(journey, plan, log, ends, split.training, seed=seed)
+    refuse_leaks(journey, leaks, allowed_leaks)
     progress("building features", 0.0)
     rows, sessions, leaves = _training_rows(journey, plan, log, ends, split, end_us)
     held_out_cutoffs, held_out_labels = _prefixes(journey, log, ends, split.held_out, end_us)
@@ -169,13 +178,14 @@ def train(
         held_out_rows=held_out_rows,
         calibration_losses=learnt.calibration_losses,
         pictures=drawn,
+        leaks=leaks,
     )
     registered = register(trained, home=home, mlruns=mlruns)
     promoted, promotion = promote_if_better(
         journey, registered.version, held_out, held_out_rows, home=home, mlruns=mlruns
     )
     progress("registering", 1.0)
-    return TrainingResult(registered, evaluation, summary, promoted, promotion, sampled_share)
+    return TrainingResult(registered, evaluation, summary, promoted, promotion, sampled_share, leaks)
 
 
 def _training_rows(

@@ -12,6 +12,7 @@ from features.raw_log import find_files
 from journeys.journey import Journey
 from training.evaluate import Evaluation, Scored
 from training.fit import Rows, Settings
+from training.leaks import Leak
 from training.metrics import Block
 from training.pictures.canvas import Picture
 from training.tune import Trial
@@ -42,7 +43,7 @@ class TrainedModel:
 
     ``rows`` are what the model was fitted on, ``held_out_rows`` (R, F) the raw features of the ``held_out`` prefixes.
     ``tuning`` are the figures that the settings reached on the tuning rows, with a model that has not seen them.
-    Every picture is drawn into the run.
+    Every picture is drawn into the run. ``leaks`` were allowed, or only seem to be some.
     """
 
     journey: Journey
@@ -59,6 +60,7 @@ class TrainedModel:
     held_out_rows: FloatArray
     calibration_losses: Mapping[str, float]
     pictures: Sequence[Picture]
+    leaks: Sequence[Leak] = ()
 
     @property
     def example(self) -> FloatArray:

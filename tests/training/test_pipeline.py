@@ -48,7 +48,7 @@ def test_the_steps_come_in_order_and_the_search_tells_its_trials(trained: "Train
 
 def test_what_is_written_as_json_tells_the_version_and_why_it_became_champion(trained: "Trained") -> None:
     written: Any = trained.result.to_json()
-    assert set(written) == {"model_version", "promoted", "promotion", "sampled_share", "held_out"}
+    assert set(written) == {"model_version", "promoted", "promotion", "sampled_share", "leaks", "held_out"}
     assert (written["promoted"], written["promotion"]) == (True, "champion: it is the first model")
     assert written["sampled_share"] == 1.0
     assert json.loads(json.dumps(written, allow_nan=False)) == written
