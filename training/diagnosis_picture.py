@@ -4,15 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from training.pictures.canvas import BLUE, GREY, ORANGE
-
-mpl.use("Agg")
-
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 
 MOMENTS = {"session_end": "session end", "decision_point": "decision point"}
 _WAYS = {
@@ -26,7 +22,8 @@ _WAYS = {
 
 def draw_diagnosis(figures: Mapping[str, Any], path: Path, title: str) -> None:
     """Write a PNG of what ``training.evaluate_diagnosis`` measured."""
-    figure, axes = plt.subplots(2, 2, figsize=(12, 9), layout="constrained")
+    figure = Figure(figsize=(12, 9), layout="constrained")
+    axes = figure.subplots(2, 2)
     figure.suptitle(title)
     _draw_accuracy(axes[0, 0], figures)
     _draw_abstention(axes[0, 1], figures)
@@ -35,7 +32,6 @@ def draw_diagnosis(figures: Mapping[str, Any], path: Path, title: str) -> None:
     for place in (axes[0, 0], axes[0, 1], axes[1, 1]):
         place.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=120)
-    plt.close(figure)
 
 
 def _draw_accuracy(axes: Axes, figures: Mapping[str, Any]) -> None:
