@@ -7,22 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from decisions.risk import RiskModel
-from features.build import build
-from features.events import FloatArray, IntArray, TextArray
-from features.plan import compile_plan
+from features.events import EncodedLog, FloatArray, IntArray
 from features.raw_log import LogError
-from features.read_log import ReadSummary, read_log
+from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
 from features.staging import Progress
 from journeys.journey import Journey
 from training.blocks import Partition, part_by_number
-from training.cutoffs import after_every_event
-from training.evaluate import BEFORE_THE_FIRST_STAGE, EVENT_COUNTS, Scored, score_rows
+from training.evaluate import EVENT_COUNTS, Scored, score_prefixes, stage_names
 from training.intervals import RESAMPLES
-from training.labels import find_ends, label
+from training.labels import SessionEnds
 from training.metrics import session_weights
 from training.paired import DifferenceBlock, compare_parts
-from training.split import merge_persons
 from training.trained import digest_files
 from training.verdict import judge
 
@@ -80,7 +76,7 @@ class _Read:
             scored.persons[rows],
             scored.after[rows],
             scored.stages[rows],
-            {},
+            {name: values[rows] for name, values in scored.cohorts.items()},
         )
         return replace(self, scored=kept, second=self.second[rows])
 
@@ -115,7 +111,7 @@ def compare_models(
     progress("resampling visitors", 0.0)
     everything = Partition(("all",), np.zeros(len(scored.labels), np.int64))
     stages = np.where(np.isnan(scored.stages), -1, scored.stages)
-    names = {-1.0: BEFORE_THE_FIRST_STAGE, **{float(place): stage.name for place, stage in enumerate(journey.stages)}}
+    names = {float(place - 1): name for place, name in enumerate(stage_names(journey))}
     present = {place: name for place, name in names.items() if (stages == place).any()}
     counts = {float(count): str(count) for count in EVENT_COUNTS if (scored.after == count).any()}
     partitions = [everything, part_by_number(scored.after, counts), part_by_number(stages, present)]
@@ -146,48 +142,17 @@ def _read(
     quarantine: Path | None,
     progress: Progress,
 ) -> _Read:
-    plan = compile_plan(journey.table)
-    parts, others = list[Scored](), list[FloatArray]()
-    visitor_ids, user_ids = list[TextArray](), list[TextArray]()
-    began, ended = list[IntArray](), list[IntArray]()
-    numbered = 0
-    with read_log(
-        path,
-        plan,
-        timeout_seconds=journey.session_timeout_seconds,
-        source=source,
-        quarantine=quarantine,
-        progress=progress,
-    ) as log:
-        end_us = log.summary.last_at_us
-        for batch in log.batches():
-            ends = find_ends(plan, batch, journey, end_us)
-            chosen = ~np.isnan(ends.outcome) | (journey.horizon_seconds is not None)
-            cutoffs = after_every_event(batch, np.where(chosen, ends.usable, 0))
-            labels = label(ends, cutoffs, journey.horizon_seconds, end_us)
-            cutoffs, labels = cutoffs.take(~np.isnan(labels)), labels[~np.isnan(labels)]
-            rows = build(plan, batch, cutoffs)
-            part = score_rows(plan, batch, cutoffs, rows, labels, first)
-            parts.append(replace(part, sessions=part.sessions + numbered))
-            others.append(second.predict(rows) if len(rows) else np.array([]))
-            numbered += batch.session_count
-            visitor_ids.append(batch.visitor_ids)
-            user_ids.append(batch.user_ids)
-            began.append(batch.at_us[batch.starts[:-1]])
-            ended.append(ends.end_us)
-    # A user may connect visitors of different batches.
-    person = merge_persons(np.concatenate(visitor_ids), np.concatenate(user_ids))
-    sessions = np.concatenate([part.sessions for part in parts])
-    scored = Scored(
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.risks for part in parts]),
-        sessions,
-        person[sessions],
-        np.concatenate([part.after for part in parts]),
-        np.concatenate([part.stages for part in parts]),
-        {},
+    others, began, ended = list[FloatArray](), list[IntArray](), list[IntArray]()
+
+    def watch(batch: EncodedLog, ends: SessionEnds, _end_us: int, _numbered: int, rows: FloatArray) -> None:
+        others.append(second.predict(rows) if len(rows) else np.array([]))
+        began.append(batch.at_us[batch.starts[:-1]])
+        ended.append(ends.end_us)
+
+    scored, _, summary = score_prefixes(
+        journey, path, first, source=source, quarantine=quarantine, progress=progress, watch=watch
     )
-    return _Read(scored, np.concatenate(others), np.concatenate(began), np.concatenate(ended), log.summary)
+    return _Read(scored, np.concatenate(others), np.concatenate(began), np.concatenate(ended), summary)
 
 
 def _trained_on(

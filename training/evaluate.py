@@ -69,7 +69,7 @@ def evaluate_log(
     plan = compile_plan(journey.table)
     foreseen: list[Foreseen] = []
 
-    def watch(batch: EncodedLog, ends: SessionEnds, end_us: int, numbered: int) -> None:
+    def watch(batch: EncodedLog, ends: SessionEnds, end_us: int, numbered: int, _rows: FloatArray) -> None:
         foreseen.extend(foresee(journey, plan, batch, ends, ends.usable > 0, end_us, model, numbered))
 
     scored, sample, summary = score_prefixes(
@@ -89,11 +89,12 @@ def score_prefixes(
     source: Source = CANONICAL,
     quarantine: Path | None = None,
     progress: Progress = lambda _phase, _fraction: None,
-    watch: Callable[[EncodedLog, SessionEnds, int, int], None] = lambda *_batch: None,
+    watch: Callable[[EncodedLog, SessionEnds, int, int, FloatArray], None] = lambda *_batch: None,
 ) -> tuple[Scored, Sample, ReadSummary]:
     """Return every labelled prefix of the sessions of a log, batch by batch, a sample, and what became of its rows.
 
-    ``watch`` is handed each batch with its ends, the log's end, and the number of its first session.
+    ``watch`` is handed each batch with its ends, the log's end, the number of its first session, and the features of
+    its prefixes (R, F).
     """
     plan = compile_plan(journey.table)
     parts, samples, visitor_ids, user_ids = list[Scored](), list[Sample](), list[TextArray](), list[TextArray]()
@@ -118,7 +119,7 @@ def score_prefixes(
             rows = build(plan, batch, cutoffs)
             part = score_rows(plan, batch, cutoffs, rows, labels, model)
             parts.append(replace(part, sessions=part.sessions + numbered))
-            watch(batch, ends, end_us, numbered)
+            watch(batch, ends, end_us, numbered, rows)
             numbered += batch.session_count
             samples.append(draw_share(rows, SAMPLE_ROWS / log.summary.used, rng))
             visitor_ids.append(batch.visitor_ids)
