@@ -33,6 +33,7 @@ JOURNEY = Journey(
     policy=PolicySettings(goal_value=480.0, low_risk=0.6, exploration=0.04, holdout=0.05, annoyance=0.5, session_cap=3),
     session_timeout_seconds=7 * DAY,
     idle_ticks_seconds=(4 * HOUR, 1 * DAY, 3 * DAY),
+    leaving_soon_within="1d",
     timezone="Europe/Berlin",
     owner="Growth",
 )
