@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import features, loan, memory, parity, serving, simulator
+from benchmarks import features, leaving, loan, memory, parity, serving, simulator
 from benchmarks.report import Report, as_table, write_page
 from journeys.load import load_journey
 from training.pipeline import train
@@ -38,6 +38,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "loan": loan.run,
     "simulator": simulator.run,
     "onboarding": partial(simulator.run, "onboarding"),
+    "leaving": leaving.run,
     "memory": memory.run,
 }
 

@@ -70,13 +70,18 @@ def evaluate_log(
     foreseen: list[Foreseen] = []
 
     def watch(batch: EncodedLog, ends: SessionEnds, end_us: int, numbered: int, _rows: FloatArray) -> None:
-        foreseen.extend(foresee(journey, plan, batch, ends, ends.usable > 0, end_us, model, numbered))
+        if model.hazard is not None:
+            sessions = ends.usable > 0
+            parts = foresee(
+                journey, plan, batch, ends, sessions, end_us, model.vocabulary, model.hazard, first_session=numbered
+            )
+            foreseen.extend(parts)
 
     scored, sample, summary = score_prefixes(
         journey, path, model, source=source, quarantine=quarantine, progress=progress, watch=watch
     )
     progress("resampling visitors", 0.0)
-    leaving = describe_leaving(model, foreseen, stage_names(journey))
+    leaving = model.hazard and describe_leaving(model.hazard, foreseen, stage_names(journey))
     evaluation = {**describe(journey, scored, resamples=resamples), "leaving_soon": leaving}
     return EvaluatedLog(evaluation, scored, sample, summary)
 

@@ -50,6 +50,18 @@ class Walks:
         place = self.stage * (int(length.max()) + 1) + length
         return np.where(self.opens, 0, np.append(0, place[:-1]))
 
+    def until(self, holds: BoolArray) -> BoolArray:
+        """Return which rows (R,) come before the first of their session at which something holds."""
+        known = np.flatnonzero(holds)
+        first = np.full(int(self.session[-1]) + 1, len(self.session))
+        np.minimum.at(first, self.session[known], known)
+        return np.asarray(np.arange(len(self.session)) < first[self.session], np.bool_)
+
+    def take(self, rows: BoolArray) -> "Walks":
+        """Return the chosen rows; of each session some first ones, or none."""
+        session = np.unique(self.session[rows], return_inverse=True)[1].astype(np.int64)
+        return Walks(session, self.after[rows], self.stage[rows], self.abandoned[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Purity:

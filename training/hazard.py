@@ -38,6 +38,8 @@ class _Rows:
     """(R, F + 1) numbered, the idle time last."""
     labels: FloatArray
     sessions: IntArray
+    fitting: BoolArray
+    """Of earlier sessions than the tuning ones, and known when those began."""
     tuning: BoolArray
 
     @property
@@ -45,7 +47,7 @@ class _Rows:
         return self.features[:, -1]
 
     def take(self, rows: BoolArray) -> "_Rows":
-        return _Rows(self.features[rows], self.labels[rows], self.sessions[rows], self.tuning[rows])
+        return _Rows(self.features[rows], self.labels[rows], self.sessions[rows], self.fitting[rows], self.tuning[rows])
 
 
 def idle_ticks(journey: Journey) -> tuple[float, ...]:
@@ -90,13 +92,12 @@ def fit_hazard(
 ) -> Hazard | None:
     """Return the hazard learnt from all that was known at the cut; None where only one outcome occurs."""
     rows = _training_rows(journey, plan, log, ends, split, vocabulary, seed)
-    parts = (rows.labels[rows.tuning], rows.labels[~rows.tuning])
-    if not all(0 < part.sum() < len(part) for part in parts):
+    fitting, watched = rows.take(rows.fitting), rows.take(rows.tuning)
+    if not all(0 < part.labels.sum() < len(part.labels) for part in (fitting, watched)):
         return None
-    baseline = _baseline(rows.take(~rows.tuning))
-    early = _fit(rows.take(~rows.tuning), baseline, vocabulary, seed, threads, watched=rows.take(rows.tuning))
+    baseline = _baseline(fitting)
+    early = _fit(fitting, baseline, vocabulary, seed, threads, watched=watched)
     trees = max(1, early.best_iteration)
-    watched = rows.take(rows.tuning)
     margins = np.asarray(early.predict(watched.features, raw_score=True, num_iteration=trees))
     margins = margins + baseline_margins(baseline, watched.idle_seconds)
     calibrator, _ = calibrate(margins, watched.labels, watched.sessions, np.ones(len(margins)))
@@ -124,7 +125,10 @@ def _training_rows(
         known &= drawn[cutoffs.session]
     cutoffs, labels = cutoffs.take(known), labels[known]
     features = with_idle(vocabulary.apply(build(plan, log, cutoffs)), idle_after(log, cutoffs))
-    return _Rows(features, labels, cutoffs.session, _tuning(log, chosen, split)[cutoffs.session])
+    tuning_us = int(log.at_us[log.starts[:-1]][split.tuning].min())
+    tuning = _tuning(log, chosen, tuning_us)[cutoffs.session]
+    fitting = ~tuning & ~np.isnan(label_leaving(ends, cutoffs, within, silence, tuning_us))
+    return _Rows(features, labels, cutoffs.session, fitting, tuning)
 
 
 def _at_risk(log: EncodedLog, ends: SessionEnds, split: Split) -> BoolArray:
@@ -134,10 +138,10 @@ def _at_risk(log: EncodedLog, ends: SessionEnds, split: Split) -> BoolArray:
     return begun & ~np.isin(person, person[split.held_out])
 
 
-def _tuning(log: EncodedLog, chosen: BoolArray, split: Split) -> BoolArray:
-    """Return the sessions (S,) as late as the tuning ones, of people who have none among the earlier."""
-    starts_us, person = log.at_us[log.starts[:-1]], persons(log)
-    late: BoolArray = chosen & (starts_us >= starts_us[split.tuning].min())
+def _tuning(log: EncodedLog, chosen: BoolArray, tuning_us: int) -> BoolArray:
+    """Return the sessions (S,) that begin no earlier than the tuning ones, of people who have none among the others."""
+    person = persons(log)
+    late: BoolArray = chosen & (log.at_us[log.starts[:-1]] >= tuning_us)
     return late & ~np.isin(person, person[chosen & ~late])
 
 

@@ -84,12 +84,11 @@ def find_leaks(
         if name not in journey.ends.all_names and not name.startswith(TREATMENT_PREFIX)
         for leak in _by_purity("event", name, journey, purity(walks, codes == plan.codes[name]), "it occurred in")
     ]
-    leaking = {leak.name for leak in events}
+    # What a feature knows by a leaking event is the event's leak, not one of its own.
+    kept = walks.until(np.isin(codes, [plan.codes[leak.name] for leak in events]))
+    walks, rows = walks.take(kept), rows[kept]
     features: list[Leak] = []
     for column, feature in enumerate(journey.features):
-        # What a feature knows by a leaking event is the event's leak, not one of its own.
-        if not leaking.isdisjoint(_heard(feature)):
-            continue
         features += _worst(_of_feature(journey, feature, walks, rows[:, column]))
     return tuple(sorted((*events, *features), key=lambda leak: not leak.refused))
 

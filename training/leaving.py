@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from decisions.risk import RiskModel
+from decisions.hazard import Hazard
 from features.build import build
 from features.duration import write_duration
 from features.events import EncodedLog, FloatArray, IntArray
 from features.plan import Plan
+from features.vocabulary import Vocabulary
 from journeys.journey import Journey
 from training.cutoffs import after_every_event, silent_after
 from training.hazard import idle_ticks, silence_seconds
@@ -38,21 +39,22 @@ def foresee(
     ends: SessionEnds,
     sessions: BoolArray,
     log_end_us: int,
-    model: RiskModel,
+    vocabulary: Vocabulary,
+    hazard: Hazard,
+    *,
     first_session: int = 0,
+    silences: Sequence[float] | None = None,
 ) -> list[Foreseen]:
     """Return a part for right after every event of the sessions (S,), and one for each silence after it.
 
     Only moments count of which the outcome is known when the log ends. ``first_session`` is added to the numbers of the
-    sessions.
+    sessions; ``silences`` (seconds) are by default those that the hazard was learnt at.
     """
-    if model.hazard is None:
-        return []
     every = after_every_event(log, np.where(sessions, ends.usable, 0))
     parts = []
-    for tick in (0.0, *idle_ticks(journey)):
+    for tick in (0.0, *idle_ticks(journey)) if silences is None else silences:
         cutoffs = silent_after(log, every, tick, log_end_us) if tick else every
-        labels = label_leaving(ends, cutoffs, model.hazard.within_seconds, silence_seconds(journey), log_end_us)
+        labels = label_leaving(ends, cutoffs, hazard.within_seconds, silence_seconds(journey), log_end_us)
         known = ~np.isnan(labels)
         cutoffs, labels = cutoffs.take(known), labels[known]
         rows = build(plan, log, cutoffs)
@@ -60,8 +62,8 @@ def foresee(
         parts.append(
             Foreseen(
                 labels,
-                model.hazard.predict(model.vocabulary.apply(rows), idle),
-                model.hazard.by_idle_alone(idle),
+                hazard.predict(vocabulary.apply(rows), idle),
+                hazard.by_idle_alone(idle),
                 idle,
                 rows[:, plan.feature_names.index("stage_index")],
                 cutoffs.session + first_session,
@@ -70,12 +72,12 @@ def foresee(
     return parts
 
 
-def describe_leaving(model: RiskModel, parts: list[Foreseen], stage_names: Sequence[str]) -> dict[str, Any] | None:
-    """Return the block of figures about leaving soon; None where the model has not learnt it, or no moment is known.
+def describe_leaving(hazard: Hazard, parts: Sequence[Foreseen], stage_names: Sequence[str]) -> dict[str, Any] | None:
+    """Return the block of figures about leaving soon; None where no moment is known.
 
     The first of ``stage_names`` is that of no stage.
     """
-    if model.hazard is None or not sum(len(part.labels) for part in parts):
+    if not sum(len(part.labels) for part in parts):
         return None
 
     def joined(name: str) -> Any:
@@ -88,10 +90,10 @@ def describe_leaving(model: RiskModel, parts: list[Foreseen], stage_names: Seque
         return measure(labels[rows], said[rows], sessions[rows])
 
     return {
-        "within": write_duration(model.hazard.within_seconds),
+        "within": write_duration(hazard.within_seconds),
         **measure(labels, said, sessions),
         "idle_alone": measure(labels, joined("by_idle_alone"), sessions),
-        "base_rate_alone": measure(labels, np.full(len(labels), model.hazard.base_rate), sessions),
+        "base_rate_alone": measure(labels, np.full(len(labels), hazard.base_rate), sessions),
         "by_idle": {write_duration(tick): block(idle == tick) for tick in np.unique(idle).tolist()},
         "by_stage": {name: block(stages == place) for place, name in enumerate(stage_names) if (stages == place).any()},
     }

@@ -148,8 +148,11 @@ def train(
     model = replace(model, snapshot=snapshot)
     progress("evaluating", 0.9)
     held_out = score_rows(plan, log, held_out_cutoffs, held_out_rows, held_out_labels, model)
-    foreseen = foresee(journey, plan, log, ends, held_out_sessions(log, ends, split), end_us, model)
-    leaving = describe_leaving(model, foreseen, stage_names(journey))
+    leaving = None
+    if hazard is not None:
+        late = held_out_sessions(log, ends, split)
+        foreseen = foresee(journey, plan, log, ends, late, end_us, learnt.vocabulary, hazard)
+        leaving = describe_leaving(hazard, foreseen, stage_names(journey))
     evaluation = {**describe(journey, held_out, resamples=resamples), "leaving_soon": leaving}
     sample = draw_sample(held_out_rows, seed)
     drawn = pictures_of(journey, model, held_out, sample, evaluation) if pictures else []

@@ -9,8 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_logs import TIMEOUT, Visit, at, encode, signup, until, visits
 
-from decisions.calibration import Calibrator
-from decisions.risk import RiskModel
 from features.build import build
 from features.events import Cutoffs
 from features.plan import compile_plan
@@ -20,8 +18,6 @@ from journeys.journey import Ends, Journey
 from journeys.load import load_journey
 from training.cutoffs import after_every_event, silent_after
 from training.evaluate import stage_names
-from training.expect import fit_expectations
-from training.fit import Rows, Settings, fit
 from training.hazard import fit_hazard, held_out_sessions, idle_ticks, silence_seconds
 from training.labels import find_ends, label_leaving
 from training.leaving import describe_leaving, foresee
@@ -164,29 +160,20 @@ def test_on_later_simulated_sessions_it_is_calibrated_overall_and_after_every_si
     ends = find_ends(plan, log, journey, end_us)
     split = forward_split(log, ends)
     early = after_every_event(log, np.where(split.training, np.minimum(ends.usable, 1), 0))
-    rows = build(plan, log, early)
-    vocabulary = Vocabulary.learn(journey.table, rows)
+    vocabulary = Vocabulary.learn(journey.table, build(plan, log, early))
     hazard = fit_hazard(journey, plan, log, ends, split, vocabulary, seed=1, threads=1)
-    booster = fit(
-        journey.table,
-        vocabulary,
-        Rows(rows, ends.outcome[early.session], early.after),
-        Settings(),
-        seed=1,
-        threads=1,
-        trees=1,
-    )
-    usual = fit_expectations(journey.table, rows, ends.outcome[early.session], seed=1)
-    model = RiskModel("ecommerce", "1", journey.table, booster, Calibrator(), vocabulary, usual, hazard=hazard)
-    parts = foresee(journey, plan, log, ends, held_out_sessions(log, ends, split), end_us, model)
-    block: Any = describe_leaving(model, parts, stage_names(journey))
+    assert hazard is not None
+
+    def measured(*silences: float) -> Any:
+        late = held_out_sessions(log, ends, split)
+        parts = foresee(journey, plan, log, ends, late, end_us, vocabulary, hazard, silences=silences or None)
+        return describe_leaving(hazard, parts, stage_names(journey))
+
+    block = measured()
     assert block["ece"] <= 0.02
     assert block["n_sessions"] > 3_000
-    assert (
-        np.average(
-            [part["ece"] for part in block["by_idle"].values()],
-            weights=[part["n_rows"] for part in block["by_idle"].values()],
-        )
-        <= 0.02
-    )
+    by_idle = block["by_idle"].values()
+    assert np.average([part["ece"] for part in by_idle], weights=[part["n_rows"] for part in by_idle]) <= 0.02
     assert block["auc"] > block["idle_alone"]["auc"] + 0.01
+    # And after silences that it was not learnt at.
+    assert measured(20.0, 45.0, 90.0, 180.0, 700.0)["ece"] <= 0.02
