@@ -48,6 +48,10 @@ QuarantineOption = Annotated[
         help="Where this run's refused rows go, each with its reason; by default DROPOFF_HOME/quarantine.jsonl.",
     ),
 ]
+AllowLeakOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Train although this event or feature gives the end away; may be repeated."),
+]
 ModelOption = Annotated[str | None, typer.Option("--model", metavar="VERSION", help="By default the champion.")]
 ReasonOption = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the history of champions.")]
 ResamplesOption = Annotated[
@@ -208,10 +212,7 @@ def train(
     ] = 0,
     seed: SeedOption = 7,
     resamples: ResamplesOption = 200,
-    allow_leak: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Train although this event or feature gives the end away; may be repeated."),
-    ] = None,
+    allow_leak: AllowLeakOption = None,
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
 ) -> None:
@@ -251,6 +252,62 @@ def train(
         said = leak.describe()
         say(f"{said[0].upper()}{said[1:]}.")
     say(f"Version {result.model.version} is {result.promotion}.")
+    write_json(json_path, result.to_json())
+
+
+@app.command(epilog="Example: dropoff retrain ecommerce --trials 20 --json retrain.json")
+def retrain(
+    journey: JourneyArgument,
+    trials: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Settings to try; 0 takes those that usually do.")
+    ] = 0,
+    min_sessions: Annotated[
+        int, typer.Option(metavar="N", min=20, help="Refuse to train on fewer untreated sessions with a known end.")
+    ] = 500,
+    seed: SeedOption = 7,
+    allow_leak: AllowLeakOption = None,
+    json_path: JsonOption = None,
+) -> None:
+    """Train a model on what the service itself has logged.
+
+    Sessions that it has treated are left out, and those that it spared stand for them. The model becomes the champion
+    if it beats the one there is.
+    """
+    from console import figures, out, progress, say, write_json
+    from features.output import require_writable
+    from journeys.load import load_journey
+    from serving.configuration import Configuration
+    from training.retrain import Joined
+    from training.retrain import retrain as run
+
+    declared, configuration = load_journey(journey), Configuration.from_environment()
+    if json_path is not None:
+        require_writable(json_path)
+
+    def tell_joined(joined: Joined) -> None:
+        for line in joined.describe():
+            say(line)
+
+    with progress() as report:
+        result = run(
+            declared,
+            home=configuration.home,
+            mlruns=_MLRUNS,
+            database=configuration.address,
+            least_sessions=min_sessions,
+            trials=trials,
+            seed=seed,
+            allowed_leaks=allow_leak or (),
+            progress=report,
+            on_joined=tell_joined,
+            on_trial=lambda trial: report("searching settings", (trial.number + 1) / trials),
+        )
+    trained = result.training
+    title = f"Version {trained.model.version} of {declared.name} on held-out untreated sessions"
+    for table in figures(title, trained.evaluation):
+        out.print(table)
+        out.print()
+    say(f"Version {trained.model.version} is {trained.promotion}.")
     write_json(json_path, result.to_json())
 
 

@@ -1,6 +1,6 @@
 """The ledger: every decision with its propensity, and what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Row, delete, insert, select
 from storage.database import insert_if_absent
 from storage.tables import decisions, outcomes
 
+_ROWS_AT_ONCE = 5_000
 _JSON_COLUMNS = ("blockers", "eligible", "excluded", "propensities")
 
 
@@ -136,6 +137,15 @@ class Ledger:
     def visitor_outcomes(self, visitor_id: str) -> list[RecordedOutcome]:
         """Return what became of the decisions about a visitor, the oldest first."""
         return self._outcomes(decisions.c.visitor_id == visitor_id)
+
+    def all_decisions(self) -> Iterator[LedgerEntry]:
+        """Stream every decision, in no order; the whole ledger may not fit into memory."""
+        with self._engine.connect() as connection:
+            found = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(
+                select(decisions).where(decisions.c.journey == self.journey)
+            )
+            for row in found:
+                yield _entry(row)
 
     def _entries(self, condition: Any) -> list[LedgerEntry]:
         query = select(decisions).where(decisions.c.journey == self.journey, condition)

@@ -20,18 +20,21 @@ class Rows:
     """Rows of a feature table: raw features (R, F), labels (R,), and how many events each has seen (R,).
 
     A label is 0 or 1, or, of rows to learn from, a target in between (``training/targets.py``).
+    ``weights`` (R,), where given, say for how many rows like it each stands.
     """
 
     features: FloatArray
     labels: FloatArray
     after: IntArray
+    weights: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> "Rows":
         """Return the chosen rows."""
-        return Rows(self.features[rows], self.labels[rows], self.after[rows])
+        weights = None if self.weights is None else self.weights[rows]
+        return Rows(self.features[rows], self.labels[rows], self.after[rows], weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +113,11 @@ def _dataset(
     settings: Settings,
     reference: lightgbm.Dataset | None = None,
 ) -> lightgbm.Dataset:
+    weights = row_weights(rows.after, settings.prefix_weighting)
     return lightgbm.Dataset(
         vocabulary.apply(rows.features),
         rows.labels,
-        weight=row_weights(rows.after, settings.prefix_weighting),
+        weight=weights if rows.weights is None else weights * rows.weights,
         feature_name=list(table.names),
         categorical_feature=list(vocabulary.category_columns),
         reference=reference,

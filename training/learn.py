@@ -89,7 +89,7 @@ def learn(
         np.asarray(early.predict(vocabulary.apply(calibration.features), raw_score=True)),
         calibration.labels,
         calibration_sessions,
-        np.ones(len(calibration)),
+        np.ones(len(calibration)) if calibration.weights is None else calibration.weights,
     )
     progress("fitting on all training sessions", 0.6)
     everything = taught(np.ones(len(rows), np.bool_))

@@ -35,6 +35,9 @@ from training.split import Split, TooFewSessions, forward_split, persons
 from training.trained import DataIdentity, TrainedModel, digest_files
 from training.tune import Trial
 
+Spare = Callable[[EncodedLog, SessionEnds], tuple[SessionEnds, FloatArray]]
+"""Returns the ends without the sessions to leave out, and for how many sessions each of the others stands (S,)."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
@@ -78,13 +81,15 @@ def train(
     progress: Progress = lambda _phase, _fraction: None,
     on_read: Callable[[ReadSummary], None] = lambda _summary: None,
     on_trial: Callable[[Trial], None] = lambda _trial: None,
+    spare: Spare | None = None,
+    data_name: str | None = None,
 ) -> TrainingResult:
     """Train, evaluate on the latest sessions, register, and promote a better model than the champion.
 
-    Fitting takes all cores unless ``threads`` says otherwise; the model is the same. Without ``pictures`` none are
-    drawn for the run. Raises
-    ``features.raw_log.LogError``, ``training.split.TooFewSessions`` and ``training.leaks.LeakFound``, the last for what
-    gives the end away and is not among the ``allowed_leaks``.
+    ``spare`` leaves sessions out and weighs the others; ``data_name`` is what the run calls the log. Fitting takes all
+    cores unless ``threads`` says otherwise; the model is the same. Without ``pictures`` none are drawn for the run.
+    Raises ``features.raw_log.LogError``, ``training.split.TooFewSessions`` and ``training.leaks.LeakFound``, the last
+    for what gives the end away and is not among the ``allowed_leaks``.
     """
     plan = compile_plan(journey.table)
     with read_log(
@@ -100,12 +105,16 @@ def train(
     on_read(summary)
     end_us = summary.last_at_us
     ends = find_ends(plan, log, journey, end_us)
+    standing_for = np.ones(log.session_count)
+    if spare is not None:
+        ends, standing_for = spare(log, ends)
     split = forward_split(log, ends, journey.horizon_seconds)
     progress("looking for leaks", 0.0)
     leaks = find_leaks(journey, plan, log, ends, split.training, seed=seed)
     refuse_leaks(journey, leaks, allowed_leaks)
     progress("building features", 0.0)
     rows, sessions, leaves = _training_rows(journey, plan, log, ends, split, end_us)
+    rows = replace(rows, weights=standing_for[sessions])
     held_out_cutoffs, held_out_labels = _prefixes(journey, log, ends, split.held_out, end_us)
     _require_both_labels("training", rows.labels)
     _require_both_labels("held-out", held_out_labels)
@@ -120,7 +129,12 @@ def train(
         persons=persons(log)[sessions] if journey.horizon_seconds is None else None,
         fitting=split.fitting[sessions],
         tuning=split.tuning[sessions],
-        calibration=Rows(build(plan, log, tuning_cutoffs), tuning_labels, tuning_cutoffs.after),
+        calibration=Rows(
+            build(plan, log, tuning_cutoffs),
+            tuning_labels,
+            tuning_cutoffs.after,
+            standing_for[tuning_cutoffs.session],
+        ),
         calibration_sessions=tuning_cutoffs.session,
         trials=trials,
         seed=seed,
@@ -165,7 +179,7 @@ def train(
         tuning=learnt.tuning,
         seed=seed,
         data=DataIdentity(
-            path=str(path),
+            path=data_name or str(path),
             digest=digest_files(path),
             events=log.event_count,
             sessions=log.session_count,
@@ -185,7 +199,13 @@ def train(
     )
     registered = register(trained, home=home, mlruns=mlruns)
     promoted, promotion = promote_if_better(
-        journey, registered.version, held_out, held_out_rows, home=home, mlruns=mlruns
+        journey,
+        registered.version,
+        held_out,
+        held_out_rows,
+        home=home,
+        mlruns=mlruns,
+        standing_for=standing_for[held_out_cutoffs.session],
     )
     progress("registering", 1.0)
     return TrainingResult(registered, evaluation, summary, promoted, promotion, sampled_share, leaks)

@@ -61,16 +61,24 @@ def promote(
 
 
 def promote_if_better(
-    journey: Journey, version: str, held_out: Scored, rows: FloatArray, *, home: Path, mlruns: Path
+    journey: Journey,
+    version: str,
+    held_out: Scored,
+    rows: FloatArray,
+    *,
+    home: Path,
+    mlruns: Path,
+    standing_for: FloatArray | None = None,
 ) -> tuple[bool, str]:
     """Promote the challenger, whose risks ``held_out`` holds, if it beats the champion; return whether, and why.
 
-    ``rows`` (R, F) are the raw features of the held-out prefixes. Where another version becomes champion meanwhile,
+    ``rows`` (R, F) are the raw features of the held-out prefixes; ``standing_for`` (R,), where given, says for how many
+    like it each stands. Where another version becomes champion meanwhile,
     the challenger has to beat that one.
     """
     while True:
         reigning = champion_version(home, journey.name)
-        better, reason = _contest(journey, reigning, held_out, rows, home)
+        better, reason = _contest(journey, reigning, held_out, rows, standing_for, home)
         if not better:
             return False, f"challenger only: {reason}"
         try:
@@ -117,12 +125,17 @@ def roll_back(journey: Journey, *, home: Path, mlruns: Path, reason: str = "") -
 
 
 def _contest(
-    journey: Journey, reigning: str | None, held_out: Scored, rows: FloatArray, home: Path
+    journey: Journey,
+    reigning: str | None,
+    held_out: Scored,
+    rows: FloatArray,
+    standing_for: FloatArray | None,
+    home: Path,
 ) -> tuple[bool, str]:
     """Whether the challenger beats the reigning version on the same prefixes, and why.
 
-    Each prefix weighs one. Weights by the length of a session would know its end, and then the log loss favours risks
-    that are not calibrated.
+    Each prefix weighs one, or as many as it stands for. Weights by the length of a session would know its end, and then
+    the log loss favours risks that are not calibrated.
     """
     if reigning is None:
         return True, "it is the first model"
@@ -133,7 +146,7 @@ def _contest(
     except (ModelNotFound, ModelFilesError) as error:
         return True, f"version {reigning} can no longer serve: {error}"
     losses = [
-        measure(held_out.labels, risks, held_out.sessions)["log_loss"]
+        measure(held_out.labels, risks, held_out.sessions, standing_for)["log_loss"]
         for risks in (held_out.risks, champion.predict(rows))
     ]
     ours, theirs = (float(loss or 0.0) for loss in losses)
