@@ -331,8 +331,8 @@ def evaluate(
 ) -> None:
     """Measure a registered model on the ended sessions of a log.
 
-    With the truth about its sessions, the named blockers are measured too, and a picture of that is written beside the
-    JSON file: diagnosis.png.
+    With the truth about its sessions, the named blockers are measured too. A picture of that, diagnosis.png, is written
+    beside the JSON file and into the folder of the pictures.
     """
     from console import figures, load_model, out, progress, quarantine_path, say, tell, write_json
     from features.output import require_folder, require_writable
@@ -366,7 +366,6 @@ def evaluate(
         out.print()
     result = {"model_version": loaded.version, "held_out": evaluation}
     if diagnosis is not None:
-        from training.diagnosis_picture import draw_diagnosis
         from training.diagnosis_tables import diagnosis_notes, diagnosis_tables
 
         for table in diagnosis_tables(diagnosis):
@@ -375,8 +374,6 @@ def evaluate(
         for note in diagnosis_notes(diagnosis):
             say(note)
         result["diagnosis"] = diagnosis
-        if json_path is not None:
-            draw_diagnosis(diagnosis, json_path.with_name("diagnosis.png"), title)
     write_json(json_path, result)
     if pictures is not None:
         from training.pictures.gallery import draw_pictures, pictures_of
@@ -385,6 +382,12 @@ def evaluate(
         with progress() as report:
             draw_pictures(drawn, pictures, progress=report)
         say(f"{len(drawn)} pictures are in {pictures}")
+    if diagnosis is not None:
+        from training.diagnosis_picture import draw_diagnosis
+
+        for folder in (json_path and json_path.parent, pictures):
+            if folder is not None:
+                draw_diagnosis(diagnosis, folder / "diagnosis.png", title)
 
 
 @app.command(epilog="Example: dropoff score ecommerce --log shop/events --out scores.parquet")

@@ -17,11 +17,11 @@ _WAYS = {
     "macro_auc": "mean AUC, one friction against the others",
 }
 _NOTES = {
-    "truth_rows_repeated": "rows of the truth repeat others",
-    "truth_sessions_not_in_log": "sessions of the truth are not in the log",
-    "log_sessions_without_truth": "sessions of the log have no truth",
-    "sessions_still_open": "sessions have no known end, or no event before it",
-    "caused_exits_that_did_not_leave": "sessions that a blocker ended went on as the log tells, and are left out",
+    "truth_rows_repeated": "Rows of the truth that repeat others",
+    "truth_sessions_not_in_log": "Sessions of the truth that are not in the log",
+    "log_sessions_without_truth": "Sessions of the log that have no truth",
+    "sessions_still_open": "Sessions that have no known end, or no event before it",
+    "caused_exits_that_did_not_leave": "Sessions that a blocker ended, but that went on as the log tells; left out",
 }
 
 
@@ -69,7 +69,7 @@ def diagnosis_notes(figures: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for each kind of session that could not be measured, and what the decision point is."""
     for name, words in _NOTES.items():
         if figures[name]:
-            yield f"{figures[name]:,} {words}."
+            yield f"{words}: {figures[name]:,}."
     decision = figures["decision_point"]
     yield (
         f"The decision point is {decision['definition']}; "

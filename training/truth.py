@@ -61,9 +61,10 @@ def read_truth(path: Path, frictions: tuple[Friction, ...], journey: str) -> Tru
     unknown = Counter(blocker for _, blocker, _ in rows if blocker and blocker.casefold() not in places)
     if unknown:
         [(name, count)] = unknown.most_common(1)
+        rows_of_it = f"{count:,} {'row' if count == 1 else 'rows'}"
         close = nearest(name.casefold(), list(places))
         raise TruthError(
-            f"{path} names the blocker {name!r} ({count:,} rows), of which no feature of {journey} gives evidence; "
+            f"{path} names the blocker {name!r} ({rows_of_it}), of which no feature of {journey} gives evidence; "
             f"did you mean one of {', '.join(close)}? Rename it, or leave these sessions out"
         )
     known: dict[str, tuple[int, bool]] = {}

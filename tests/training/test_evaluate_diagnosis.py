@@ -188,7 +188,7 @@ def test_sessions_without_a_partner_and_contradictions_are_counted(
     assert found["caused_exits_that_did_not_leave"] == len(stays)
     assert found["log_sessions_without_truth"] == 3_000 - len(lines) + 2
     notes = list(diagnosis_notes(found))
-    assert "1 sessions of the truth are not in the log." in notes
+    assert "Sessions of the truth that are not in the log: 1." in notes
     assert any("right after the event that first enters the stage 'cart'" in note for note in notes)
     assert found["stability"]["agreement"] is None
 
