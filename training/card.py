@@ -42,12 +42,12 @@ def _purpose(journey: Journey, card: Mapping[str, Any]) -> Iterator[str]:
     ends = journey.ends
     silence = f"a silence of {say('{:duration}', journey.session_timeout_seconds)}"
     abandoned = [*(f"`{name}`" for name in ends.abandoned), *([silence] if ends.silence_abandons else [])]
-    ahead = "before the session ends"
+    outcome = "ends in abandonment"
     if journey.horizon_seconds is not None:
-        ahead = f"within the next {say('{:duration}', journey.horizon_seconds)}"
+        outcome = f"is abandoned within the next {say('{:duration}', journey.horizon_seconds)}"
     yield "## Purpose"
     yield ""
-    yield f"{journey.description} At any moment it gives the probability that the session is abandoned {ahead}."
+    yield f"{journey.description} At any moment it gives the probability that the session {outcome}."
     yield ""
     yield f"* Abandoned: {', '.join(abandoned)}."
     yield f"* Not abandoned: {', '.join(f'`{name}`' for name in (*ends.goal, *ends.competing))}."

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -132,6 +133,16 @@ def test_the_card_says_how_to_use_the_model_and_how_not(text: str) -> None:
         "How to use it",
         "How not to use it",
     ]
+
+
+def test_the_purpose_says_how_a_session_ends_and_how_far_ahead_it_is_predicted(card: Any) -> None:
+    shop = load_journey("ecommerce")
+    told = write_card(shop, card).split("## Data")[0]
+    assert "it gives the probability that the session ends in abandonment." in told
+    assert "* Abandoned: a silence of 30 minutes." in told
+    assert "* Not abandoned: `purchase`." in told
+    ahead = write_card(replace(shop, horizon_seconds=3_600.0), card)
+    assert "the session is abandoned within the next " in ahead
 
 
 def test_the_card_claims_no_cause(text: str) -> None:
