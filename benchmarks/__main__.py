@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import features, leaving, loan, memory, parity, serving, simulator
+from benchmarks import features, leaving, loan, memory, parity, quality, serving, shoppers, simulator
 from benchmarks.report import Report, as_table, write_page
 from journeys.load import load_journey
 from training.pipeline import train
@@ -36,11 +36,19 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "serving": measure_serving,
     "parity": parity.run,
     "loan": loan.run,
+    "quality": quality.run,
     "simulator": simulator.run,
     "onboarding": partial(simulator.run, "onboarding"),
     "leaving": leaving.run,
     "memory": memory.run,
 }
+
+
+NEEDED: Mapping[str, tuple[Path, ...]] = {
+    "loan": (loan.DEFAULT_PATH,),
+    "quality": (loan.DEFAULT_PATH, shoppers.DEFAULT_PATH),
+}
+"""The public data sets that a benchmark reads, beside the checkout."""
 
 
 def main() -> None:
@@ -53,8 +61,9 @@ def main() -> None:
         parser.error(f"no benchmark is named {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     console, reports = Console(), []
     for name in names or BENCHMARKS:
-        if name == "loan" and not loan.DEFAULT_PATH.exists():
-            console.print(f"loan: left out, there is no {loan.DEFAULT_PATH}")
+        missing = [path for path in NEEDED.get(name, ()) if not path.exists()]
+        if missing:
+            console.print(f"{name}: left out, there is no {missing[0]}")
             continue
         reports.append(BENCHMARKS[name]())
         console.print(as_table(reports[-1]))

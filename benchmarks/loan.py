@@ -14,16 +14,16 @@ from typing import Any
 from benchmarks.report import Figure, Report
 from features.source import LOAN_LOG
 from journeys.load import load_journey
-from training.pipeline import train
+from training.pipeline import TrainingResult, train
 
 DEFAULT_PATH = Path(__file__).parents[2] / "shared" / "data" / "bpic2012" / "events.parquet"
 
 
-def run(path: Path = DEFAULT_PATH, *, trials: int = 0, seed: int = 7) -> Report:
-    """Train on the log and report the held-out figures."""
+def train_once(path: Path, *, trials: int = 0, seed: int = 7) -> TrainingResult:
+    """Train on the log in a folder that is removed again."""
     with tempfile.TemporaryDirectory(prefix="dropoff-") as name:
         folder = Path(name)
-        result = train(
+        return train(
             load_journey("loan_application"),
             path,
             home=folder / "home",
@@ -31,8 +31,13 @@ def run(path: Path = DEFAULT_PATH, *, trials: int = 0, seed: int = 7) -> Report:
             trials=trials,
             seed=seed,
             source=LOAN_LOG,
+            pictures=False,
         )
-    held_out: Any = result.evaluation
+
+
+def run(path: Path = DEFAULT_PATH, *, trials: int = 0, seed: int = 7) -> Report:
+    """Train on the log and report the held-out figures."""
+    held_out: Any = train_once(path, trials=trials, seed=seed).evaluation
     by_events = held_out["by_events"]
     return Report(
         "The loan log (BPI Challenge 2012)",
@@ -40,9 +45,9 @@ def run(path: Path = DEFAULT_PATH, *, trials: int = 0, seed: int = 7) -> Report:
         [
             Figure("held-out prefixes, applications", f"{held_out['n_rows']:,}, {held_out['n_sessions']:,}"),
             Figure("base rate", f"{held_out['base_rate']:.3f}", ".245"),
-            Figure("AUC", f"{held_out['auc']:.3f}", ".735"),
-            Figure("AP", f"{held_out['ap']:.3f}", ".455"),
-            Figure("ECE", f"{held_out['ece']:.3f}", ".04"),
+            Figure("AUC", f"{held_out['auc']:.3f}", ".75"),
+            Figure("AP", f"{held_out['ap']:.3f}", ".48"),
+            Figure("ECE", f"{held_out['ece']:.3f}", ".03"),
             Figure("Brier, skill", f"{held_out['brier']:.3f}, {held_out['brier_skill']:.3f}"),
             *(Figure(f"AUC after {count} events", f"{by_events[count]['auc']:.3f}") for count in ("3", "5", "8", "21")),
         ],
