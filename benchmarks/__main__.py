@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import features, leaving, loan, memory, parity, quality, serving, shoppers, simulator
+from benchmarks import drift, features, leaving, loan, memory, parity, quality, serving, shoppers, simulator
 from benchmarks.report import Report, as_table, write_page
 from journeys.load import load_journey
 from training.pipeline import train
@@ -40,6 +40,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "simulator": simulator.run,
     "onboarding": partial(simulator.run, "onboarding"),
     "leaving": leaving.run,
+    "drift": drift.run,
     "memory": memory.run,
 }
 

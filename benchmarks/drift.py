@@ -1,4 +1,4 @@
-"""What watching for drift costs a request: ``python -m benchmarks.drift``."""
+"""What watching for drift costs a request: ``python -m benchmarks drift``."""
 
 from time import perf_counter
 
@@ -36,7 +36,7 @@ def run() -> Report:
     low, high = np.quantile(np.array(seconds) * 1e6, (0.5, 0.99))
     return Report(
         "Drift, live",
-        "python -m benchmarks.drift",
+        "python -m benchmarks drift",
         [
             Figure(f"count a scored row of {len(table.features)} features: p50, p99", f"{low:.1f} us, {high:.1f} us"),
             Figure("work out the PSI of every feature, at each reading of /metrics", f"{reading * 1e3:.1f} ms"),
