@@ -9,6 +9,9 @@ from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray, IntA
 from features.plan import Plan
 from journeys.journey import Ends, Journey
 
+MATURE_SHARE = 0.95
+"""A session is matured when it began so long ago that this share of the sessions had ended by then."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionEnds:
@@ -79,6 +82,27 @@ def label_leaving(
     return labels
 
 
+def matured_until(log: EncodedLog, ends: SessionEnds, known_us: int) -> int:
+    """Return until when a session must have begun (microseconds) for its end to be known by ``known_us``.
+
+    Later ones are left out even where their end is known: of those, the ones that end quickly would count alone, and
+    a goal is known at once, but silence only when the timeout has passed.
+    """
+    known = ~np.isnan(ends.outcome)
+    if not known.any():
+        return known_us
+    lasted = ends.end_us[known] - log.at_us[log.starts[:-1]][known]
+    return known_us - int(np.quantile(lasted, MATURE_SHARE))
+
+
+def settled(log: EncodedLog, ends: SessionEnds, known_us: int) -> NDArray[np.bool_]:
+    """Return which sessions (S,) had matured by ``known_us``: all of them where no session is ended by silence."""
+    if not ((ends.outcome == 1) & (ends.end_us > ends.left_us)).any():
+        return np.ones(log.session_count, np.bool_)
+    began_in_time: NDArray[np.bool_] = log.at_us[log.starts[:-1]] <= matured_until(log, ends, known_us)
+    return began_in_time
+
+
 def _first(plan: Plan, log: EncodedLog, names: tuple[str, ...]) -> IntArray:
     """Index of each session's first event of these names, beyond its last where there is none."""
     wanted: NDArray[np.bool_] = np.isin(log.codes, [plan.codes[name] for name in names])
@@ -87,4 +111,4 @@ def _first(plan: Plan, log: EncodedLog, names: tuple[str, ...]) -> IntArray:
     return np.where(found < log.starts[1:], found, log.event_count).astype(np.int64)
 
 
-__all__ = ["Ends", "SessionEnds", "find_ends", "label", "label_leaving"]
+__all__ = ["Ends", "SessionEnds", "find_ends", "label", "label_leaving", "matured_until", "settled"]

@@ -13,14 +13,12 @@ from features.plan import UNKNOWN_CODE, Plan
 from features.scan import scans
 from journeys.journey import Journey
 from training.cutoffs import after_every_event
-from training.labels import SessionEnds, find_ends, label
+from training.labels import find_ends, label, matured_until
 from training.sample import sample_visitors
 from training.split import BoolArray
 
 MOST_SESSIONS = 20_000
 """So many sessions, of whole visitors, are enough: chance then moves a PSI by about .001."""
-MATURE_SHARE = 0.95
-"""A session is matured when it began so long ago that this share of the sessions had ended by then."""
 
 
 def take_snapshot(
@@ -96,18 +94,6 @@ def sampled_snapshot(
     share = min(1.0, MOST_SESSIONS / max(1, log.session_count))
     sample = sample_visitors(log, share, seed)
     return take_snapshot(journey, plan, sample, model, log_end_us=log_end_us, mature_us=mature_us, bins=bins), share
-
-
-def matured_until(log: EncodedLog, ends: SessionEnds, log_end_us: int) -> int:
-    """Return until when a session must have begun (microseconds) for its end to be known by the log's end.
-
-    Later ones are left out even where their end is known: of those, the ones that end quickly would count alone.
-    """
-    known = ~np.isnan(ends.outcome)
-    if not known.any():
-        return log_end_us
-    lasted = ends.end_us[known] - log.at_us[log.starts[:-1]][known]
-    return log_end_us - int(np.quantile(lasted, MATURE_SHARE))
 
 
 def _cluster(owner: IntArray) -> IntArray:

@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from features.events import US_PER_SECOND, EncodedLog, IntArray, TextArray
-from training.labels import SessionEnds
+from training.labels import SessionEnds, settled
 
 HELD_OUT_SHARE = 0.25
 TUNING_SHARE = 0.2
@@ -60,8 +60,9 @@ def forward_split(
 ) -> Split:
     """Hold out the latest sessions by start; train on those of other people that had ended by then.
 
-    With a horizon, sessions that are still open are held out too: their early prefixes have labels. Raises
-    :class:`TooFewSessions`.
+    Where silence ends sessions, those that began too late for silence to be known by then do not train, whatever came
+    of them: a goal is known at once, and would be too common among them. With a horizon, sessions that are still open
+    are held out too: their early prefixes have labels. Raises :class:`TooFewSessions`.
     """
     starts_us = log.at_us[log.starts[:-1]]
     labelled = ~np.isnan(ends.outcome)
@@ -75,7 +76,7 @@ def forward_split(
     cut_us = _cut(starts_us[usable], 1 - held_out_share)
     held_out = usable & (starts_us >= cut_us)
     person = persons(log)
-    training = usable & (ends.end_us < cut_us) & ~np.isin(person, person[held_out])
+    training = usable & (ends.end_us < cut_us) & settled(log, ends, cut_us) & ~np.isin(person, person[held_out])
     if not training.any() or not held_out.any():
         raise TooFewSessions(
             "no session of other people ends before the held-out ones begin; the log must span a longer time, "
@@ -84,7 +85,7 @@ def forward_split(
     tuning_us = _cut(starts_us[training], 1 - TUNING_SHARE)
     tuning = training & (starts_us >= tuning_us)
     tuning &= ~np.isin(person, person[training & ~tuning])
-    fitting = training & ~tuning & (ends.end_us < tuning_us)
+    fitting = training & ~tuning & (ends.end_us < tuning_us) & settled(log, ends, tuning_us)
     if not tuning.any() or not fitting.any():
         raise TooFewSessions(
             "no training sessions are left to tune on that are of other people and begin when earlier ones have ended; "

@@ -21,8 +21,8 @@ from features.plan import compile_plan
 from features.raw_log import LogError
 from storage.models import model_folder
 from training.drift import Drift, NoSnapshot, measure_drift
-from training.labels import find_ends
-from training.snapshot import matured_until, take_snapshot
+from training.labels import find_ends, matured_until
+from training.snapshot import take_snapshot
 
 if TYPE_CHECKING:
     from conftest import Trained

@@ -71,6 +71,26 @@ def test_a_session_that_ends_after_the_first_tuning_one_began_is_not_fitted_whil
     assert split.fitting[[10, 20]].tolist() == [False, True]
 
 
+def test_where_silence_ends_sessions_training_has_no_more_goals_for_their_being_known_at_once() -> None:
+    # A session every 100 s: by turns the goal after 10 s, or silence, which is known 1,800 s later.
+    visits = [
+        Visit([(100.0 * place, "page_view"), *([(100.0 * place + 10, "sign_up")] if place % 2 else [])], f"v{place:03}")
+        for place in range(400)
+    ]
+    log, ends = read(visits, log_end=400 * 100 + 2 * TIMEOUT)
+    split = forward_split(log, ends)
+    starts = log.at_us[log.starts[:-1]]
+    for part in (split.training, split.fitting, split.tuning, split.held_out):
+        assert abs(ends.outcome[part].mean() - 0.5) < 0.03
+    # Training stops a timeout early, in whatever way a session ended.
+    assert starts[split.training].max() <= split.cut_us - TIMEOUT * 1_000_000
+
+
+def test_where_every_end_is_an_event_training_goes_on_to_the_cut() -> None:
+    split = split_of(apart(100))
+    assert numbers(split.training)[-1] == 74
+
+
 def test_sessions_that_are_open_or_begin_with_their_end_serve_nothing() -> None:
     visits = apart(100)
     visits[5] = Visit([(500, "sign_up")], "v005")
@@ -153,7 +173,7 @@ def populations(draw: st.DrawFn) -> list[Visit]:
     people = st.integers(0, draw(st.sampled_from([10, 40, 200])))
     users = st.one_of(st.none(), st.none(), st.none(), people.map(lambda number: f"u{number}"))
     for place in range(draw(st.integers(25, 60))):
-        start = draw(st.integers(0, 20_000))
+        start = place * 800 + draw(st.integers(0, 4_000))
         last = draw(st.sampled_from(["sign_up", "leave", "page_view", "page_view"]))
         seconds = draw(st.sampled_from([0, 10, 500, 1_700]))
         drawn.append(
@@ -162,7 +182,7 @@ def populations(draw: st.DrawFn) -> list[Visit]:
     return drawn
 
 
-@given(populations(), st.integers(18_000, 30_000))
+@given(populations(), st.integers(18_000, 60_000))
 def test_any_split_goes_forward_with_its_outcomes_known_and_parts_people(visits: list[Visit], log_end: int) -> None:
     log, ends = read(visits, log_end)
     try:
@@ -184,9 +204,16 @@ def test_any_split_goes_forward_with_its_outcomes_known_and_parts_people(visits:
     assert starts[split.tuning].min() >= np.quantile(starts[split.training], 0.8)
     # What tunes meets a fit that knows only what had ended by then, as what is held out does.
     begins = np.quantile(starts[split.training], 0.8, method="higher")
-    assert (split.fitting == (split.training & ~split.tuning & (ends.end_us < begins))).all()
     # Nobody is left out without a reason.
-    over = (ends.end_us < split.cut_us) & ~np.isnan(ends.outcome)
+    known = ~np.isnan(ends.outcome)
+    silence = bool(((ends.outcome == 1) & (ends.end_us > ends.left_us)).any())
+    lasted = int(np.quantile((ends.end_us - starts)[known], 0.95)) if silence else 0
+
+    def over_by(moment_us: int) -> np.ndarray:
+        return known & (ends.end_us < moment_us) & (starts <= moment_us - lasted)
+
+    assert (split.fitting == (split.training & ~split.tuning & over_by(begins))).all()
+    over = over_by(split.cut_us)
     alone = np.array([people[name] not in of(split.held_out) for name in log.visitor_ids])
     assert (split.training == (over & alone)).all()
 
