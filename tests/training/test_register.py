@@ -177,7 +177,8 @@ def test_a_cohort_of_any_name_has_its_figures_under_a_name_that_mlflow_takes(tra
     assert len(long) > 250
     cut = [name for name in metrics if name.startswith("by_cohort.source:newsletter") and name.endswith(".brier_skill")]
     assert metrics[cut[0]] == block["by_cohort"][long]["brier_skill"]
-    assert len([name for name in metrics if name.startswith("by_cohort.source:newsletter")]) == 9
+    # Seven figures, and how many prefixes, sessions and visitors there are.
+    assert len([name for name in metrics if name.startswith("by_cohort.source:newsletter")]) == 10
 
 
 def test_the_digest_knows_the_files_by_name_and_bytes_but_not_by_place(tmp_path: Path) -> None:
