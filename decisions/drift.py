@@ -175,10 +175,10 @@ def _rates(
             variance = (sums_before[2] + sums_now[2]) / (n_before + n_now)
             by_chance = largest_gap_by_chance(variance, before, now, comparisons)
             where = f" at {stage_name}" if stage_name else ""
-            side = "low" if has > 0 else "high"
+            side, before_side = ("low" if gap > 0 else "high" for gap in (has, had))
             text = (
                 f"risks{where} are {abs(has):.1%} too {side}: {_share(sums_now[0] / n_now)} predicted, "
-                f"{_share(sums_now[1] / n_now)} abandoned; the gap was {abs(had):.1%} in training"
+                f"{_share(sums_now[1] / n_now)} abandoned; in training they were {abs(had):.1%} too {before_side}"
             )
             yield _rate(Kind.CALIBRATION, stage_name or "risk", stage_name, had, has, by_chance, thresholds, text)
 
