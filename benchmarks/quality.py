@@ -56,7 +56,7 @@ def run(
     shoppers_path: Path = shoppers.DEFAULT_PATH,
     loan_path: Path = loan.DEFAULT_PATH,
     *,
-    trials: int = 12,
+    trials: int = 10,
     folds: int = 5,
     seed: int = 7,
 ) -> Report:
