@@ -8,6 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn, cast
@@ -308,6 +309,60 @@ def retrain(
         out.print(table)
         out.print()
     say(f"Version {trained.model.version} is {trained.promotion}.")
+    write_json(json_path, result.to_json())
+
+
+@app.command(epilog="Example: dropoff recalibrate ecommerce --log shop/events --since 2026-03-17")
+def recalibrate(
+    journey: JourneyArgument,
+    log: LogOption,
+    since: Annotated[
+        datetime | None,
+        typer.Option(metavar="TIME", help="Sessions from then on count; UTC, as 2026-03-17 or 2026-03-17T08:00:00."),
+    ] = None,
+    model: ModelOption = None,
+    resamples: ResamplesOption = 200,
+    json_path: JsonOption = None,
+    quarantine: QuarantineOption = None,
+) -> None:
+    """Fit a model's calibrator to recent sessions, without fitting the model anew, and register it as a version.
+
+    The latest quarter of the sessions judges whether it becomes the champion.
+    """
+    from console import figures, load_model, out, progress, quarantine_path, say, telling, write_json
+    from features.events import US_PER_SECOND
+    from features.output import require_writable
+    from journeys.load import load_journey
+    from storage.models import home_folder
+    from training.recalibrate import recalibrate as run
+
+    declared, refused = load_journey(journey), quarantine_path(quarantine, log)
+    if json_path is not None:
+        require_writable(json_path, log=log)
+    loaded = load_model(declared, journey, model)
+    since_us = None if since is None else int(since.replace(tzinfo=UTC).timestamp()) * US_PER_SECOND
+    with telling(refused) as on_read, progress() as report:
+        result = run(
+            declared,
+            log,
+            loaded,
+            home=home_folder(),
+            mlruns=_MLRUNS,
+            since_us=since_us,
+            resamples=resamples,
+            quarantine=refused,
+            progress=report,
+            on_read=on_read,
+        )
+    for title, evaluation in (
+        (f"Version {loaded.version} as it was, on held-out sessions", result.former),
+        (f"Version {result.model.version}, recalibrated, on the same", result.evaluation),
+    ):
+        overall, _by_events, by_stage, *_ = figures(title, evaluation)
+        for table in (overall, by_stage):
+            out.print(table)
+            out.print()
+    say(f"Version {result.model.version} is {result.promotion}.")
     write_json(json_path, result.to_json())
 
 

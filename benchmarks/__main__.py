@@ -12,7 +12,21 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import drift, features, leaving, loan, memory, parity, quality, serving, shoppers, simulator
+from benchmarks import (
+    choices,
+    drift,
+    features,
+    leaving,
+    loan,
+    memory,
+    parity,
+    quality,
+    recalibration,
+    serving,
+    shoppers,
+    simulator,
+    sizes,
+)
 from benchmarks.report import Report, as_table, write_page
 from journeys.load import load_journey
 from training.pipeline import train
@@ -41,6 +55,9 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "onboarding": partial(simulator.run, "onboarding"),
     "leaving": leaving.run,
     "drift": drift.run,
+    "recalibration": recalibration.run,
+    "choices": choices.run,
+    "sizes": sizes.run,
     "memory": memory.run,
 }
 

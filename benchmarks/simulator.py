@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.report import Figure, Report
+from benchmarks.world import true_risk
 from decisions.risk import RiskModel
 from features.build import build
 from features.events import Cutoffs, EncodedLog, FloatArray, IntArray
@@ -29,8 +30,7 @@ from training.labels import find_ends, label
 from training.metrics import measure
 from training.pipeline import train
 from training.simulator import simulate
-from training.simulator.ceiling import true_probabilities
-from training.simulator.simulate import WORLDS, draw, world_of
+from training.simulator.simulate import WORLDS
 from training.split import forward_split
 
 EVENT_COUNTS = (3, 5, 10)
@@ -88,7 +88,7 @@ def compare(name: str, folder: Path, sessions: int, seed: int, trials: int) -> d
     cutoffs = after_every_event(log, np.where(split.held_out, ends.usable, 0))
     labels = label(ends, cutoffs, None, end_us)
     rows = build(plan, log, cutoffs)
-    ours, best = model.predict(rows), 1.0 - _filtered(name, log, cutoffs, sessions, seed)
+    ours, best = model.predict(rows), true_risk(log, cutoffs, name=name, sessions=sessions, seed=seed)
     result: dict[str, Any] = {
         "all": _compare(labels, ours, best, cutoffs.session),
         "conversion": float(np.mean(truth["converted"])),
@@ -100,20 +100,6 @@ def compare(name: str, folder: Path, sessions: int, seed: int, trials: int) -> d
         model, log, cutoffs, rows, dict(zip(truth["session_id"], _planted(truth), strict=True))
     )
     return result
-
-
-def _filtered(journey: str, log: EncodedLog, cutoffs: Cutoffs, sessions: int, seed: int) -> FloatArray:
-    """Return the filter's probability to reach the goal at each cutoff, matched by event."""
-    world = world_of(journey)
-    known: dict[str, tuple[int, FloatArray]] = {}
-    for chunk in draw(world, sessions=sessions, seed=seed):
-        odds, starts = true_probabilities(world, chunk), chunk.walks.starts
-        for s in range(chunk.visits.session_count):
-            known[f"s{chunk.first_session + s:09}"] = (s, odds[starts[s] : starts[s + 1]])
-    last = log.starts[cutoffs.session] + cutoffs.after - 1
-    return np.array(
-        [known[session][1][int(place)] for session, place in (id_.split("-") for id_ in log.event_ids[last])]
-    )
 
 
 def _compare(labels: FloatArray, ours: FloatArray, best: FloatArray, sessions: IntArray) -> dict[str, float]:

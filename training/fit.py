@@ -8,6 +8,7 @@ import numpy as np
 from lightgbm.callback import CallbackEnv
 
 from features.events import FloatArray, IntArray
+from features.friction import Friction
 from features.table import FeatureTable
 from features.vocabulary import Vocabulary
 
@@ -41,22 +42,24 @@ class Rows:
 class Settings:
     """What the search may change. A row that has seen n events weighs n to the power of ``-prefix_weighting``.
 
-    Depth and leaves bound the time of an explanation, so they stay small.
+    Depth and leaves bound the time of an explanation, so they stay small. With ``monotone_frictions`` the risk never
+    falls as a feature that is evidence of a friction gets worse.
     """
 
-    learning_rate: float = 0.03
-    num_leaves: int = 15
-    max_depth: int = 5
+    learning_rate: float = 0.08
+    num_leaves: int = 8
+    max_depth: int = 3
     min_data_in_leaf: int = 100
     feature_fraction: float = 0.4
     bagging_fraction: float = 0.8
     lambda_l2: float = 5.0
     prefix_weighting: float = 0.5
+    monotone_frictions: bool = False
 
     def parameters(self, seed: int, threads: int) -> dict[str, object]:
         """Return LightGBM's parameters."""
         own = asdict(self)
-        del own["prefix_weighting"]
+        del own["prefix_weighting"], own["monotone_frictions"]
         return own | {
             "objective": "cross_entropy",
             "metric": "binary_logloss",
@@ -81,6 +84,14 @@ def row_weights(after: IntArray, power: float) -> FloatArray:
     return mean_one
 
 
+def directions(table: FeatureTable) -> list[int]:
+    """Return, per feature, 1 where more of it is worse, -1 where less is, 0 where neither is declared."""
+    return [
+        0 if feature.is_category or feature.friction is Friction.NONE else -1 if feature.less_is_worse else 1
+        for feature in table.features
+    ]
+
+
 def fit(
     table: FeatureTable,
     vocabulary: Vocabulary,
@@ -97,8 +108,9 @@ def fit(
     training = _dataset(table, vocabulary, rows, settings)
     watched = [] if tuning is None else [_dataset(table, vocabulary, tuning, settings, training)]
     stopping = [] if tuning is None else [lightgbm.early_stopping(EARLY_STOPPING_TREES, verbose=False)]
+    constraints = {"monotone_constraints": directions(table)} if settings.monotone_frictions else {}
     return lightgbm.train(
-        settings.parameters(seed, threads),
+        settings.parameters(seed, threads) | constraints,
         training,
         trees or MAX_TREES,
         valid_sets=watched,

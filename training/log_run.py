@@ -75,7 +75,7 @@ def _tags(trained: TrainedModel) -> dict[str, str]:
     data = trained.data
     commit = get_git_commit(str(Path.cwd()))
     return {
-        "dropoff.kind": "training",
+        "dropoff.kind": "training" if trained.recalibrated_from is None else "recalibration",
         "dropoff.leaks": ", ".join(leak.name for leak in trained.leaks) or "none",
         "dropoff.journey": trained.model.journey,
         "dropoff.fingerprint": trained.model.table.fingerprint,

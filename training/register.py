@@ -52,6 +52,7 @@ def register(trained: TrainedModel, *, home: Path, mlruns: Path) -> RiskModel:
             "trials": len(trained.trials),
             "sampled_share": trained.sampled_share,
             "fairness": fairness.to_json(),
+            "recalibrated_from": trained.recalibrated_from,
         }
         model = replace(trained.model, version=registered, card=card)
         text = write_card(trained.journey, {"version": registered, **card})

@@ -43,7 +43,8 @@ class TrainedModel:
 
     ``rows`` are what the model was fitted on, ``held_out_rows`` (R, F) the raw features of the ``held_out`` prefixes.
     ``tuning`` are the figures that the settings reached on the tuning rows, with a model that has not seen them.
-    Every picture is drawn into the run. ``leaks`` were allowed, or only seem to be some.
+    Every picture is drawn into the run. ``leaks`` were allowed, or only seem to be some. ``recalibrated_from`` is the
+    version whose trees it has, where these were kept.
     """
 
     journey: Journey
@@ -61,6 +62,7 @@ class TrainedModel:
     calibration_losses: Mapping[str, float]
     pictures: Sequence[Picture]
     leaks: Sequence[Leak] = ()
+    recalibrated_from: str | None = None
 
     @property
     def example(self) -> FloatArray:

@@ -12,7 +12,6 @@ from features.scan import (
     distinct,
     drops,
     gap,
-    hour,
     last,
     mean,
     on,
@@ -31,6 +30,8 @@ from features.table import Feature
 PROGRESS = on(
     "add_to_wishlist", "add_to_cart", "begin_checkout", "submit_address", "choose_payment_method", "submit_payment"
 )
+BROWSING = on("page_view", "view_category", "search", "apply_filter", "scroll")
+# Steps that lead to the next stage; progress is also what prepares one.
 ONWARD = on("view_product", "add_to_cart", "begin_checkout", "submit_address", "submit_payment")
 TROUBLE = on("form_error", "payment_failed", "page_error", "rage_click", "dead_click")
 RAGE_AFTER_TROUBLE = on("rage_click").within(30, of=("form_error", "payment_failed", "page_error", "dead_click"))
@@ -67,6 +68,7 @@ CONTEXT = (
     Feature("mean_stage", mean(position), Friction.NONE, "at stage {:.1f} on average"),
     Feature("forward_share", count(ONWARD) / count(any_event), Friction.NONE, "{:.0%} of the steps led onward"),
     Feature("events_seen", count(any_event), Friction.NONE, "{:event|events} so far"),
+    Feature("browsing_events", count(BROWSING), Friction.NONE, "looked around {:times}"),
     Feature("session_seconds", since_first(any_event), Friction.NONE, "here for {:duration}"),
     Feature("idle_seconds", since(any_event), Friction.NONE, "idle for {:duration}"),
     Feature("stage_seconds", since_first(any_event, per="stage"), Friction.NONE, "at this stage for {:duration}"),
@@ -75,7 +77,6 @@ CONTEXT = (
     Feature("progress_age_seconds", since(PROGRESS), Friction.NONE, "last moved forward {:duration} ago"),
     Feature("device", category("device"), Friction.NONE, "device"),
     Feature("source", category("source"), Friction.NONE, "source of the visit"),
-    Feature("hour", hour, Friction.NONE, "hour of the day"),
     Feature("visits", count(session_start, per="visitor"), Friction.NONE, "{:visit|visits} with this one"),
     Feature("earlier_purchases", count("purchase", per="visitor"), Friction.NONE, "{:earlier order|earlier orders}"),
     Feature("furthest_stage_ever", FURTHEST_EVER, Friction.NONE, "has been at stage {:.0f}, in this visit or before"),

@@ -1,5 +1,6 @@
 """Fitting: what rows weigh, when it stops, and that the same seed gives the same model."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from made_rows import rows, table, vocabulary
 from sklearn.metrics import log_loss, roc_auc_score
 
-from training.fit import EARLY_STOPPING_TREES, MAX_TREES, Rows, Settings, fit, row_weights
+from training.fit import EARLY_STOPPING_TREES, MAX_TREES, Rows, Settings, directions, fit, row_weights
 
 TABLE = table()
 TRAINING, TUNING = rows(3_000, 1), rows(1_000, 2)
@@ -112,3 +113,27 @@ def test_taking_rows_keeps_them_together() -> None:
     assert taken.labels.all()
     np.testing.assert_array_equal(taken.features, TRAINING.features[chosen])
     np.testing.assert_array_equal(taken.after, TRAINING.after[chosen])
+
+
+def test_directions_follow_the_declarations() -> None:
+    found = dict(zip(TABLE.names, directions(TABLE), strict=True))
+    # More errors are worse; how long somebody idles and which device it is are nobody's blocker.
+    assert found["form_errors"] == 1
+    assert found["idle_seconds"] == found["device"] == 0
+    turned = replace(TABLE.features[TABLE.names.index("form_errors")], less_is_worse=True)
+    assert directions(replace(TABLE, features=(turned,))) == [-1]
+
+
+def test_with_monotone_frictions_the_risk_never_falls_as_errors_grow() -> None:
+    column = TABLE.names.index("form_errors")
+    # Errors that lower the risk: what a late stage leaves.
+    falling = Rows(TRAINING.features, np.where(TRAINING.features[:, column] > 0, 0.0, TRAINING.labels), TRAINING.after)
+
+    def steps(*, monotone: bool) -> np.ndarray:
+        booster = fitted(falling, Settings(monotone_frictions=monotone))
+        grid = np.repeat(VOCABULARY.apply(falling.features[:1]), 41, axis=0)
+        grid[:, column] = np.linspace(-3, 3, 41)
+        return np.diff(booster.predict(grid))
+
+    assert steps(monotone=True).min() >= 0
+    assert steps(monotone=False).min() < 0

@@ -93,7 +93,7 @@ def draw(world: World, *, sessions: int, seed: int, days: float | None = None) -
     _check(sessions, days)
     rules = compile_world(world)
     start_us = int(FIRST_DAY.timestamp()) * US_PER_SECOND
-    change_us = start_us + int(np.floor(days / 2 + 1) * DAY_SECONDS * US_PER_SECOND)
+    change_us = policy_change_us(days)
     first_person = 0
     for number, first in enumerate(range(0, sessions, CHUNK_SESSIONS)):
         rng = np.random.default_rng([seed, number])
@@ -108,6 +108,11 @@ def draw(world: World, *, sessions: int, seed: int, days: float | None = None) -
         )
         first_person = int(visits.person.max()) + 1
         yield Chunk(first, visits, walk(rules, visits.setting, TIES, rng), rng)
+
+
+def policy_change_us(days: float = 28.0) -> int:
+    """Return when the policy changes in a log of so many days."""
+    return int(FIRST_DAY.timestamp() + np.floor(days / 2 + 1) * DAY_SECONDS) * US_PER_SECOND
 
 
 def _check(sessions: int, days: float) -> None:

@@ -1,0 +1,168 @@
+"""Recalibrate: the same booster with a calibrator of recent sessions, for when odds have moved but signs have not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from decisions.calibration import Calibrator
+from decisions.risk import RiskModel
+from features.build import build
+from features.events import Cutoffs, EncodedLog, FloatArray
+from features.plan import Plan, compile_plan
+from features.read_log import ReadSummary, read_log
+from features.source import CANONICAL, Source
+from features.staging import Progress
+from journeys.journey import Journey
+from training.calibrate import calibrate
+from training.cutoffs import after_every_event
+from training.evaluate import Evaluation, describe, score_rows, stage_names
+from training.fit import Rows, Settings
+from training.hazard import held_out_sessions
+from training.importance import draw_sample
+from training.labels import SessionEnds, find_ends, label
+from training.leaving import describe_leaving, foresee
+from training.metrics import Block, measure
+from training.pictures.gallery import pictures_of
+from training.promote import promote_if_better
+from training.register import register
+from training.sample import read_bounded
+from training.snapshot import sampled_snapshot
+from training.split import BoolArray, forward_split
+from training.trained import DataIdentity, TrainedModel, digest_files
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibration:
+    """What a recalibration came to: held-out figures with the former calibrator and with the new one."""
+
+    model: RiskModel
+    former: Evaluation
+    evaluation: Evaluation
+    summary: ReadSummary
+    promoted: bool
+    promotion: str
+
+    def to_json(self) -> dict[str, object]:
+        """Return what ``dropoff recalibrate --json`` writes."""
+        return {
+            "model_version": self.model.version,
+            "promoted": self.promoted,
+            "promotion": self.promotion,
+            "calibrator": self.model.calibrator.to_json(),
+            "before": self.former,
+            "held_out": self.evaluation,
+        }
+
+
+def recalibrate(
+    journey: Journey,
+    path: Path,
+    model: RiskModel,
+    *,
+    home: Path,
+    mlruns: Path,
+    since_us: int | None = None,
+    seed: int = 7,
+    source: Source = CANONICAL,
+    quarantine: Path | None = None,
+    resamples: int = 0,
+    progress: Progress = lambda _phase, _fraction: None,
+    on_read: Callable[[ReadSummary], None] = lambda _summary: None,
+) -> Recalibration:
+    """Fit a new calibrator on the log's sessions that started at ``since_us`` or later, and register the version.
+
+    The latest quarter of them judges: the new version becomes champion if it beats the one there is on them. Earlier
+    events count as the visitors' history. Raises ``features.raw_log.LogError`` and ``training.split.TooFewSessions``.
+    """
+    plan = compile_plan(journey.table)
+    with read_log(
+        path,
+        plan,
+        timeout_seconds=journey.session_timeout_seconds,
+        source=source,
+        quarantine=quarantine,
+        progress=progress,
+    ) as read:
+        log, sampled_share = read_bounded(read, seed)
+        summary = read.summary
+    on_read(summary)
+    end_us = summary.last_at_us
+    ends = _only_since(find_ends(plan, log, journey, end_us), log, since_us)
+    split = forward_split(log, ends, journey.horizon_seconds)
+    progress("calibrating", 0.0)
+    cutoffs, rows = _labelled(journey, plan, log, ends, split.training, end_us)
+    held_out_cutoffs, held_out_rows = _labelled(journey, plan, log, ends, split.held_out, end_us)
+    calibrator, losses = recalibrator(model, rows, cutoffs)
+    renewed = replace(model, version="unregistered", calibrator=calibrator)
+    snapshot, _ = sampled_snapshot(journey, plan, log, renewed, log_end_us=end_us, seed=seed)
+    renewed = replace(renewed, snapshot=snapshot)
+    progress("evaluating", 0.5)
+    features, labels = held_out_rows.features, held_out_rows.labels
+    held_out = score_rows(plan, log, held_out_cutoffs, features, labels, renewed)
+    formerly = replace(held_out, risks=model.predict(features))
+    leaving = None
+    if model.hazard is not None:
+        late = held_out_sessions(log, ends, split)
+        foreseen = foresee(journey, plan, log, ends, late, end_us, model.vocabulary, model.hazard)
+        leaving = describe_leaving(model.hazard, foreseen, stage_names(journey))
+    evaluation = {**describe(journey, held_out, resamples=resamples), "leaving_soon": leaving}
+    progress("registering", 0.0)
+    trained = TrainedModel(
+        journey=journey,
+        model=renewed,
+        settings=Settings(**model.card["settings"]),
+        trials=[],
+        tuning=_figures(renewed, rows, cutoffs),
+        seed=seed,
+        data=DataIdentity(
+            path=str(path),
+            digest=digest_files(path),
+            events=log.event_count,
+            sessions=log.session_count,
+            training_sessions=int(split.training.sum()),
+            first_at_us=summary.first_at_us,
+            last_at_us=end_us,
+            held_out_from_us=split.cut_us,
+        ),
+        sampled_share=sampled_share,
+        evaluation=evaluation,
+        rows=rows,
+        held_out=held_out,
+        held_out_rows=features,
+        calibration_losses=losses,
+        pictures=pictures_of(journey, renewed, held_out, draw_sample(features, seed), evaluation),
+        recalibrated_from=model.version,
+    )
+    registered = register(trained, home=home, mlruns=mlruns)
+    promoted, promotion = promote_if_better(journey, registered.version, held_out, features, home=home, mlruns=mlruns)
+    progress("registering", 1.0)
+    return Recalibration(
+        registered, describe(journey, formerly, resamples=resamples), evaluation, summary, promoted, promotion
+    )
+
+
+def recalibrator(model: RiskModel, rows: Rows, cutoffs: Cutoffs) -> tuple[Calibrator, dict[str, float]]:
+    """Return the calibrator that the model's margins want on labelled prefixes (R,), and each kind's log loss."""
+    return calibrate(model.margins(rows.features), rows.labels, cutoffs.session, np.ones(len(rows)))
+
+
+def _only_since(ends: SessionEnds, log: EncodedLog, since_us: int | None) -> SessionEnds:
+    if since_us is None:
+        return ends
+    return replace(ends, usable=np.where(log.at_us[log.starts[:-1]] >= since_us, ends.usable, 0))
+
+
+def _labelled(
+    journey: Journey, plan: Plan, log: EncodedLog, ends: SessionEnds, sessions: BoolArray, end_us: int
+) -> tuple[Cutoffs, Rows]:
+    cutoffs = after_every_event(log, np.where(sessions, ends.usable, 0))
+    labels: FloatArray = label(ends, cutoffs, journey.horizon_seconds, end_us)
+    known = ~np.isnan(labels)
+    cutoffs = cutoffs.take(known)
+    return cutoffs, Rows(build(plan, log, cutoffs), labels[known], cutoffs.after)
+
+
+def _figures(model: RiskModel, rows: Rows, cutoffs: Cutoffs) -> Block:
+    return measure(rows.labels, model.predict(rows.features), cutoffs.session)
