@@ -8,7 +8,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn, cast
@@ -317,8 +316,8 @@ def recalibrate(
     journey: JourneyArgument,
     log: LogOption,
     since: Annotated[
-        datetime | None,
-        typer.Option(metavar="TIME", help="Sessions from then on count; UTC, as 2026-03-17 or 2026-03-17T08:00:00."),
+        str | None,
+        typer.Option(metavar="TIME", help="Sessions from then on count; as 2026-03-17 or 2026-03-17T08:00, in UTC."),
     ] = None,
     model: ModelOption = None,
     resamples: ResamplesOption = 200,
@@ -329,8 +328,7 @@ def recalibrate(
 
     The latest quarter of the sessions judges whether it becomes the champion.
     """
-    from console import figures, load_model, out, progress, quarantine_path, say, telling, write_json
-    from features.events import US_PER_SECOND
+    from console import figures, load_model, moment_us, out, progress, quarantine_path, say, telling, write_json
     from features.output import require_writable
     from journeys.load import load_journey
     from storage.models import home_folder
@@ -340,7 +338,7 @@ def recalibrate(
     if json_path is not None:
         require_writable(json_path, log=log)
     loaded = load_model(declared, journey, model)
-    since_us = None if since is None else int(since.replace(tzinfo=UTC).timestamp()) * US_PER_SECOND
+    since_us = None if since is None else moment_us(since)
     with telling(refused) as on_read, progress() as report:
         result = run(
             declared,

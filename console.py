@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,20 @@ def load_model(journey: "Journey", given: str, version: str | None) -> "RiskMode
     folder = champion_folder(home, journey.name) if version is None else model_folder(home, journey.name, version)
     verify_digest(folder)
     return RiskModel.load(folder, journey.table)
+
+
+def moment_us(text: str) -> int:
+    """Return a time in ISO 8601, in UTC where it names no zone, in microseconds.
+
+    Raises ``features.raw_log.LogError``.
+    """
+    from features.raw_log import LogError
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise LogError(f"{text!r} is no time; write it as 2026-03-17 or 2026-03-17T08:00") from error
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6)
 
 
 def say_promoted(journey: "Journey", promoted: "Promoted") -> None:

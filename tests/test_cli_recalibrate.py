@@ -56,3 +56,9 @@ def test_a_log_that_ends_before_since_is_refused_in_one_line(log: Path) -> None:
     ran = call("recalibrate", EXAMPLE, "--log", log, "--since", "2027-01-01")
     assert ran.status == 1
     assert ran.err == ("dropoff: only 0 sessions have a known end and an event before it; a log needs at least 20\n")
+
+
+def test_a_since_that_is_no_time_is_refused_with_an_example_of_one(log: Path) -> None:
+    ran = call("recalibrate", EXAMPLE, "--log", log, "--since", "yesterday")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == "dropoff: 'yesterday' is no time; write it as 2026-03-17 or 2026-03-17T08:00\n"
