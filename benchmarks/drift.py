@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.report import Figure, Report
 from decisions.bins import Bins
-from decisions.expectations import cells
+from decisions.exposure import cells
 from decisions.snapshot import Snapshot
 from journeys.load import load_journey
 from serving.drift import DriftWindow

@@ -1,8 +1,8 @@
 """Diagnosis: which blockers stand in the way, in plain words, or an honest "cannot tell".
 
-A blocker's share is its part of what unusual traces add to the odds to leave now (``decisions.expectations``). The
-contribution beside each piece of evidence is the risk model's own, which may differ: it also knows that a trace of a
-late stage means progress.
+How sure a blocker is comes from ``decisions.blockers``: the probability that it is what a visitor who leaves now
+leaves for. The contribution beside each piece of evidence is the risk model's own, which may differ: it also knows that
+a trace of a late stage means progress.
 """
 
 from collections.abc import Sequence
@@ -10,18 +10,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.events import FloatArray
+from decisions.blockers import BlockerModel
+from features.events import FloatArray, IntArray
 from features.friction import Friction
 from features.table import Feature, FeatureTable
 
-MIN_EXCESS = 0.1
-"""Least total excess, in log-odds, for anything to stand out."""
+MIN_CONFIDENCE = 0.02
+"""Least probability that anything at all stands in the way, for anything to be named."""
 MIN_MARGIN = 0.05
 """Least lead of the first blocker's share over the second's; below it the two cannot be told apart."""
 MIN_NARRATED_SHARE = 0.25
 """Least share of a second blocker for the narrative to mention it."""
 MAX_EVIDENCE = 3
 """Most sentences of evidence for one blocker."""
+NOTHING = -1
+"""The place of no friction: nothing that can be treated stands out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,15 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """A friction that stands in the way; ``share`` is its part of all blockers' excess, 0 to 1."""
+    """A friction that stands in the way.
+
+    ``confidence`` is the probability that a visitor who leaves now leaves for it; ``share`` is its part of all
+    blockers' confidence, 0 to 1.
+    """
 
     friction: Friction
     share: float
+    confidence: float
     evidence: tuple[Evidence, ...]
 
 
@@ -52,33 +60,55 @@ class Diagnosis:
     narrative: str
 
 
-def excess_by_friction(table: FeatureTable, excess: FloatArray) -> tuple[tuple[Friction, ...], FloatArray]:
-    """Return the addressable frictions (K) and the sums of their features' excess (R, F) by row, (R, K)."""
-    return table.frictions, excess @ table.belonging
+def weigh(
+    table: FeatureTable, blockers: BlockerModel, rows: FloatArray, latest: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return what can be told of raw rows (R, F), and the confidence in each friction, (R, F) and (R, K).
 
-
-def diagnose(table: FeatureTable, row: FloatArray, contributions: FloatArray, excess: FloatArray) -> Diagnosis:
-    """Return the diagnosis of a raw row (F,) from the excess (F,) of the session's latest event.
-
-    Silence tells of nothing that stands in the way, so the excess is read right after an event; value, phrase and the
-    risk model's contribution (F,) of the evidence are those of the row's own moment.
+    Silence tells of nothing that stands in the way, so evidence is read right after the sessions' latest events,
+    ``latest`` (R, F). Only what did happen by the row's own moment can be told, neither what is missing nor what is
+    zero, and a friction of which nothing can be told has no confidence.
     """
-    # Only what did happen can be told: neither what is missing nor what is zero.
-    told = np.where((excess > 0) & ~np.isnan(row) & (row != 0), excess, 0.0)
-    frictions, (sums, tellable) = excess_by_friction(table, np.stack((excess, told)))
-    positive = np.where(tellable > 0, np.maximum(sums, 0.0), 0.0)
-    total = float(positive.sum())
-    ranked = sorted(range(len(frictions)), key=lambda place: -positive[place])
-    shares = positive / total if total > 0 else positive
-    lead = float(shares[ranked[0]] - (shares[ranked[1]] if len(ranked) > 1 else 0.0)) if ranked else 0.0
-    if total < MIN_EXCESS or lead < MIN_MARGIN:
+    evidence = blockers.evidence(table, latest)
+    told = np.where((evidence > 0) & ~np.isnan(rows) & (rows != 0), evidence, 0.0)
+    confidence = np.where(told @ table.belonging > 0, blockers.attribute(table, latest, evidence), 0.0)
+    return told, confidence
+
+
+def first_blockers(confidence: FloatArray) -> IntArray:
+    """Return the place of the friction to name first for each row (R, K), :data:`NOTHING` where to abstain."""
+    if not confidence.shape[1]:
+        return np.full(len(confidence), NOTHING)
+    total = confidence.sum(axis=1)
+    ranked = np.sort(confidence, axis=1)
+    second = ranked[:, -2] if confidence.shape[1] > 1 else 0.0
+    clear = (total >= MIN_CONFIDENCE) & (ranked[:, -1] - second >= MIN_MARGIN * total)
+    return np.where(clear, confidence.argmax(axis=1), NOTHING)
+
+
+def diagnose(
+    table: FeatureTable, blockers: BlockerModel, row: FloatArray, latest: FloatArray, contributions: FloatArray
+) -> Diagnosis:
+    """Return the diagnosis of a raw row (F,); ``latest`` (F,) is the row right after the session's latest event.
+
+    Value, phrase and the risk model's contribution (F,) of the evidence are those of the row's own moment.
+    """
+    told, confidences = weigh(table, blockers, row[None], latest[None])
+    if first_blockers(confidences)[0] == NOTHING:
         return Diagnosis((), True, narrate(()))
-    blockers = []
-    for place in ranked:
-        if positive[place] > 0:
-            evidence = _evidence(table, place, row, contributions, told)
-            blockers.append(Blocker(frictions[place], float(shares[place]), evidence))
-    return Diagnosis(tuple(blockers), False, narrate(blockers))
+    confidence = confidences[0]
+    total = float(confidence.sum())
+    found = [
+        Blocker(
+            table.frictions[place],
+            float(confidence[place]) / total,
+            float(confidence[place]),
+            _evidence(table, place, row, contributions, told[0]),
+        )
+        for place in np.argsort(-confidence, kind="stable").tolist()
+        if confidence[place] > 0
+    ]
+    return Diagnosis(tuple(found), False, narrate(found))
 
 
 def narrate(blockers: Sequence[Blocker]) -> str:

@@ -1,4 +1,4 @@
-"""The risk model: a LightGBM booster with its calibrator, vocabulary and expectations, saved without MLflow."""
+"""The risk model: a LightGBM booster with its calibrator, vocabulary and blockers, saved without MLflow."""
 
 import json
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from typing import Any
 import lightgbm
 import numpy as np
 
+from decisions.blockers import BlockerModel
 from decisions.calibration import Calibrator
-from decisions.expectations import EXPOSURES, Expectations
 from decisions.hazard import SETTINGS as HAZARD_SETTINGS
 from decisions.hazard import Hazard
 from decisions.snapshot import Snapshot
@@ -22,7 +22,7 @@ from features.vocabulary import Vocabulary
 
 ADDITIVITY_TOLERANCE = 1e-6
 _MODEL, _CALIBRATOR, _VOCABULARY = "model.txt", "calibrator.json", "vocabulary.json"
-_EXPECTATIONS, _TABLE, _CARD = "expectations.json", "table.json", "card.json"
+_BLOCKERS, _TABLE, _CARD = "blockers.json", "table.json", "card.json"
 _SNAPSHOT = "snapshot.json"
 
 
@@ -57,7 +57,7 @@ class RiskModel:
     booster: lightgbm.Booster
     calibrator: Calibrator
     vocabulary: Vocabulary
-    expectations: Expectations
+    blockers: BlockerModel
     card: Mapping[str, Any] = field(default_factory=dict)
     snapshot: Snapshot | None = None
     """Of the log that it was trained on; None for a model that was trained before snapshots were kept."""
@@ -113,7 +113,7 @@ class RiskModel:
         self.booster.save_model(str(folder / _MODEL))
         _write(folder / _CALIBRATOR, self.calibrator.to_json())
         _write(folder / _VOCABULARY, self.vocabulary.to_json())
-        _write(folder / _EXPECTATIONS, self.expectations.to_json())
+        _write(folder / _BLOCKERS, self.blockers.to_json())
         if self.snapshot is not None:
             _write(folder / _SNAPSHOT, self.snapshot.to_json(), indent=None)
         _write(folder / _TABLE, {"fingerprint": self.table.fingerprint, "features": self.table.fingerprints})
@@ -152,29 +152,24 @@ class RiskModel:
             booster=booster,
             calibrator=Calibrator.from_json(_read(folder / _CALIBRATOR)),
             vocabulary=Vocabulary.from_json(_read(folder / _VOCABULARY)),
-            expectations=Expectations.from_json(_read(folder / _EXPECTATIONS)),
+            blockers=BlockerModel.from_json(_read(folder / _BLOCKERS)),
             snapshot=Snapshot.from_json(_read(folder / _SNAPSHOT)) if (folder / _SNAPSHOT).exists() else None,
             card=card,
             hazard=_load_hazard(folder, table),
         )
 
     def _check_shapes(self, folder: Path) -> None:
-        count, stages = len(self.table.features), len(self.table.stages)
+        count = len(self.table.features)
         categories = {place for place, feature in enumerate(self.table.features) if feature.is_category}
         fitting = {
             _MODEL: self.booster.num_feature() == count,
             _VOCABULARY: set(self.vocabulary.known) == categories,
-            _EXPECTATIONS: self._expectations_fit(stages + 1, count),
+            _BLOCKERS: self.blockers.fits(self.table),
             _SNAPSHOT: self.snapshot is None or self.snapshot.fits(self.table),
         }
         for name, fits in fitting.items():
             if not fits:
                 raise ModelFilesError(f"{folder / name} is not of this journey's features and stages; train again")
-
-    def _expectations_fit(self, stages: int, count: int) -> bool:
-        usual = self.expectations
-        cells = (stages * EXPOSURES, count)
-        return usual.means.shape == usual.spreads.shape == cells and usual.weights.shape == (stages, count)
 
 
 def read_card(folder: Path) -> dict[str, Any]:

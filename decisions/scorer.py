@@ -156,8 +156,7 @@ class Scorer:
         self.timer("explain", perf_counter() - started)
         started = perf_counter()
         latest = row if at_latest_event is None else at_latest_event
-        excess = self.model.expectations.excess(self.model.table, latest[None])[0]
-        diagnosis = diagnose(self.model.table, row, explanation.contributions[0], excess)
+        diagnosis = diagnose(self.model.table, self.model.blockers, row, latest, explanation.contributions[0])
         allowed = eligible_interventions(
             self.interventions,
             stage=score.stage,

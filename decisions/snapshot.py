@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from decisions.bins import Bins
-from decisions.expectations import EXPOSURES
+from decisions.exposure import EXPOSURES
 from features.events import FloatArray, IntArray
 from features.table import TREATMENT_PREFIX, FeatureTable
 
@@ -26,7 +26,7 @@ class Snapshot:
 
     bins: Bins
     counts: IntArray
-    """(S * EXPOSURES, B) rows by stage and number of events (``decisions.expectations.cells``) and by bin."""
+    """(S * EXPOSURES, B) rows by stage and number of events (``decisions.exposure.cells``) and by bin."""
     risk_sums: FloatArray
     """(S * EXPOSURES,) sums of the predicted risks of these rows."""
     clusters: IntArray

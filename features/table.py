@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from features.events import FloatArray
+from features.events import FloatArray, IntArray
 from features.friction import Friction
 from features.phrase import say
 from features.scan import (
@@ -175,6 +175,12 @@ class FeatureTable:
     def directions(self) -> FloatArray:
         """-1 for features of which less is worse, else 1, (F,)."""
         return np.array([-1.0 if feature.less_is_worse else 1.0 for feature in self.features])
+
+    @cached_property
+    def traces(self) -> IntArray:
+        """The columns (V,) that can speak for one of :attr:`frictions`: quantities, not categories."""
+        places = [p for p, one in enumerate(self.features) if one.friction.addressable and not one.is_category]
+        return np.array(places, np.int64)
 
     @property
     def fingerprints(self) -> dict[str, str]:

@@ -141,6 +141,7 @@ def _blocker(blocker: Blocker) -> BlockerAnswer:
         friction=blocker.friction.name,
         problem_type=str(blocker.friction.problem_type),
         share=blocker.share,
+        confidence=blocker.confidence,
         evidence=[EvidenceAnswer(one.feature, one.value, one.phrase, one.contribution) for one in blocker.evidence],
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from decisions.bins import Bins
-from decisions.expectations import EXPOSURES
+from decisions.exposure import EXPOSURES
 from decisions.shift import expected_psi, occupied, psi
 from decisions.snapshot import Snapshot
 from features.events import FloatArray, IntArray
@@ -76,7 +76,7 @@ class DriftWindow:
         return compare_cells(self._snapshot, counts, risk)
 
     def _cell_of(self, row: FloatArray) -> int:
-        # What decisions.expectations.cells returns for one row, ten times as fast.
+        # What decisions.exposure.cells returns for one row, ten times as fast.
         stage, events = float(row[self._stage]), int(row[self._events])
         exposure = min(max(events, 1).bit_length() - 1, EXPOSURES - 1)
         return (0 if math.isnan(stage) else int(stage) + 1) * EXPOSURES + exposure

@@ -77,11 +77,16 @@ class EvidenceAnswer(Struct, frozen=True):
 
 
 class BlockerAnswer(Struct, frozen=True):
-    """What stands in the way; ``share`` is its part of all blockers' weight, from 0 to 1."""
+    """What stands in the way.
+
+    ``confidence`` is the probability, 0 to 1, that a visitor who leaves now leaves for it; ``share`` is its part of all
+    blockers' confidence, 0 to 1.
+    """
 
     friction: str
     problem_type: str
     share: float
+    confidence: float
     evidence: list[EvidenceAnswer]
 
 

@@ -24,8 +24,8 @@ from features.read_log import read_log
 from features.vocabulary import Vocabulary
 from journeys.load import load_journey
 from storage.models import publish
+from training.blockers import fit_blockers
 from training.cutoffs import after_every_event
-from training.expect import fit_expectations
 from training.fit import Rows, Settings, fit
 from training.labels import find_ends
 
@@ -94,7 +94,7 @@ def fit_version(log: Path, version: str, *, trees: int, card: Mapping[str, Any] 
     rows = Rows(build(plan, encoded, cutoffs), ends.outcome[cutoffs.session], cutoffs.after)
     vocabulary = Vocabulary.learn(journey.table, rows.features)
     booster = fit(journey.table, vocabulary, rows, Settings(), seed=1, threads=1, trees=trees)
-    expectations = fit_expectations(journey.table, rows.features, rows.labels, seed=1)
+    blockers = fit_blockers(journey.table, rows.features, rows.labels, seed=1)
     return RiskModel(
         journey=NAME,
         version=version,
@@ -102,7 +102,7 @@ def fit_version(log: Path, version: str, *, trees: int, card: Mapping[str, Any] 
         booster=booster,
         calibrator=Calibrator(),
         vocabulary=vocabulary,
-        expectations=expectations,
+        blockers=blockers,
         card=card or {},
     )
 

@@ -170,7 +170,7 @@ def test_no_phrase_and_no_narrative_claims_a_cause_with_any_number(name: str) ->
     for feature in load_journey(name).features:
         for value in VALUES:
             phrase = spoken(feature, value)
-            told = narrate([Blocker(feature.friction, 1.0, (Evidence(feature.name, value, phrase, 0.1),))])
+            told = narrate([Blocker(feature.friction, 1.0, 0.5, (Evidence(feature.name, value, phrase, 0.1),))])
             assert told == f"Sessions like this one are more often abandoned; {phrase}."
             assert "nan" not in told
             assert not claims_a_cause(told)

@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn.metrics import roc_auc_score
 
+from decisions.diagnosis import NOTHING
 from features.events import FloatArray, IntArray
 from training.bootstrap import Statistic, person_intervals
-from training.diagnosed import NOTHING, Diagnosed
+from training.diagnosed import Diagnosed
 from training.metrics import calibration_error, reliability
 
 COVERAGES = tuple(round(0.1 * step, 1) for step in range(1, 11))
 RECALL = 0.8
+SMALLEST_CONFIDENCE = 1e-12
 BoolArray = NDArray[np.bool_]
 Figures = dict[str, object]
 _FIGURES = ("top1", "top1_forced", "top1_all", "named", "macro_auc", "majority", "right_where_named")
@@ -83,7 +85,8 @@ def measure_blame(blamed: Blamed, planted: IntArray, names: tuple[str, ...], *, 
     rates["majority"] = (truth == commonest).astype(np.float64)
     for name, scores in blamed.rivals.items():
         rates[f"{name}_top1"] = (strongest(scores, planted) == truth).astype(np.float64)
-    loudness = normalised(said.scores, planted)
+    # Confidences are probabilities: what counts is each one's share of them.
+    loudness = normalised(np.log(np.maximum(said.scores, SMALLEST_CONFIDENCE)), planted)
 
     def macro_auc(weights: FloatArray) -> float | None:
         return mean_auc(loudness, truth, planted, weights)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from decisions.diagnosis import NOTHING
 from decisions.risk import RiskModel
 from features.events import FloatArray, IntArray
-from training.diagnosed import NOTHING, friction_scores
+from training.diagnosed import friction_scores
 from training.stability import top
 
 RANDOM_GROUPS = 5

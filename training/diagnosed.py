@@ -4,14 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from decisions.diagnosis import diagnose, excess_by_friction
+from decisions.diagnosis import first_blockers, weigh
 from decisions.risk import RiskModel
 from features.events import FloatArray, IntArray
 from features.table import FeatureTable
-from training.expect import fit_expectations
-
-NOTHING = -1
-"""The place of no friction: the diagnosis abstained, or no blocker is there."""
+from training.blockers import fit_blockers
+from training.leavers import Learning
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +29,13 @@ class Diagnosed:
 
 def friction_scores(model: RiskModel, rows: FloatArray) -> FloatArray:
     """Return how strongly each raw row (R, F) speaks for each friction of the table, (R, K)."""
-    _, scores = excess_by_friction(model.table, model.expectations.excess(model.table, rows))
-    return scores
+    return weigh(model.table, model.blockers, rows, rows)[1]
 
 
 def diagnose_rows(model: RiskModel, rows: FloatArray) -> Diagnosed:
     """Return the diagnosis of raw rows (R, F), each read right after an event."""
     scores = friction_scores(model, rows)
-    places = {friction: place for place, friction in enumerate(model.table.frictions)}
-    named = np.full(len(rows), NOTHING, np.int64)
-    if len(rows):
-        contributions = model.explain(rows).contributions
-        excess = model.expectations.excess(model.table, rows)
-        for place, row in enumerate(rows):
-            told = diagnose(model.table, row, contributions[place], excess[place])
-            if told.blockers:
-                named[place] = places[told.blockers[0].friction]
-    return Diagnosed(scores, named, lead(scores))
+    return Diagnosed(scores, first_blockers(scores), lead(scores), scores.max(axis=1, initial=0.0))
 
 
 def lead(scores: FloatArray) -> FloatArray:
@@ -57,10 +45,10 @@ def lead(scores: FloatArray) -> FloatArray:
     return found
 
 
-def refit(model: RiskModel, table: FeatureTable, rows: FloatArray, leaves: FloatArray, *, seed: int) -> RiskModel:
+def refit(model: RiskModel, table: FeatureTable, learning: Learning, *, seed: int) -> RiskModel:
     """Return the model with a diagnosis that was learnt anew; its risk stays as it was.
 
-    ``rows`` (R, F) are raw and read right after an event, ``leaves`` (R,) is 1 where that was the last of an abandoned
-    session. ``table`` may have other features than the model's, and then its risk means nothing.
+    ``table`` may have other features than the model's, and then its risk means nothing.
     """
-    return replace(model, table=table, expectations=fit_expectations(table, rows, leaves, seed=seed))
+    fitted = fit_blockers(table, learning.rows, learning.leaves, learning.weights, seed=seed)
+    return replace(model, table=table, blockers=fitted)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from decisions.diagnosis import NOTHING
 from decisions.risk import RiskModel
 from features.events import EncodedLog, IntArray
 from features.plan import Plan, compile_plan
@@ -15,10 +16,11 @@ from features.staging import Progress
 from journeys.journey import Journey
 from training.blame import Blamed, Figures, abstention_curve, confidence_calibration, false_blame, measure_blame
 from training.deletion import deletion_test
-from training.diagnosed import NOTHING, diagnose_rows
+from training.diagnosed import diagnose_rows
 from training.intervals import RESAMPLES
 from training.labels import SessionEnds, find_ends
-from training.moments import DECISION_STAGE, Read, at_decision_point, at_session_end, learning_rows
+from training.leavers import learning_rows
+from training.moments import DECISION_STAGE, Read, at_decision_point, at_session_end
 from training.rivals import rival_scores
 from training.sample import read_bounded
 from training.split import Split, TooFewSessions, forward_split
@@ -80,7 +82,7 @@ def evaluate_diagnosis(
     if split is None:
         lacking = {"stability": None, "deletion": None, "duplicated_feature": None, "shuffled_labels": None}
         return {**figures, **lacking, "note": f"nothing could be learnt anew from this log: {too_few}"}
-    return figures | _learnt_anew(model, truth, planted, split, at_end, end_us, refits, resamples, seed, progress)
+    return figures | _learnt_anew(model, truth, planted, split, at_end, refits, resamples, seed, progress)
 
 
 def _join(
@@ -155,13 +157,12 @@ def _learnt_anew(
     planted: _Planted,
     split: Split,
     at_end: Read,
-    end_us: int,
     refits: int,
     resamples: int,
     seed: int,
     progress: Progress,
 ) -> Figures:
-    learning = learning_rows(planted.plan, planted.log, planted.ends, split.training, end_us)
+    learning = learning_rows(planted.plan, planted.log, planted.ends, split.training, seed=seed)
     left, later = planted.ends.outcome[at_end.sessions] == 1, split.held_out[at_end.sessions]
     caused = planted.caused[at_end.sessions]
     blocked = at_end.take(caused & later if (caused & later).any() else caused)

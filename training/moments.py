@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from features.build import build
 from features.events import Cutoffs, EncodedLog, FloatArray, IntArray
 from features.plan import STAGE_ENTERED, Plan
-from training.cutoffs import training_cutoffs
 from training.labels import SessionEnds
 from training.split import persons
 
@@ -33,19 +32,6 @@ class Read:
         return Read(self.rows[rows], self.sessions[rows], self.persons[rows])
 
 
-@dataclass(frozen=True, slots=True)
-class Learning:
-    """What a diagnosis learns from: rows (R, F) read right after an event, whether it was the last, and whose."""
-
-    rows: FloatArray
-    leaves: FloatArray
-    persons: IntArray
-
-    def take(self, rows: IntArray) -> "Learning":
-        """Return the rows of these places, as often as they are named."""
-        return Learning(self.rows[rows], self.leaves[rows], self.persons[rows])
-
-
 def at_session_end(plan: Plan, log: EncodedLog, ends: SessionEnds, sessions: BoolArray) -> Read:
     """Return each chosen session (S,) right after its last usable event; those that have none are left out."""
     chosen = np.flatnonzero(sessions & (ends.usable > 0))
@@ -65,10 +51,3 @@ def at_decision_point(plan: Plan, log: EncodedLog, ends: SessionEnds, sessions: 
     chosen = np.flatnonzero(sessions & (after <= ends.usable))
     cutoffs = Cutoffs(chosen, after[chosen], log.at_us[first[chosen]])
     return Read(build(plan, log, cutoffs), chosen, persons(log)[chosen])
-
-
-def learning_rows(plan: Plan, log: EncodedLog, ends: SessionEnds, training: BoolArray, end_us: int) -> Learning:
-    """Return the rows right after an event that a training on these sessions (S,) teaches the diagnosis with."""
-    cutoffs = training_cutoffs(plan, log, np.where(training, ends.usable, 0), (), end_us)
-    leaves = (cutoffs.after == ends.usable[cutoffs.session]) & (ends.outcome[cutoffs.session] == 1)
-    return Learning(build(plan, log, cutoffs), leaves.astype(np.float64), persons(log)[cutoffs.session])

@@ -15,9 +15,9 @@ from features.read_log import ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
 from journeys.journey import Journey
+from training.blockers import fit_blockers
 from training.cutoffs import after_every_event, training_cutoffs
 from training.evaluate import Evaluation, describe, score_rows, stage_names
-from training.expect import fit_expectations
 from training.fit import Rows
 from training.hazard import fit_hazard, held_out_sessions
 from training.importance import draw_sample
@@ -25,6 +25,7 @@ from training.intervals import RESAMPLES
 from training.labels import SessionEnds, find_ends, label
 from training.leaks import Leak, find_leaks, refuse_leaks, to_json
 from training.learn import learn
+from training.leavers import learning_rows
 from training.leaving import describe_leaving, foresee
 from training.pictures.gallery import pictures_of
 from training.promote import promote_if_better
@@ -113,7 +114,7 @@ def train(
     leaks = find_leaks(journey, plan, log, ends, split.training, seed=seed)
     refuse_leaks(journey, leaks, allowed_leaks)
     progress("building features", 0.0)
-    rows, sessions, leaves = _training_rows(journey, plan, log, ends, split, end_us)
+    rows, sessions = _training_rows(journey, plan, log, ends, split, end_us)
     rows = replace(rows, weights=standing_for[sessions])
     held_out_cutoffs, held_out_labels = _prefixes(journey, log, ends, split.held_out, end_us)
     _require_both_labels("training", rows.labels)
@@ -142,9 +143,9 @@ def train(
         progress=progress,
         on_trial=on_trial,
     )
-    progress("learning what is usual at each stage", 0.8)
-    awake = ~np.isnan(leaves)
-    expectations = fit_expectations(journey.table, rows.features[awake], leaves[awake], seed=seed)
+    progress("learning what stands in the way at each stage", 0.8)
+    learning = learning_rows(plan, log, ends, split.training, standing_for, seed=seed)
+    blockers = fit_blockers(journey.table, learning.rows, learning.leaves, learning.weights, seed=seed)
     progress("learning who leaves soon", 0.85)
     hazard = fit_hazard(journey, plan, log, ends, split, learnt.vocabulary, seed=seed, threads=threads)
     model = RiskModel(
@@ -154,7 +155,7 @@ def train(
         learnt.booster,
         learnt.calibrator,
         learnt.vocabulary,
-        expectations,
+        blockers,
         hazard=hazard,
     )
     progress("taking a snapshot of the log", 0.8)
@@ -213,20 +214,14 @@ def train(
 
 def _training_rows(
     journey: Journey, plan: Plan, log: EncodedLog, ends: SessionEnds, split: Split, end_us: int
-) -> tuple[Rows, IntArray, FloatArray]:
-    """Return the labelled training rows, their sessions (R,), and which were left right then (R,).
-
-    A row is left right then where its latest event is the last before an abandonment; NaN for a row of a silence.
-    """
+) -> tuple[Rows, IntArray]:
+    """Return the labelled training rows and their sessions (R,)."""
     usable = np.where(split.training, ends.usable, 0)
     cutoffs = training_cutoffs(plan, log, usable, journey.idle_ticks_seconds, end_us)
     labels = label(ends, cutoffs, journey.horizon_seconds, end_us)
     known = ~np.isnan(labels)
     cutoffs, labels = cutoffs.take(known), labels[known]
-    latest_us = log.at_us[log.starts[cutoffs.session] + cutoffs.after - 1]
-    left = (cutoffs.after == ends.usable[cutoffs.session]) & (ends.outcome[cutoffs.session] == 1)
-    leaves = np.where(cutoffs.at_us == latest_us, left.astype(np.float64), np.nan)
-    return Rows(build(plan, log, cutoffs), labels, cutoffs.after), cutoffs.session, leaves
+    return Rows(build(plan, log, cutoffs), labels, cutoffs.after), cutoffs.session
 
 
 def _require_both_labels(what: str, labels: FloatArray) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from decisions.bins import Bins
-from decisions.expectations import EXPOSURES, cells, stage_rows
+from decisions.exposure import EXPOSURES, cells, stage_rows
 from decisions.risk import RiskModel
 from decisions.snapshot import Snapshot, event_names
 from features.build import build

@@ -5,14 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from decisions.diagnosis import NOTHING
 from decisions.risk import RiskModel
 from features.build import build
 from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray, IntArray
 from features.plan import UNKNOWN_CODE, Plan
 from features.table import Feature, FeatureTable
-from training.diagnosed import NOTHING, diagnose_rows, friction_scores, refit
+from training.diagnosed import diagnose_rows, friction_scores, refit
 from training.labels import SessionEnds
-from training.moments import Learning, Read
+from training.leavers import Learning
+from training.moments import Read
 
 IRRELEVANT_SECONDS = 1.0
 """How long after the latest event the one that says nothing comes."""
@@ -46,7 +48,7 @@ def refit_agreement(
     found = []
     for number in range(refits):
         sample = resampled(learning, np.random.default_rng([seed, number]))
-        other = refit(model, model.table, sample.rows, sample.leaves, seed=seed)
+        other = refit(model, model.table, sample, seed=seed)
         found.append(top(friction_scores(other, read.rows)))
         tell((number + 1) / refits)
     pairs = [float((found[i] == found[j]).mean()) for i in range(len(found)) for j in range(i)]
@@ -104,13 +106,13 @@ def duplicated_features(
     of sessions whose first friction becomes another.
     """
     table = model.table
-    once = refit(model, table, learning.rows, learning.leaves, seed=seed)
+    once = refit(model, table, learning, seed=seed)
     sums = friction_scores(once, read.rows)
     weightiest = _weightiest(once, frictions, sums, read.rows)
     found: dict[str, dict[str, str | float]] = {}
     for number, (friction, column) in enumerate(weightiest.items()):
         twice = _duplicated(table, column)
-        again = refit(model, twice, _twice(learning.rows, column), learning.leaves, seed=seed)
+        again = refit(model, twice, replace(learning, rows=_twice(learning.rows, column)), seed=seed)
         others = friction_scores(again, _twice(read.rows, column))
         change = np.abs(others[:, friction] - sums[:, friction]) / np.sqrt((sums[:, friction] ** 2).mean())
         found[table.frictions[friction].name] = {
@@ -130,7 +132,7 @@ def duplicated_features(
 def shuffled_labels(model: RiskModel, learning: Learning, *, seed: int) -> RiskModel:
     """Return the model with a diagnosis learnt from who left by the toss of a coin: it should name nothing."""
     leaves = np.random.default_rng(seed).permutation(learning.leaves)
-    return refit(model, model.table, learning.rows, leaves, seed=seed)
+    return refit(model, model.table, replace(learning, leaves=leaves), seed=seed)
 
 
 def _with_events(log: EncodedLog, sessions: IntArray, places: IntArray, at_us: IntArray) -> EncodedLog:

@@ -10,12 +10,12 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from decisions.diagnosis import NOTHING
 from features.events import IntArray, TextArray
 from features.friction import Friction
 from features.raw_log import FORMATS
 from features.table import nearest
 from features.text_file import TextFileError, read_header
-from training.diagnosed import NOTHING
 
 COLUMNS = ("session_id", "blocker", "caused_exit")
 _GLOB = re.compile(r"([*?\[])")

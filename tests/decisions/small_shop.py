@@ -12,7 +12,7 @@ from features.friction import Friction
 from features.scan import any_event, category, count, last, prop, stage
 from features.table import Feature, FeatureTable, Stage
 from features.vocabulary import Vocabulary
-from training.expect import fit_expectations
+from training.blockers import fit_blockers
 
 STAGES = (Stage("browse", "view"), Stage("pay", "pay_page"))
 
@@ -72,10 +72,10 @@ def train_small() -> Trained:
     data = lightgbm.Dataset(vocabulary.apply(rows), labels, categorical_feature=[2], params={"verbose": -1})
     parameters = {"objective": "binary", "num_leaves": 7, "verbose": -1, "num_threads": 1, "seed": 1}
     booster = lightgbm.train(parameters, data, 40)
-    expectations = fit_expectations(table, rows, labels, seed=1)
+    blockers = fit_blockers(table, rows, labels, seed=1)
     return Trained(
         table,
         rows,
         labels,
-        RiskModel("shop", "1", table, booster, Calibrator(), vocabulary, expectations, {"note": "small"}),
+        RiskModel("shop", "1", table, booster, Calibrator(), vocabulary, blockers, {"note": "small"}),
     )

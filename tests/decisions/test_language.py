@@ -8,7 +8,7 @@ from features.friction import Friction
 
 def test_a_narrative_joins_at_most_two_signs_of_two_blockers() -> None:
     def blocker(friction: Friction, *signs: str) -> Blocker:
-        return Blocker(friction, 1 / 3, tuple(Evidence(sign, np.nan, sign, 0.1) for sign in signs))
+        return Blocker(friction, 1 / 3, 0.1, tuple(Evidence(sign, np.nan, sign, 0.1) for sign in signs))
 
     blockers = [
         blocker(Friction.FORM, "one", "two", "three"),

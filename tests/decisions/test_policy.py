@@ -43,7 +43,7 @@ def test_draws_choose_each_option_as_often_as_its_propensity_says(given_options:
 def test_net_value_is_uplift_times_value_less_costs() -> None:
     policy = PriorPolicy(PolicySettings(goal_value=50.0, annoyance=0.2))
     discount = offer("discount", Friction.PRICE, effect=0.2, cost=0.3, cost_if_converted=5.0)
-    blockers = [Blocker(Friction.PRICE, 0.6, ()), Blocker(Friction.FORM, 0.4, ())]
+    blockers = [Blocker(Friction.PRICE, 0.6, 0.3, ()), Blocker(Friction.FORM, 0.4, 0.2, ())]
     [option] = policy.options([discount], blockers, risk=0.7)
     assert option.expected_uplift == pytest.approx(0.12)
     assert option.net_value == pytest.approx(0.12 * 50 - 0.3 - 0.2 - 5.0 * (0.3 + 0.12))
@@ -51,7 +51,9 @@ def test_net_value_is_uplift_times_value_less_costs() -> None:
 
 def test_an_effect_cannot_exceed_the_risk_there_is_to_take_away() -> None:
     policy = PriorPolicy(PolicySettings(goal_value=1.0))
-    [option] = policy.options([offer("help", Friction.FORM, effect=0.5)], [Blocker(Friction.FORM, 1.0, ())], risk=0.05)
+    [option] = policy.options(
+        [offer("help", Friction.FORM, effect=0.5)], [Blocker(Friction.FORM, 1.0, 0.5, ())], risk=0.05
+    )
     assert option.expected_uplift == 0.05
 
 
@@ -69,7 +71,7 @@ def test_every_option_is_worth_what_its_arithmetic_says(
     shares: list[float], risk: float, terms: list[tuple[float, float, float]], value: float, annoyance: float
 ) -> None:
     kinds = (Friction.FORM, Friction.PAYMENT, Friction.PRICE)[: len(shares)]
-    blockers = [Blocker(kind, share, ()) for kind, share in zip(kinds, shares, strict=True)]
+    blockers = [Blocker(kind, share, share, ()) for kind, share in zip(kinds, shares, strict=True)]
     offers = [
         offer(f"o{place}", *kinds[: 1 + place % len(kinds)], effect=effect, cost=cost, cost_if_converted=margin)
         for place, (effect, cost, margin) in enumerate(terms)
@@ -90,7 +92,7 @@ def test_every_option_is_worth_what_its_arithmetic_says(
 def test_a_sure_buyer_is_left_alone_where_a_discount_would_cost_margin() -> None:
     policy = PriorPolicy(PolicySettings(goal_value=20.0))
     discount = offer("discount", Friction.PRICE, effect=0.1, cost=0.0, cost_if_converted=5.0)
-    blocker = [Blocker(Friction.PRICE, 1.0, ())]
+    blocker = [Blocker(Friction.PRICE, 1.0, 0.5, ())]
     # At a risk of .9: 0.1 x 20 - 5 x (0.1 + 0.1) = 1. At .3: 0.1 x 20 - 5 x (0.7 + 0.1) = -2.
     [lost], [sure] = policy.options([discount], blocker, 0.9), policy.options([discount], blocker, 0.3)
     assert (lost.net_value, sure.net_value) == (pytest.approx(1.0), pytest.approx(-2.0))

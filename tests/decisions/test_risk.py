@@ -1,10 +1,12 @@
 """The risk model adds up, comes back from its folder as it was, and refuses another feature table."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from small_blockers import counting, table_of
 from small_shop import Trained
 
 from decisions.calibration import Calibrator, CalibratorKind
@@ -83,8 +85,8 @@ def test_a_damaged_folder_is_refused_with_the_file(trained: Trained, tmp_path: P
         ("vocabulary.json", '{"device": [1]}'),
         ("vocabulary.json", '{"5": [1]}'),
         ("vocabulary.json", "{}"),
-        ("expectations.json", "{}"),
-        ("expectations.json", '{"means": [[1, 2]], "spreads": [[1, 2]], "weights": [[1, 2]]}'),
+        ("blockers.json", "{}"),
+        ("blockers.json", json.dumps(counting(table_of(Friction.FORM)).to_json())),
         ("model.txt", "tree"),
     ],
 )

@@ -26,7 +26,7 @@ from serving.app import attach, create_app
 from serving.configuration import Configuration
 from serving.runtime import Runtime, open_runtime
 from storage.models import point_champion, publish
-from training.expect import fit_expectations
+from training.blockers import fit_blockers
 
 SECOND = 1_000_000
 NOW_US = 1_772_368_200 * SECOND  # 2026-03-01T12:30:00Z
@@ -74,11 +74,11 @@ def shop_model(shop: Journey) -> RiskModel:
         "min_data_in_leaf": 5,
     }
     booster = lightgbm.train(parameters, data, _TREES)
-    expectations = fit_expectations(table, rows, abandoned, seed=1)
+    blockers = fit_blockers(table, rows, abandoned, seed=1)
     idle = np.random.default_rng(1).choice([0.0, 30.0, 120.0], len(rows))
     left = lightgbm.Dataset(with_idle(vocabulary.apply(rows), idle), abandoned * (idle > 0))
     hazard = Hazard(60.0, lightgbm.train(parameters, left, 5), Calibrator(), ((0.0, -2.0), (120.0, 1.0)), 0.4)
-    return RiskModel(shop.name, VERSION, table, booster, Calibrator(), vocabulary, expectations, hazard=hazard)
+    return RiskModel(shop.name, VERSION, table, booster, Calibrator(), vocabulary, blockers, hazard=hazard)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decisions.bins import Bins
-from decisions.expectations import EXPOSURES, cells
+from decisions.exposure import EXPOSURES, cells
 from decisions.risk import RiskModel
 from decisions.snapshot import Snapshot
 from features.events import FloatArray

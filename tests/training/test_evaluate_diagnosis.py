@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from decisions.diagnosis import diagnose
+from decisions.diagnosis import NOTHING, diagnose
 from decisions.risk import RiskModel
 from journeys.journey import Journey
-from training.diagnosed import NOTHING, diagnose_rows
+from training.diagnosed import diagnose_rows
 from training.diagnosis_picture import draw_diagnosis
 from training.diagnosis_tables import diagnosis_notes, diagnosis_tables
 from training.evaluate_diagnosis import evaluate_diagnosis
@@ -144,9 +144,8 @@ def test_the_product_is_asked_row_by_row_what_it_would_say(trained: "Trained") -
     rows = np.random.default_rng(1).permutation(np.unique(_rows(trained), axis=0))[:200]
     found = diagnose_rows(model, rows)
     contributions = model.explain(rows).contributions
-    excess = model.expectations.excess(model.table, rows)
     for place, row in enumerate(rows):
-        said = diagnose(model.table, row, contributions[place], excess[place])
+        said = diagnose(model.table, model.blockers, row, row, contributions[place])
         named = NOTHING if said.abstained else model.table.frictions.index(said.blockers[0].friction)
         assert found.named[place] == named
     assert (found.named == NOTHING).any()

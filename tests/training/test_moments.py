@@ -3,14 +3,12 @@
 import numpy as np
 from made_logs import TIMEOUT, Visit, encode, signup
 
-from features.build import build
 from features.events import EncodedLog
 from features.plan import compile_plan
 from features.scan import on
 from features.table import Stage
-from training.cutoffs import training_cutoffs
 from training.labels import find_ends
-from training.moments import at_decision_point, at_session_end, learning_rows
+from training.moments import at_decision_point, at_session_end
 
 STAGES = (Stage("read", on("page_view")), Stage("form", on("edit_field")), Stage("late", on("form_error")))
 JOURNEY = signup(stages=STAGES)
@@ -68,11 +66,3 @@ def test_a_journey_of_two_stages_has_no_decision_point() -> None:
     log: EncodedLog = encode(journey, [Visit([(0, "page_view"), (7, "edit_field")], "b")])
     ends = find_ends(plan, log, journey, END_US)
     assert len(at_decision_point(plan, log, ends, np.ones(1, np.bool_))) == 0
-
-
-def test_the_last_event_of_an_abandoned_session_is_what_leaving_is_learnt_from() -> None:
-    learning = learning_rows(PLAN, LOG, ENDS, ALL, END_US)
-    cutoffs = training_cutoffs(PLAN, LOG, ENDS.usable, (), END_US)
-    np.testing.assert_array_equal(learning.rows, build(PLAN, LOG, cutoffs))
-    assert learning.leaves.tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 1, 1]
-    assert len(learning.persons) == len(learning.rows)

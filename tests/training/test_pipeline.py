@@ -24,9 +24,9 @@ from features.scan import count
 from features.table import Feature
 from features.vocabulary import Vocabulary
 from storage.models import champion_version, point_champion, publish
+from training.blockers import fit_blockers
 from training.cutoffs import after_every_event
 from training.evaluate import evaluate_log
-from training.expect import fit_expectations
 from training.fit import Rows, Settings, fit
 from training.labels import find_ends
 from training.promote import CHAMPION
@@ -234,8 +234,8 @@ def all_knowing(log: Path) -> RiskModel:
     settings = Settings(learning_rate=0.3, num_leaves=400, max_depth=20, min_data_in_leaf=1, lambda_l2=0.0)
     vocabulary = Vocabulary.learn(journey.table, rows.features)
     booster = fit(journey.table, vocabulary, rows, settings, seed=1, threads=1, trees=200)
-    expectations = fit_expectations(journey.table, rows.features, rows.labels, seed=1)
-    return RiskModel("signup", "old", journey.table, booster, Calibrator(), vocabulary, expectations)
+    blockers = fit_blockers(journey.table, rows.features, rows.labels, seed=1)
+    return RiskModel("signup", "old", journey.table, booster, Calibrator(), vocabulary, blockers)
 
 
 def aliases(trained: "Trained") -> dict[str, str]:

@@ -107,7 +107,7 @@ def test_the_first_blocker_leads_and_a_low_risk_has_none(scores: Path, trained: 
             assert row["share"] == pytest.approx(max(blockers.values()), abs=1e-6)
             assert sum(blockers.values()) == pytest.approx(1, abs=1e-5)
         else:
-            assert (row["blocker"], row["share"], row["recommendation"]) == (None, None, None)
+            assert (row["blocker"], row["share"], row["confidence"], row["recommendation"]) == (None, None, None, None)
         if row["reason"] == Reason.LOW_RISK:
             assert row["narrative"] == LOW_RISK_NARRATIVE
         assert (row["recommendation"] is None) == (row["expected_uplift"] is None)
@@ -134,6 +134,7 @@ def test_every_format_holds_the_same_rows(trained: "Trained", few: Path, scores:
             "risk": pytest.approx(row["risk"], abs=1e-14),
             "leaving_soon": pytest.approx(row["leaving_soon"], abs=1e-14),
             "share": pytest.approx(row["share"], abs=1e-14),
+            "confidence": pytest.approx(row["confidence"], abs=1e-14),
             "expected_uplift": pytest.approx(row["expected_uplift"], abs=1e-14),
         }
 
