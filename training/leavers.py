@@ -44,7 +44,8 @@ def learning_rows(
 ) -> Learning:
     """Return the rows of the chosen sessions (S,): after the last event of the abandoned ones, and after others.
 
-    ``standing_for`` (S,) says how many sessions each stands for, by default itself alone. Of a session that is still open the latest event is left out: nobody knows yet whether it was the last.
+    ``standing_for`` (S,) says how many sessions each stands for, by default itself alone. Of a session that is still
+    open the latest event is left out: nobody knows yet whether it was the last.
     """
     every = after_every_event(log, np.where(sessions, ends.usable, 0))
     latest = every.after == ends.usable[every.session]

@@ -211,4 +211,6 @@ def odds_of_nothing(journey: Journey, entry: LedgerEntry) -> float:
 
 def _blocker(journey: Journey, kept: Mapping[str, object]) -> Blocker | None:
     friction = next((friction for friction in journey.frictions if friction.name == kept["friction"]), None)
-    return None if friction is None else Blocker(friction, float(str(kept["share"])), ())
+    if friction is None:
+        return None
+    return Blocker(friction, float(str(kept["share"])), float(str(kept["confidence"])), ())

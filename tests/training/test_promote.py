@@ -15,8 +15,8 @@ from decisions.risk import RiskModel
 from features.events import FloatArray
 from features.vocabulary import Vocabulary
 from storage.models import champion_history, champion_version, point_champion, publish
+from training.blockers import fit_blockers
 from training.evaluate import Scored
-from training.expect import fit_expectations
 from training.fit import Rows, Settings, fit
 from training.promote import promote, promote_if_better
 from training.tracking import connect
@@ -50,7 +50,7 @@ def model(held_out: Rows) -> RiskModel:
         booster=fit(JOURNEY.table, vocabulary, held_out, Settings(), seed=1, threads=1, trees=60),
         calibrator=Calibrator(),
         vocabulary=vocabulary,
-        expectations=fit_expectations(JOURNEY.table, held_out.features, held_out.labels, seed=1),
+        blockers=fit_blockers(JOURNEY.table, held_out.features, held_out.labels, seed=1),
     )
 
 

@@ -109,6 +109,7 @@ def test_an_irrelevant_event_is_one_more_event_and_nothing_else(shop: Shop, monk
     generic = {"events_seen", "events_ever", "stage_events", "mean_gap_seconds", "longest_gap_seconds"}
     generic |= {"last_gap_seconds", "session_seconds", "stage_seconds", "progress_age_seconds", "doubt_age_seconds"}
     generic |= {"trouble_age_seconds", "checkout_seconds", "form_errors_recent", "payment_failures_recent"}
+    generic |= {"forward_share", "progress_share_ever"}
     generic |= {"idle_seconds", "hour", "weekday"}  # nothing hears what was shown, so its end was silence already
     changed = {name for place, name in enumerate(names) if not np.array_equal(before[:, place], after[:, place], True)}
     assert changed <= generic
