@@ -15,10 +15,12 @@ from features.events import FloatArray, IntArray
 from features.friction import Friction
 from features.table import Feature, FeatureTable
 
-MIN_CONFIDENCE = 0.02
+MIN_CONFIDENCE = 0.09
 """Least probability that anything at all stands in the way, for anything to be named."""
-MIN_MARGIN = 0.05
+MIN_MARGIN = 0.01
 """Least lead of the first blocker's share over the second's; below it the two cannot be told apart."""
+MIN_LISTED_SHARE = 0.1
+"""Least share of all confidence for a blocker to be listed."""
 MIN_NARRATED_SHARE = 0.25
 """Least share of a second blocker for the narrative to mention it."""
 MAX_EVIDENCE = 3
@@ -41,8 +43,8 @@ class Evidence:
 class Blocker:
     """A friction that stands in the way.
 
-    ``confidence`` is the probability that a visitor who leaves now leaves for it; ``share`` is its part of all
-    blockers' confidence, 0 to 1.
+    ``confidence`` is the probability that a visitor who leaves now leaves for it; ``share`` is its part of the
+    confidence in all that are listed, 0 to 1.
     """
 
     friction: Friction
@@ -58,21 +60,6 @@ class Diagnosis:
     blockers: tuple[Blocker, ...]
     abstained: bool
     narrative: str
-
-
-def weigh(
-    table: FeatureTable, blockers: BlockerModel, rows: FloatArray, latest: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return what can be told of raw rows (R, F), and the confidence in each friction, (R, F) and (R, K).
-
-    Silence tells of nothing that stands in the way, so evidence is read right after the sessions' latest events,
-    ``latest`` (R, F). Only what did happen by the row's own moment can be told, neither what is missing nor what is
-    zero, and a friction of which nothing can be told has no confidence.
-    """
-    evidence = blockers.evidence(table, latest)
-    told = np.where((evidence > 0) & ~np.isnan(rows) & (rows != 0), evidence, 0.0)
-    confidence = np.where(told @ table.belonging > 0, blockers.attribute(table, latest, evidence), 0.0)
-    return told, confidence
 
 
 def first_blockers(confidence: FloatArray) -> IntArray:
@@ -91,33 +78,42 @@ def diagnose(
 ) -> Diagnosis:
     """Return the diagnosis of a raw row (F,); ``latest`` (F,) is the row right after the session's latest event.
 
-    Value, phrase and the risk model's contribution (F,) of the evidence are those of the row's own moment.
+    Silence tells of nothing that stands in the way, so evidence is read right after the latest event. Value, phrase and
+    the risk model's contribution (F,) are those of the row's own moment, and only what did happen by then can be told,
+    neither what is missing nor what is zero. A blocker may have no evidence of its own: then its confidence is that of
+    those who leave at this stage after as much.
     """
-    told, confidences = weigh(table, blockers, row[None], latest[None])
-    if first_blockers(confidences)[0] == NOTHING:
+    evidence = blockers.evidence(table, latest[None])
+    confidence = blockers.attribute(table, latest[None], evidence)
+    if first_blockers(confidence)[0] == NOTHING:
         return Diagnosis((), True, narrate(()))
-    confidence = confidences[0]
-    total = float(confidence.sum())
+    told = np.where((evidence[0] > 0) & ~np.isnan(row) & (row != 0), evidence[0], 0.0)
+    listed = np.where(confidence[0] >= MIN_LISTED_SHARE * confidence[0].sum(), confidence[0], 0.0)
     found = [
         Blocker(
             table.frictions[place],
-            float(confidence[place]) / total,
-            float(confidence[place]),
-            _evidence(table, place, row, contributions, told[0]),
+            float(listed[place] / listed.sum()),
+            float(listed[place]),
+            _evidence(table, place, row, contributions, told),
         )
-        for place in np.argsort(-confidence, kind="stable").tolist()
-        if confidence[place] > 0
+        for place in np.argsort(-listed, kind="stable").tolist()
+        if listed[place] > 0
     ]
-    return Diagnosis(tuple(found), False, narrate(found))
+    return Diagnosis(tuple(found), not found, narrate(found))
 
 
 def narrate(blockers: Sequence[Blocker]) -> str:
     """Return the diagnosis in one sentence that states facts and association, never a cause."""
     told = [*blockers[:1], *(blocker for blocker in blockers[1:2] if blocker.share >= MIN_NARRATED_SHARE)]
     signs = [evidence.phrase for blocker in told for evidence in blocker.evidence[:2]]
-    if not signs:
-        return "Sessions like this one are more often abandoned; no single blocker stands out."
-    return f"Sessions like this one are more often abandoned; {_joined(signs)}."
+    if signs:
+        return f"Sessions like this one are more often abandoned; {_joined(signs)}."
+    if told:
+        return (
+            "Sessions like this one are more often abandoned; at this stage that goes most often with "
+            f"{told[0].friction.name}, of which this visitor shows no sign."
+        )
+    return "Sessions like this one are more often abandoned; no single blocker stands out."
 
 
 def _evidence(

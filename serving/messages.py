@@ -79,8 +79,8 @@ class EvidenceAnswer(Struct, frozen=True):
 class BlockerAnswer(Struct, frozen=True):
     """What stands in the way.
 
-    ``confidence`` is the probability, 0 to 1, that a visitor who leaves now leaves for it; ``share`` is its part of all
-    blockers' confidence, 0 to 1.
+    ``confidence`` is the probability, 0 to 1, that a visitor who leaves now leaves for it; ``share`` is its part of the
+    confidence in all that are listed, 0 to 1.
     """
 
     friction: str

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from decisions.diagnosis import first_blockers, weigh
+from decisions.diagnosis import first_blockers
 from decisions.risk import RiskModel
 from features.events import FloatArray, IntArray
 from features.table import FeatureTable
@@ -29,7 +29,7 @@ class Diagnosed:
 
 def friction_scores(model: RiskModel, rows: FloatArray) -> FloatArray:
     """Return how strongly each raw row (R, F) speaks for each friction of the table, (R, K)."""
-    return weigh(model.table, model.blockers, rows, rows)[1]
+    return model.blockers.attribute(model.table, rows, model.blockers.evidence(model.table, rows))
 
 
 def diagnose_rows(model: RiskModel, rows: FloatArray) -> Diagnosed:

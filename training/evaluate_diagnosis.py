@@ -1,6 +1,6 @@
 """Measure a model's diagnosis on a log whose sessions' true blockers are known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -145,8 +145,8 @@ def _against_truth(
             "decision_point": abstention_curve(decision_point, places),
         },
         "confidence": {
-            "session_end": confidence_calibration(session_end),
-            "decision_point": confidence_calibration(decision_point),
+            "session_end": confidence_calibration(_of_those_who_left(every_end, at_end, planted)),
+            "decision_point": confidence_calibration(_of_those_who_left(every_decision, at_decision, planted)),
         },
     }
 
@@ -209,6 +209,12 @@ def _blame(model: RiskModel, read: Read, planted: _Planted, *, rivals: bool) -> 
         read.persons,
         rival_scores(model, read.rows) if rivals else {},
     )
+
+
+def _of_those_who_left(blamed: Blamed, read: Read, planted: _Planted) -> Blamed:
+    """Return all abandoned sessions; a blocker that did not make the visitor leave is none."""
+    blockers = np.where(planted.caused[read.sessions], blamed.blockers, NOTHING)
+    return replace(blamed, blockers=blockers).take(planted.ends.outcome[read.sessions] == 1)
 
 
 def _decision_point(journey: Journey) -> str:

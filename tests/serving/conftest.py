@@ -56,7 +56,7 @@ def shop() -> Journey:
 @pytest.fixture(scope="session")
 def shop_model(shop: Journey) -> RiskModel:
     """A model of random sessions in which failed payments, form errors and costly shipping go with abandonment."""
-    rows, abandoned = _training_rows(shop)
+    rows, abandoned, left = _training_rows(shop)
     table = shop.table
     vocabulary = Vocabulary.learn(table, rows, min_count=5)
     data = lightgbm.Dataset(
@@ -74,7 +74,7 @@ def shop_model(shop: Journey) -> RiskModel:
         "min_data_in_leaf": 5,
     }
     booster = lightgbm.train(parameters, data, _TREES)
-    blockers = fit_blockers(table, rows, abandoned, seed=1)
+    blockers = fit_blockers(table, rows, left, seed=1)
     idle = np.random.default_rng(1).choice([0.0, 30.0, 120.0], len(rows))
     left = lightgbm.Dataset(with_idle(vocabulary.apply(rows), idle), abandoned * (idle > 0))
     hazard = Hazard(60.0, lightgbm.train(parameters, left, 5), Calibrator(), ((0.0, -2.0), (120.0, 1.0)), 0.4)
@@ -169,11 +169,11 @@ def client(open_client: OpenClient) -> Client:
     return open_client()[0]
 
 
-def _training_rows(journey: Journey) -> tuple[FloatArray, Any]:
+def _training_rows(journey: Journey) -> tuple[FloatArray, Any, Any]:
     source = random.Random(1)
     plan = compile_plan(journey.table)
     names = [name for name in journey.events if name not in journey.ends.all_names]
-    rows, abandoned = [], []
+    rows, abandoned, left = [], [], []
     for number in range(_SESSIONS):
         session = LiveSession(plan, f"s{number}", f"v{number}")
         trouble = source.random() < 0.6
@@ -202,5 +202,7 @@ def _training_rows(journey: Journey) -> tuple[FloatArray, Any]:
             session.append(encode_event(plan, event))
         moments = [(seen, session.last_at_us + 30 * SECOND) for seen in range(1, len(session) + 1)]
         rows.append(session.rows(moments))
-        abandoned += [float(trouble if source.random() < 0.9 else not trouble)] * len(moments)
-    return np.concatenate(rows), np.array(abandoned)
+        outcome = float(trouble if source.random() < 0.9 else not trouble)
+        abandoned += [outcome] * len(moments)
+        left += [*[0.0] * (len(moments) - 1), outcome]
+    return np.concatenate(rows), np.array(abandoned), np.array(left)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from training.blame import (
+    SMALLEST_CONFIDENCE,
     Blamed,
     abstention_curve,
     confidence_calibration,
@@ -84,7 +85,7 @@ def test_every_share_has_an_interval_over_persons_where_there_are_enough() -> No
 
 
 def test_the_area_is_the_mean_of_each_friction_against_the_others() -> None:
-    loudness = normalised(FOUR.diagnosed.scores, PLANTED)
+    loudness = normalised(np.log(np.maximum(FOUR.diagnosed.scores, SMALLEST_CONFIDENCE)), PLANTED)
     areas = []
     for column, friction in enumerate(PLANTED):
         mine = FOUR.blockers == friction
