@@ -180,7 +180,7 @@ def features(
     every: Annotated[int, typer.Option(metavar="N", min=1, help="A row after every N-th event of a session.")] = 1,
     quarantine: QuarantineOption = None,
 ) -> None:
-    """Write every session's features, as they were after each event."""
+    """Write every session's features, as of each event."""
     from console import progress, quarantine_path, say, tell
     from features.export import export_features
     from features.output import require_writable
@@ -324,7 +324,9 @@ def recalibrate(
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
 ) -> None:
-    """Fit a model's calibrator to recent sessions, without fitting the model anew, and register it as a version.
+    """Fit a model's calibrator to recent sessions and register it.
+
+    The trees stay as they are.
 
     The latest quarter of the sessions judges whether it becomes the champion.
     """
@@ -364,9 +366,7 @@ def recalibrate(
     write_json(json_path, result.to_json())
 
 
-@app.command(
-    epilog="Example: dropoff evaluate ecommerce --log shop/events --truth shop/truth.parquet --json figures.json"
-)
+@app.command(epilog="Example: dropoff evaluate ecommerce --log shop/events --truth truth.parquet")
 def evaluate(
     journey: JourneyArgument,
     log: LogOption,
@@ -484,7 +484,7 @@ def drift(
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
 ) -> None:
-    """Say how a log differs from the one that a model was trained on.
+    """Say how a log differs from what a model was trained on.
 
     Exits with status 3 where something moved, beyond the threshold and beyond what chance would do; with 0 where
     nothing did.

@@ -791,7 +791,10 @@ def running(folder: Path, *arguments: object) -> Iterator["subprocess.Popen[str]
     finally:
         if process.poll() is None:
             process.kill()
-            process.communicate()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            assert pipe is not None
+            pipe.close()
 
 
 @pytest.mark.slow

@@ -75,7 +75,7 @@ def advice(risk: float, **changes: object) -> RecommendAnswer:
 
 def payment(phrase: str, share: float = 0.75) -> list[BlockerAnswer]:
     evidence = [EvidenceAnswer("payment_failures", 2.0, phrase, 0.5)] if phrase else []
-    return [BlockerAnswer("PAYMENT", "friction", share, evidence)]
+    return [BlockerAnswer("PAYMENT", "friction", share, 0.4, evidence)]
 
 
 def steps(*advices: RecommendAnswer | None, name: str = "choose_payment_method") -> list[Step]:

@@ -1,5 +1,6 @@
 """Train on what the service itself has logged: ``dropoff retrain``."""
 
+import math
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -213,4 +214,5 @@ def _blocker(journey: Journey, kept: Mapping[str, object]) -> Blocker | None:
     friction = next((friction for friction in journey.frictions if friction.name == kept["friction"]), None)
     if friction is None:
         return None
-    return Blocker(friction, float(str(kept["share"])), float(str(kept["confidence"])), ())
+    # A ledger that is older than confidences has none, and the policy asks only for shares.
+    return Blocker(friction, float(str(kept["share"])), float(str(kept.get("confidence", math.nan))), ())
