@@ -16,7 +16,7 @@ import typer
 
 app = typer.Typer(
     name="dropoff",
-    help="Predict where people abandon a journey, say why in plain words, and recommend one intervention.",
+    help="Predict who abandons a journey, say in plain words what may be in the way, and recommend one intervention.",
     epilog="Start with: dropoff demo",
     invoke_without_command=True,
     add_completion=False,
@@ -77,7 +77,7 @@ def _options(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
-    """Predict where people abandon a journey, say why in plain words, and recommend one intervention."""
+    """Predict who abandons a journey, say in plain words what may be in the way, and recommend one intervention."""
     if version:
         from importlib.metadata import version as installed
 
@@ -324,11 +324,10 @@ def recalibrate(
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
 ) -> None:
-    """Fit a model's calibrator to recent sessions and register it.
+    """Bring a model's risks in line with recent sessions.
 
-    The trees stay as they are.
-
-    The latest quarter of the sessions judges whether it becomes the champion.
+    For when prices or rules have changed. Keeps the model's trees, fits only its calibrator, and registers the result
+    as a version. The latest quarter of the sessions judges whether it becomes the champion.
     """
     from console import figures, load_model, moment_us, out, progress, quarantine_path, say, telling, write_json
     from features.output import require_writable
@@ -377,7 +376,8 @@ def evaluate(
         int, typer.Option(metavar="N", min=0, help="With --truth: how often the diagnosis is learnt anew.")
     ] = 20,
     pictures: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Also draw nine pictures of how good and on what grounds.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Also draw nine pictures of quality and of what risks depend on."),
     ] = None,
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
@@ -475,19 +475,22 @@ def drift(
     log: LogOption,
     model: ModelOption = None,
     threshold: Annotated[
-        float, typer.Option(metavar="PSI", min=0.001, help="A feature or an event has moved beyond this PSI.")
+        float,
+        typer.Option(
+            metavar="PSI", min=0.001, help="How far a feature or an event may move, as a population stability index."
+        ),
     ] = 0.2,
     rate_threshold: Annotated[
         float,
-        typer.Option(metavar="SHARE", min=0.001, help="A rate or a calibration has moved beyond this."),
+        typer.Option(metavar="SHARE", min=0.001, help="How far a rate or a calibration may move: .05 is five points."),
     ] = 0.05,
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
 ) -> None:
-    """Say how a log differs from what a model was trained on.
+    """Say what has changed since a model was trained.
 
-    Exits with status 3 where something moved, beyond the threshold and beyond what chance would do; with 0 where
-    nothing did.
+    Compares a log with the one that the model was trained on: features, events, outcomes, calibration. Exits with
+    status 3 where something moved, beyond the threshold and beyond what chance would do; with 0 where nothing did.
     """
     from console import load_model, progress, quarantine_path, say, tell, write_json
     from decisions.drift import Thresholds
@@ -513,8 +516,8 @@ def drift(
 @app.command(epilog="Example: dropoff compare ecommerce 1 2 --log later/events")
 def compare(
     journey: JourneyArgument,
-    a: Annotated[str, typer.Argument(metavar="A", help="A version, such as the champion.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The version to compare with it.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="A version, such as 1; `dropoff models` lists them.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The version to compare with it, such as 2.")],
     log: LogOption,
     unseen: Annotated[
         bool, typer.Option("--unseen", help="Leave out sessions from the time that either version was trained on.")
@@ -557,7 +560,8 @@ def compare(
 def models(journey: JourneyArgument, json_path: JsonOption = None) -> None:
     """List the registered versions, and who was champion when.
 
-    Figures of versions with the same log and seed can be compared; for others there is `dropoff compare`.
+    Figures of versions with the same log and as many held-out sessions can be compared; for others there is
+    `dropoff compare`.
     """
     from console import out, say, write_json
     from journeys.load import load_journey

@@ -21,6 +21,7 @@ class Action(StrEnum):
     """What made a version the champion."""
 
     TRAIN = "train"
+    RECALIBRATE = "recalibrate"
     PROMOTE = "promote"
     ROLLBACK = "rollback"
 

@@ -126,6 +126,12 @@ def test_where_nothing_unseen_is_left_it_says_so(at: Path) -> None:
     )
 
 
+def test_without_resamples_the_verdict_does_not_call_hundreds_of_visitors_too_few(at: Path) -> None:
+    ran = call("compare", EXAMPLE, "1", "2", "--log", "later.jsonl", "--resamples", 0)
+    assert ran.status == 0
+    assert ran.out.splitlines()[-1].endswith("without resamples nobody can tell whether that is chance.")
+
+
 def test_the_same_seed_draws_the_same_visitors(at: Path) -> None:
     results = [compared(at, "1", "2", "--log", "later.jsonl", "--seed", seed)[1] for seed in ("1", "1", "2")]
     assert results[0] == results[1] != results[2]

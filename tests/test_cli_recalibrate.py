@@ -41,7 +41,8 @@ def test_it_shows_both_calibrators_on_the_same_sessions_and_says_who_is_champion
     assert written["calibrator"]["kind"] == "platt"
     assert written["held_out"]["log_loss"] < written["before"]["log_loss"]
     assert written["promoted"]
-    assert json.loads(Path("home/models/newsletter_signup/champions.jsonl").read_text().splitlines()[-1])
+    latest = json.loads(Path("home/models/newsletter_signup/champions.jsonl").read_text().splitlines()[-1])
+    assert (latest["action"], latest["previous"]) == ("recalibrate", "1")
 
 
 def test_sessions_before_since_do_not_count(log: Path, tmp_path: Path) -> None:
@@ -55,7 +56,12 @@ def test_sessions_before_since_do_not_count(log: Path, tmp_path: Path) -> None:
 def test_a_log_that_ends_before_since_is_refused_in_one_line(log: Path) -> None:
     ran = call("recalibrate", EXAMPLE, "--log", log, "--since", "2027-01-01")
     assert ran.status == 1
-    assert ran.err == ("dropoff: only 0 sessions have a known end and an event before it; a log needs at least 20\n")
+    # 600 sessions, one every twenty minutes: the log ends eight and a third days after its first event.
+    assert ran.err.startswith(
+        "dropoff: only 0 sessions have a known end and an event before it; a log needs at least 20; sessions that "
+        f"began before 2027-01-01T00:00:00Z are left out; the log ends at {(START + timedelta(days=18)).date()}T"
+    )
+    assert ran.err.count("\n") == 1
 
 
 def test_a_since_that_is_no_time_is_refused_with_an_example_of_one(log: Path) -> None:

@@ -125,7 +125,7 @@ def compare_models(
         resamples=resamples,
         seed=seed,
     )
-    verdict, better = judge(first.version, second.version, whole["all"])
+    verdict, better = judge(first.version, second.version, whole["all"], resampled=resamples > 0)
     trained_on = () if unseen else tuple(told for told, _ in seen if told.sessions)
     comparison = Comparison(
         first.version, second.version, verdict, better, trained_on, whole["all"], once["all"], by_events, by_stage

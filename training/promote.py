@@ -69,6 +69,7 @@ def promote_if_better(
     home: Path,
     mlruns: Path,
     standing_for: FloatArray | None = None,
+    action: Action = Action.TRAIN,
 ) -> tuple[bool, str]:
     """Promote the challenger, whose risks ``held_out`` holds, if it beats the champion; return whether, and why.
 
@@ -87,7 +88,7 @@ def promote_if_better(
                 version,
                 home=home,
                 mlruns=mlruns,
-                action=Action.TRAIN,
+                action=action,
                 reason=reason,
                 instead_of=reigning,
             )

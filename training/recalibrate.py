@@ -15,6 +15,7 @@ from features.read_log import ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
 from journeys.journey import Journey
+from storage.history import Action
 from training.calibrate import calibrate
 from training.cutoffs import after_every_event
 from training.evaluate import Evaluation, describe, score_rows, stage_names
@@ -29,8 +30,8 @@ from training.promote import promote_if_better
 from training.register import register
 from training.sample import read_bounded
 from training.snapshot import sampled_snapshot
-from training.split import BoolArray, forward_split
-from training.trained import DataIdentity, TrainedModel, digest_files
+from training.split import BoolArray, TooFewSessions, forward_split
+from training.trained import DataIdentity, TrainedModel, as_date, digest_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,14 @@ def recalibrate(
     on_read(summary)
     end_us = summary.last_at_us
     ends = _only_since(find_ends(plan, log, journey, end_us), log, since_us)
-    split = forward_split(log, ends, journey.horizon_seconds)
+    try:
+        split = forward_split(log, ends, journey.horizon_seconds)
+    except TooFewSessions as error:
+        if since_us is None:
+            raise
+        raise TooFewSessions(
+            f"{error}; sessions that began before {as_date(since_us)} are left out; the log ends at {as_date(end_us)}"
+        ) from error
     progress("calibrating", 0.0)
     cutoffs, rows = _labelled(journey, plan, log, ends, split.training, end_us)
     held_out_cutoffs, held_out_rows = _labelled(journey, plan, log, ends, split.held_out, end_us)
@@ -136,7 +144,9 @@ def recalibrate(
         recalibrated_from=model.version,
     )
     registered = register(trained, home=home, mlruns=mlruns)
-    promoted, promotion = promote_if_better(journey, registered.version, held_out, features, home=home, mlruns=mlruns)
+    promoted, promotion = promote_if_better(
+        journey, registered.version, held_out, features, home=home, mlruns=mlruns, action=Action.RECALIBRATE
+    )
     progress("registering", 1.0)
     return Recalibration(
         registered, describe(journey, formerly, resamples=resamples), evaluation, summary, promoted, promotion

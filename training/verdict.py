@@ -5,14 +5,17 @@ from training.paired import HIGHER_IS_BETTER, Difference, DifferenceBlock
 NAMES = {"log_loss": "log loss", "auc": "AUC", "ap": "average precision", "brier": "Brier score", "ece": "ECE"}
 
 
-def judge(first: str, second: str, overall: DifferenceBlock) -> tuple[str, str | None]:
-    """Return the result in words, and the better version or None.
+def judge(first: str, second: str, overall: DifferenceBlock, *, resampled: bool = True) -> tuple[str, str | None]:
+    """Return the result in words, and the better version or None; not ``resampled``, no figure has an interval.
 
     The log loss over all prefixes decides, as it does when a training promotes; figures that speak against it are told.
     """
     loss = overall.figures["log_loss"]
     people = f"{overall.n_visitors:,} visitors"
     pair = f"versions {first} and {second}"
+    if loss.difference is not None and not resampled:
+        told = f"The log loss of version {second} is {_change(loss)} ({people})"
+        return f"{told}; without resamples nobody can tell whether that is chance.", None
     if loss.difference is None or loss.interval is None:
         return f"{people} are too few to tell {pair} apart: each outcome needs ten.", None
     if not any(figure.difference for figure in overall.figures.values()) and not any(loss.interval):

@@ -72,6 +72,15 @@ def test_too_few_visitors_are_said_to_be_too_few() -> None:
     )
 
 
+def test_without_resamples_the_difference_is_told_and_nobody_is_called_too_few() -> None:
+    unsure = DifferenceBlock(9_000, 2_000, 1_500, dict.fromkeys(COMPARED, Difference(0.4, 0.39, -0.01, None)))
+    assert judge("3", "4", unsure, resampled=False) == (
+        "The log loss of version 4 is 0.0100 lower (1,500 visitors); without resamples nobody can tell whether that "
+        "is chance.",
+        None,
+    )
+
+
 def test_the_same_risks_are_as_good_as_each_other() -> None:
     same = block(**dict.fromkeys(COMPARED, Difference(0.4, 0.4, 0.0, (0.0, 0.0))))
     told = "Versions 3 and 4 are as good as each other: no figure differs on this log."
