@@ -564,10 +564,13 @@ def models(journey: JourneyArgument, json_path: JsonOption = None) -> None:
     `dropoff compare`.
     """
     from console import out, say, write_json
+    from features.output import require_writable
     from journeys.load import load_journey
     from storage.models import home_folder
     from training.versions import history_table, list_versions, versions_table
 
+    if json_path is not None:
+        require_writable(json_path)
     listed = list_versions(home_folder(), load_journey(journey).name)
     for table in (versions_table(listed), history_table(listed)):
         out.print(table)
