@@ -326,8 +326,9 @@ def recalibrate(
 ) -> None:
     """Bring a model's risks in line with recent sessions.
 
-    For when prices or rules have changed. Keeps the model's trees, fits only its calibrator, and registers the result
-    as a version. The latest quarter of the sessions judges whether it becomes the champion.
+    For when prices or rules have changed. Keeps the model's trees, shifts its odds stage by stage, and registers the
+    result as a version, unless that gains no more than chance. The latest quarter of the sessions judges whether it
+    becomes the champion.
     """
     from console import figures, load_model, moment_us, out, progress, quarantine_path, say, telling, write_json
     from features.output import require_writable
@@ -353,15 +354,18 @@ def recalibrate(
             progress=report,
             on_read=on_read,
         )
-    for title, evaluation in (
-        (f"Version {loaded.version} as it was, on held-out sessions", result.former),
-        (f"Version {result.model.version}, recalibrated, on the same", result.evaluation),
-    ):
+    shown = [(f"Version {loaded.version} as it was, on held-out sessions", result.former)]
+    if result.evaluation is not None:
+        shown.append((f"Version {result.model.version}, recalibrated, on the same", result.evaluation))
+    for title, evaluation in shown:
         overall, _by_events, by_stage, *_ = figures(title, evaluation)
         for table in (overall, by_stage):
             out.print(table)
             out.print()
-    say(f"Version {result.model.version} is {result.promotion}.")
+    if result.evaluation is None:
+        say(f"Version {loaded.version} stays as it is, and nothing was registered: {result.promotion}.")
+    else:
+        say(f"Version {result.model.version} is {result.promotion}.")
     write_json(json_path, result.to_json())
 
 

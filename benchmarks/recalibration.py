@@ -62,7 +62,7 @@ def run(sessions: int = 30_000, seed: int = 1, threads: int | None = None) -> Re
     truth = true_risk(log, cutoffs, name=JOURNEY, sessions=sessions, seed=seed)
     risks = {
         "as trained before the change": former.predict(rows),
-        f"recalibrated ({recalibrated.model.calibrator.kind}) on {FIRST_DAYS} days": recalibrated.model.predict(rows),
+        f"recalibrated on {FIRST_DAYS} days": recalibrated.model.predict(rows),
         "the true risk": truth,
     }
 
@@ -72,8 +72,10 @@ def run(sessions: int = 30_000, seed: int = 1, threads: int | None = None) -> Re
         of_truth = [calibration_error(truth[part], risk[part], np.ones(part.sum())) for part in (every, some)]
         return f"{of_ends[0]:.4f}, {of_ends[1]:.4f}; {of_truth[0]:.4f}, {of_truth[1]:.4f}"
 
-    figures = [Figure(who, told(risk), "" if "recal" not in who else ".02") for who, risk in risks.items()]
-    figures.append(Figure("the new version is", recalibrated.promotion.split(":")[0], "champion"))
+    figures = [Figure(who, told(risk), ".02 (the last)" if "recal" in who else "") for who, risk in risks.items()]
+    figures.append(Figure("the new version is", recalibrated.promotion, "champion"))
+    shifts = ", ".join(f"{shift:+.2f}" for shift in recalibrated.model.calibrator.shifts)
+    figures.append(Figure("shifts of log-odds, before the first stage and at each", shifts or "none", ""))
     return Report(
         "After a change of policy: ECE of all prefixes, of those at stage 2 or later; both against the true risk",
         f"python -m benchmarks.recalibration --sessions {sessions}",

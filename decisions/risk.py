@@ -12,6 +12,7 @@ import numpy as np
 
 from decisions.blockers import BlockerModel
 from decisions.calibration import Calibrator
+from decisions.exposure import stage_rows
 from decisions.hazard import SETTINGS as HAZARD_SETTINGS
 from decisions.hazard import Hazard
 from decisions.snapshot import Snapshot
@@ -77,7 +78,7 @@ class RiskModel:
 
     def predict(self, rows: FloatArray) -> FloatArray:
         """Return the calibrated risk (R,) of rows (R, F)."""
-        return self.calibrator.apply(self.margins(rows))
+        return self.calibrator.apply(self.margins(rows), stage_rows(self.table, rows))
 
     def foresee(self, rows: FloatArray, idle_seconds: FloatArray) -> tuple[FloatArray, FloatArray | None]:
         """Return the calibrated risk (R,) of rows (R, F), and the probability to leave soon (R,).
@@ -86,7 +87,7 @@ class RiskModel:
         """
         numbered = self.vocabulary.apply(rows)
         leaving = None if self.hazard is None else self.hazard.predict(numbered, idle_seconds)
-        return self.calibrator.apply(self._margins(numbered)), leaving
+        return self.calibrator.apply(self._margins(numbered), stage_rows(self.table, rows)), leaving
 
     def _margins(self, numbered: FloatArray) -> FloatArray:
         predicted = self.booster.predict(numbered, raw_score=True, num_threads=_threads(numbered))
@@ -163,6 +164,7 @@ class RiskModel:
         categories = {place for place, feature in enumerate(self.table.features) if feature.is_category}
         fitting = {
             _MODEL: self.booster.num_feature() == count,
+            _CALIBRATOR: len(self.calibrator.shifts) in (0, len(self.table.stages) + 1),
             _VOCABULARY: set(self.vocabulary.known) == categories,
             _BLOCKERS: self.blockers.fits(self.table),
             _SNAPSHOT: self.snapshot is None or self.snapshot.fits(self.table),

@@ -30,7 +30,7 @@ def log_run(mlflow: Any, trained: TrainedModel, fairness: Fairness, run_id: str)
             "trees": model.booster.num_trees(),
             "trials": len(trained.trials),
             "seed": trained.seed,
-            "calibrator": str(model.calibrator.kind),
+            "calibrator": model.calibrator.describe(),
         }
     )
     mlflow.log_metrics({metric_name(name): value for name, value in _figures(trained, fairness).items()})

@@ -1,11 +1,12 @@
 """Whether two models differ on the same prefixes by more than chance: a paired bootstrap over persons."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from features.events import FloatArray
+from features.events import FloatArray, IntArray
 from training.blocks import Partition
 from training.evaluate import Scored
 from training.intervals import FEWEST_PERSONS, LEVEL
@@ -39,6 +40,30 @@ class DifferenceBlock:
     n_sessions: int
     n_visitors: int
     figures: dict[str, Difference]
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """The mean log loss of a row before and after, and the standard error of the difference over whole sessions."""
+
+    before: float
+    after: float
+    error: float
+
+    @property
+    def is_beyond_chance(self) -> bool:
+        """Whether it is lower after, by more than one standard error."""
+        return self.before - self.after > self.error
+
+
+def gain_in_log_loss(labels: FloatArray, before: FloatArray, after: FloatArray, sessions: IntArray) -> Gain:
+    """Return what risks ``after`` (R,) gain on risks ``before`` (R,), with the error clustered by session."""
+    before_each, after_each = (-np.where(labels == 1, np.log(risks), np.log1p(-risks)) for risks in (before, after))
+    gains = before_each - after_each
+    _, place = np.unique(sessions, return_inverse=True)
+    sums = np.bincount(place, weights=gains - gains.mean())
+    spread = math.sqrt(len(sums) / max(len(sums) - 1, 1) * float(np.sum(sums**2)))
+    return Gain(float(before_each.mean()), float(after_each.mean()), spread / len(gains))
 
 
 def compare_parts(

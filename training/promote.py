@@ -23,6 +23,7 @@ from storage.models import (
 )
 from training.evaluate import Scored
 from training.metrics import measure
+from training.paired import gain_in_log_loss
 from training.tracking import STORE, connect, mlflow_name
 
 CHAMPION = "champion"
@@ -70,16 +71,18 @@ def promote_if_better(
     mlruns: Path,
     standing_for: FloatArray | None = None,
     action: Action = Action.TRAIN,
+    beyond_chance: bool = False,
 ) -> tuple[bool, str]:
     """Promote the challenger, whose risks ``held_out`` holds, if it beats the champion; return whether, and why.
 
     ``rows`` (R, F) are the raw features of the held-out prefixes; ``standing_for`` (R,), where given, says for how many
-    like it each stands. Where another version becomes champion meanwhile,
-    the challenger has to beat that one.
+    like it each stands. With ``beyond_chance`` the
+    challenger has to be better by more than one standard error over whole sessions. Where another version becomes
+    champion meanwhile, the challenger has to beat that one.
     """
     while True:
         reigning = champion_version(home, journey.name)
-        better, reason = _contest(journey, reigning, held_out, rows, standing_for, home)
+        better, reason = _contest(journey, reigning, held_out, rows, standing_for, beyond_chance, home)
         if not better:
             return False, f"challenger only: {reason}"
         try:
@@ -131,6 +134,7 @@ def _contest(
     held_out: Scored,
     rows: FloatArray,
     standing_for: FloatArray | None,
+    beyond_chance: bool,
     home: Path,
 ) -> tuple[bool, str]:
     """Whether the challenger beats the reigning version on the same prefixes, and why.
@@ -146,14 +150,17 @@ def _contest(
         return True, f"version {reigning} was trained on another feature table and can no longer serve"
     except (ModelNotFound, ModelFilesError) as error:
         return True, f"version {reigning} can no longer serve: {error}"
+    formerly = champion.predict(rows)
     losses = [
         measure(held_out.labels, risks, held_out.sessions, standing_for)["log_loss"]
-        for risks in (held_out.risks, champion.predict(rows))
+        for risks in (held_out.risks, formerly)
     ]
     ours, theirs = (float(loss or 0.0) for loss in losses)
-    return ours < theirs, (
-        f"log loss {ours:.5f} against {theirs:.5f} of version {reigning} on the same held-out sessions"
-    )
+    told = f"log loss {ours:.5f} against {theirs:.5f} of version {reigning} on the same held-out sessions"
+    if not beyond_chance:
+        return ours < theirs, told
+    gain = gain_in_log_loss(held_out.labels, formerly, held_out.risks, held_out.sessions)
+    return gain.is_beyond_chance, f"{told}, standard error of the difference {gain.error:.5f}"
 
 
 def _mark_champion(client: Any, name: str, version: str) -> bool:

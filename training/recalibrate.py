@@ -1,4 +1,4 @@
-"""Recalibrate: the same booster with a calibrator of recent sessions, for when odds have moved but signs have not."""
+"""Recalibrate: the same booster with odds shifted stage by stage, for when odds have moved but signs have not."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from decisions.calibration import Calibrator
+from decisions.calibration import Calibrator, logit
+from decisions.exposure import stage_rows
 from decisions.risk import RiskModel
 from features.build import build
 from features.events import Cutoffs, EncodedLog, FloatArray
@@ -16,7 +17,6 @@ from features.source import CANONICAL, Source
 from features.staging import Progress
 from journeys.journey import Journey
 from storage.history import Action
-from training.calibrate import calibrate
 from training.cutoffs import after_every_event
 from training.evaluate import Evaluation, describe, score_rows, stage_names
 from training.fit import Rows, Settings
@@ -25,22 +25,27 @@ from training.importance import draw_sample
 from training.labels import SessionEnds, find_ends, label
 from training.leaving import describe_leaving, foresee
 from training.metrics import Block, measure
+from training.paired import Gain
 from training.pictures.gallery import pictures_of
 from training.promote import promote_if_better
 from training.register import register
 from training.sample import read_bounded
 from training.snapshot import sampled_snapshot
 from training.split import BoolArray, TooFewSessions, forward_split
+from training.stage_shifts import cross_fitted_gain, fit_shifts
 from training.trained import DataIdentity, TrainedModel, as_date, digest_files
 
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """What a recalibration came to: held-out figures with the former calibrator and with the new one."""
+    """What a recalibration came to: held-out figures with the former calibrator and with the new one.
+
+    Where shifts gained nothing beyond chance, nothing was registered: ``model`` is the former and ``evaluation`` None.
+    """
 
     model: RiskModel
     former: Evaluation
-    evaluation: Evaluation
+    evaluation: Evaluation | None
     summary: ReadSummary
     promoted: bool
     promotion: str
@@ -49,6 +54,7 @@ class Recalibration:
         """Return what ``dropoff recalibrate --json`` writes."""
         return {
             "model_version": self.model.version,
+            "registered": self.evaluation is not None,
             "promoted": self.promoted,
             "promotion": self.promotion,
             "calibrator": self.model.calibrator.to_json(),
@@ -72,10 +78,12 @@ def recalibrate(
     progress: Progress = lambda _phase, _fraction: None,
     on_read: Callable[[ReadSummary], None] = lambda _summary: None,
 ) -> Recalibration:
-    """Fit a new calibrator on the log's sessions that started at ``since_us`` or later, and register the version.
+    """Shift the calibrator's odds to the log's sessions that started at ``since_us`` or later; register the version.
 
-    The latest quarter of them judges: the new version becomes champion if it beats the one there is on them. Earlier
-    events count as the visitors' history. Raises ``features.raw_log.LogError`` and ``training.split.TooFewSessions``.
+    Where shifts gain nothing beyond chance on sessions that they were not fitted to, nothing is registered. The latest
+    quarter of the sessions judges: the new version becomes champion if it beats the one there is on them by more than
+    chance. Earlier events count as the visitors' history. Raises ``features.raw_log.LogError`` and
+    ``training.split.TooFewSessions``.
     """
     plan = compile_plan(journey.table)
     with read_log(
@@ -102,14 +110,21 @@ def recalibrate(
     progress("calibrating", 0.0)
     cutoffs, rows = _labelled(journey, plan, log, ends, split.training, end_us)
     held_out_cutoffs, held_out_rows = _labelled(journey, plan, log, ends, split.held_out, end_us)
-    calibrator, losses = recalibrator(model, rows, cutoffs)
+    features, labels = held_out_rows.features, held_out_rows.labels
+    formerly = score_rows(plan, log, held_out_cutoffs, features, labels, model)
+    former = describe(journey, formerly, resamples=resamples)
+    calibrator, gain = recalibrator(model, rows, cutoffs)
+    if calibrator is None:
+        told = (
+            f"shifted odds gain nothing beyond chance, log loss {gain.after:.5f} against {gain.before:.5f} on sessions "
+            f"that they were not fitted to, standard error of the difference {gain.error:.5f}"
+        )
+        return Recalibration(model, former, None, summary, promoted=False, promotion=told)
     renewed = replace(model, version="unregistered", calibrator=calibrator)
     snapshot, _ = sampled_snapshot(journey, plan, log, renewed, log_end_us=end_us, seed=seed)
     renewed = replace(renewed, snapshot=snapshot)
     progress("evaluating", 0.5)
-    features, labels = held_out_rows.features, held_out_rows.labels
-    held_out = score_rows(plan, log, held_out_cutoffs, features, labels, renewed)
-    formerly = replace(held_out, risks=model.predict(features))
+    held_out = replace(formerly, risks=renewed.predict(features))
     leaving = None
     if model.hazard is not None:
         late = held_out_sessions(log, ends, split)
@@ -139,23 +154,38 @@ def recalibrate(
         rows=rows,
         held_out=held_out,
         held_out_rows=features,
-        calibration_losses=losses,
+        calibration_losses={"former": gain.before, "shifted": gain.after},
         pictures=pictures_of(journey, renewed, held_out, draw_sample(features, seed), evaluation),
         recalibrated_from=model.version,
     )
     registered = register(trained, home=home, mlruns=mlruns)
     promoted, promotion = promote_if_better(
-        journey, registered.version, held_out, features, home=home, mlruns=mlruns, action=Action.RECALIBRATE
+        journey,
+        registered.version,
+        held_out,
+        features,
+        home=home,
+        mlruns=mlruns,
+        beyond_chance=True,
+        action=Action.RECALIBRATE,
     )
     progress("registering", 1.0)
-    return Recalibration(
-        registered, describe(journey, formerly, resamples=resamples), evaluation, summary, promoted, promotion
-    )
+    return Recalibration(registered, former, evaluation, summary, promoted, promotion)
 
 
-def recalibrator(model: RiskModel, rows: Rows, cutoffs: Cutoffs) -> tuple[Calibrator, dict[str, float]]:
-    """Return the calibrator that the model's margins want on labelled prefixes (R,), and each kind's log loss."""
-    return calibrate(model.margins(rows.features), rows.labels, cutoffs.session, np.ones(len(rows)))
+def recalibrator(model: RiskModel, rows: Rows, cutoffs: Cutoffs) -> tuple[Calibrator | None, Gain]:
+    """Return the model's calibrator with shifts for labelled prefixes (R,), and their cross-fitted gain.
+
+    The shifts add to those that it has; None where they gain nothing beyond chance.
+    """
+    stage_count = len(model.table.stages) + 1
+    stages, logits = stage_rows(model.table, rows.features), logit(model.predict(rows.features))
+    gain = cross_fitted_gain(logits, rows.labels, stages, cutoffs.session, stage_count)
+    if not gain.is_beyond_chance:
+        return None, gain
+    shifts = np.array(model.calibrator.shifts or np.zeros(stage_count))
+    shifts += fit_shifts(logits, rows.labels, stages, cutoffs.session, stage_count)
+    return replace(model.calibrator, shifts=tuple(float(shift) for shift in shifts)), gain
 
 
 def _only_since(ends: SessionEnds, log: EncodedLog, since_us: int | None) -> SessionEnds:

@@ -47,7 +47,7 @@ def register(trained: TrainedModel, *, home: Path, mlruns: Path) -> RiskModel:
             "held_out": trained.evaluation,
             "settings": asdict(trained.settings),
             "trees": trained.model.booster.num_trees(),
-            "calibrator": str(trained.model.calibrator.kind),
+            "calibrator": trained.model.calibrator.describe(),
             "seed": trained.seed,
             "trials": len(trained.trials),
             "sampled_share": trained.sampled_share,

@@ -1,5 +1,8 @@
 """Calibrators are monotone, stay inside (0, 1) and survive JSON."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -42,6 +45,38 @@ def test_a_calibrator_survives_json(calibrator: Calibrator, given_margins: np.nd
 @given(margins)
 def test_the_logistic_function_is_scipys(given_margins: np.ndarray) -> None:
     np.testing.assert_allclose(logistic(given_margins), expit(given_margins), atol=1e-15)
+
+
+def test_a_shift_moves_the_odds_of_its_stage_and_of_no_other() -> None:
+    base = Calibrator(CalibratorKind.PLATT, (0.5, 0.2))
+    given, stages = np.array([-3.0, 0.0, 2.0]), np.array([0, 1, 1])
+    shifted = replace(base, shifts=(0.0, 0.7)).apply(given, stages)
+    np.testing.assert_allclose(shifted, expit(0.5 * given + 0.2 + [0.0, 0.7, 0.7]), atol=1e-12)
+
+
+@given(calibrators, margins, st.floats(-40, 40))
+def test_shifted_odds_keep_the_order_within_a_stage_and_stay_inside(
+    calibrator: Calibrator, ascending: np.ndarray, shift: float
+) -> None:
+    shifted = replace(calibrator, shifts=(shift,)).apply(ascending, np.zeros(len(ascending), np.int64))
+    # The logit of a probability near 1 is rounded.
+    assert (np.diff(shifted) >= -1e-15).all()
+    assert ((shifted > 0) & (shifted < 1)).all()
+
+
+def test_shifts_need_stages_and_are_written_down() -> None:
+    shifted = Calibrator(shifts=(0.1, -0.2))
+    assert Calibrator.from_json(json.loads(json.dumps(shifted.to_json()))) == shifted
+    with pytest.raises(ValueError, match="stages"):
+        shifted.apply(np.array([0.0]))
+    with pytest.raises(ValueError, match="finite"):
+        Calibrator(shifts=(float("nan"),))
+
+
+def test_a_file_from_before_there_were_shifts_is_read_as_none() -> None:
+    assert Calibrator.from_json({"kind": "platt", "x": [0.9, 0.1], "y": []}) == Calibrator(
+        CalibratorKind.PLATT, (0.9, 0.1)
+    )
 
 
 def test_a_calibrator_that_could_turn_the_order_round_is_refused() -> None:

@@ -10,6 +10,7 @@ from small_blockers import counting, table_of
 from small_shop import Trained
 
 from decisions.calibration import Calibrator, CalibratorKind
+from decisions.exposure import stage_rows
 from decisions.risk import AdditivityError, FingerprintMismatch, ModelFilesError, RiskModel
 from decisions.treeshap import TreeExplainer
 from features.friction import Friction
@@ -36,6 +37,23 @@ def test_risk_is_the_calibrated_margin(trained: Trained) -> None:
     halved = replace(trained.model, calibrator=Calibrator(CalibratorKind.PLATT, (0.5, 0.0)))
     margins = trained.model.margins(trained.rows[:50])
     np.testing.assert_allclose(halved.predict(trained.rows[:50]), 1 / (1 + np.exp(-margins / 2)), atol=1e-12)
+
+
+def test_risk_is_shifted_by_the_stage_of_each_row(trained: Trained) -> None:
+    rows = trained.rows[:200]
+    stages = stage_rows(trained.table, rows)
+    assert len(np.unique(stages)) > 1
+    shifts = tuple(0.3 * stage for stage in range(len(trained.table.stages) + 1))
+    shifted = replace(trained.model, calibrator=Calibrator(shifts=shifts))
+    expected = 1 / (1 + np.exp(-trained.model.margins(rows) - 0.3 * stages))
+    np.testing.assert_allclose(shifted.predict(rows), expected, atol=1e-12)
+    np.testing.assert_array_equal(shifted.foresee(rows, np.zeros(200))[0], shifted.predict(rows))
+
+
+def test_shifts_of_another_number_of_stages_are_refused(trained: Trained, tmp_path: Path) -> None:
+    replace(trained.model, calibrator=Calibrator(shifts=(0.1,))).save(tmp_path)
+    with pytest.raises(ModelFilesError, match=r"calibrator\.json is not of this journey's features and stages"):
+        RiskModel.load(tmp_path, trained.table)
 
 
 def test_a_saved_model_answers_to_the_bit_as_before(trained: Trained, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Recalibrating: the booster stays, its odds follow recent sessions, and the gate decides."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from made_logs import SECOND, START_US, sign_ups
 
-from decisions.calibration import CalibratorKind
+from decisions.calibration import Calibrator
 from decisions.risk import RiskModel
-from storage.models import champion_version, model_folder
+from storage.models import champion_version, model_folder, versions
 from training.recalibrate import Recalibration, recalibrate
 from training.tracking import connect
 
@@ -50,12 +51,12 @@ def test_after_odds_have_moved_the_same_trees_are_right_again_and_take_the_crown
     before: Any = renewed.former
     after: Any = renewed.evaluation
     assert before["ece"] > 0.2
-    assert after["ece"] < 0.03
+    # Odds have moved by far more than the prior expects, which holds back a little.
+    assert after["ece"] < 0.05
     assert after["log_loss"] < before["log_loss"]
-    # A monotone calibrator leaves the order of the risks.
-    assert after["auc"] == pytest.approx(before["auc"], abs=0.01)
     model = renewed.model
-    assert model.calibrator.kind is not CalibratorKind.IDENTITY
+    assert replace(model.calibrator, shifts=()) == trained.result.model.calibrator
+    assert min(model.calibrator.shifts[1:]) > 1.0
     assert model.booster.model_to_string() == trained.result.model.booster.model_to_string()
     assert renewed.promoted
     assert champion_version(trained.home, "signup") == model.version != trained.result.model.version
@@ -76,20 +77,49 @@ def test_only_sessions_from_then_on_calibrate_and_judge(train_sign_ups: "Train",
     assert everything["n_sessions"] == pytest.approx(750, abs=8)
 
 
-@pytest.mark.parametrize("seed", [9, 10])
-def test_the_new_calibrator_reigns_only_where_it_is_better_on_sessions_that_it_has_not_seen(
-    train_sign_ups: "Train", tmp_path: Path, seed: int
-) -> None:
+def test_where_odds_have_not_moved_nothing_is_registered(train_sign_ups: "Train", tmp_path: Path) -> None:
     trained = train_sign_ups()
-    renewed = renew(trained, sign_ups(400, seed), tmp_path)
-    before: Any = renewed.former
-    after: Any = renewed.evaluation
-    better = after["log_loss"] < before["log_loss"]
-    former = trained.result.model.version
-    assert renewed.promoted is better
-    assert champion_version(trained.home, "signup") == (renewed.model.version if better else former)
+    registered = versions(trained.home, "signup")
+    renewed = renew(trained, sign_ups(400, 9), tmp_path)
+    former = trained.result.model
+    assert (renewed.model, renewed.evaluation, renewed.promoted) == (former, None, False)
+    assert renewed.promotion.startswith("shifted odds gain nothing beyond chance, log loss 0.")
+    assert versions(trained.home, "signup") == registered
+    assert champion_version(trained.home, "signup") == former.version
+    written = json.loads(json.dumps(renewed.to_json()))
+    assert (written["model_version"], written["registered"], written["held_out"]) == (former.version, False, None)
+
+
+def test_shifts_add_to_those_of_the_recalibrated_version(train_sign_ups: "Train", tmp_path: Path) -> None:
+    log = turned()
+    trained = train_sign_ups(log.filter(pc.less(log["session_id"], f"s{TURN:05}")))
+    model = trained.result.model
+    ahead = replace(model, calibrator=replace(model.calibrator, shifts=(0.0, 1.0, 1.0)))
+    path = tmp_path / "recent.parquet"
+    pq.write_table(log, path)
+    once, twice = (
+        recalibrate(trained.journey, path, start, home=trained.home, mlruns=trained.mlruns, since_us=TURN_US)
+        for start in (model, ahead)
+    )
+    # Who starts one ahead has less to go, and the prior holds back less of it.
+    for one, other in zip(once.model.calibrator.shifts[1:], twice.model.calibrator.shifts[1:], strict=True):
+        assert 0 < other - one < 0.5
 
 
 def test_the_result_is_json(train_sign_ups: "Train", tmp_path: Path) -> None:
-    written = json.loads(json.dumps(renew(train_sign_ups(), sign_ups(400, 9), tmp_path).to_json()))
-    assert set(written) == {"model_version", "promoted", "promotion", "calibrator", "before", "held_out"}
+    trained = train_sign_ups()
+    askew = replace(trained.result.model, calibrator=Calibrator(shifts=(0.0, -2.0, -2.0)))
+    path = tmp_path / "recent.parquet"
+    pq.write_table(sign_ups(400, 9), path)
+    renewed = recalibrate(trained.journey, path, askew, home=trained.home, mlruns=trained.mlruns)
+    written = json.loads(json.dumps(renewed.to_json()))
+    assert set(written) == {
+        "model_version",
+        "registered",
+        "promoted",
+        "promotion",
+        "calibrator",
+        "before",
+        "held_out",
+    }
+    assert written["registered"]
