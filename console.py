@@ -256,7 +256,7 @@ def _cells(step: "Step", told: str) -> tuple[tuple[Cell, ...], str]:
     blocker: Cell = Text("none", "dim")
     if top is not None:
         phrase = top.evidence[0].phrase if top.evidence else ""
-        blocker = f"{top.friction.lower()} {top.share:.0%}"
+        blocker = f"{top.friction.lower()} {top.confidence:.0%}"
         blocker += f": {phrase}" if phrase and phrase != told else ""
         told = phrase
     advised = Text(f"({advice.reason.replace('_', ' ')})", "dim")

@@ -73,9 +73,9 @@ def advice(risk: float, **changes: object) -> RecommendAnswer:
     return RecommendAnswer(**{**given, **changes})
 
 
-def payment(phrase: str, share: float = 0.75) -> list[BlockerAnswer]:
+def payment(phrase: str, confidence: float = 0.75) -> list[BlockerAnswer]:
     evidence = [EvidenceAnswer("payment_failures", 2.0, phrase, 0.5)] if phrase else []
-    return [BlockerAnswer("PAYMENT", "friction", share, 0.4, evidence)]
+    return [BlockerAnswer("PAYMENT", "friction", 1.0, confidence, evidence)]
 
 
 def steps(*advices: RecommendAnswer | None, name: str = "choose_payment_method") -> list[Step]:
@@ -133,7 +133,7 @@ def test_a_replay_shows_stage_risk_blocker_and_recommendation_after_each_event(w
     assert told.endswith("payment failed twice and the form has errors.")
 
 
-def test_a_blocker_without_evidence_is_shown_by_its_share_alone() -> None:
+def test_a_blocker_without_evidence_is_shown_by_its_confidence_alone() -> None:
     table = console.session_table("s", steps(advice(0.9, blockers=payment("")), name="view"))
     assert table.rows[0][5] == "payment 75%"
 
