@@ -36,7 +36,7 @@ FIRST_DAYS = 5
 LATE_STAGE = 2
 
 
-def run(sessions: int = 30_000, seed: int = 1, threads: int | None = None) -> Report:
+def run(sessions: int = 60_000, seed: int = 1, threads: int | None = None) -> Report:
     """Measure calibration at all stages and from the basket on, with the former calibrator and the new one."""
     journey, change_us = load_journey(JOURNEY), policy_change_us()
     until_us = change_us + FIRST_DAYS * 86_400 * US_PER_SECOND
@@ -96,7 +96,7 @@ if __name__ == "__main__":
     from benchmarks.report import as_table
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sessions", type=int, default=30_000)
+    parser.add_argument("--sessions", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=None)
     Console().print(as_table(run(**vars(parser.parse_args()))))
