@@ -14,6 +14,7 @@ from rich.console import Console
 
 from benchmarks import (
     choices,
+    diagnosis,
     drift,
     features,
     leaving,
@@ -53,6 +54,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "quality": quality.run,
     "simulator": simulator.run,
     "onboarding": partial(simulator.run, "onboarding"),
+    "diagnosis": diagnosis.run,
     "leaving": leaving.run,
     "drift": drift.run,
     "recalibration": recalibration.run,
