@@ -115,8 +115,15 @@ def log_ratios(
     z, in spreads: (z - ordinary) * raised - raised**2 / 2.
     """
     heard, expected = traces(usual, table, rows)
+    return ratios_of(usual, ordinary, raised, heard, expected)
+
+
+def ratios_of(
+    usual: Usual, ordinary: FloatArray, raised: FloatArray, heard: FloatArray, compared: FloatArray
+) -> FloatArray:
+    """Return the log-likelihood ratios (R, V) of what :func:`traces` heard, see :func:`log_ratios`."""
     grown = np.where(usual.counts, ordinary * np.expm1(raised), ordinary * raised + raised * raised / 2)
-    ratios: FloatArray = heard * raised - expected * grown
+    ratios: FloatArray = heard * raised - compared * grown
     return ratios
 
 

@@ -1,44 +1,23 @@
 """``dropoff drift`` as people type it: its lines, its exit status, its file."""
 
 import contextlib
-import io
 import json
 import random
-import signal
-from dataclasses import dataclass
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-import cli
+sys.path.insert(0, str(Path(__file__).parent))
+
+from newsletter import EXAMPLE, call
 
 pytestmark = [
     pytest.mark.xdist_group("cli"),
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
 ]
-
-EXAMPLE = Path(__file__).parents[1] / "examples" / "newsletter_signup.py"
-
-
-@dataclass(frozen=True)
-class Ran:
-    status: int
-    out: str
-    err: str
-
-
-def call(*arguments: object) -> Ran:
-    out, err = io.StringIO(), io.StringIO()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
-            cli.main([str(argument) for argument in arguments])
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    return Ran(int(left.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def write_log(path: Path, sessions: int, seed: int, without: str = "") -> Path:

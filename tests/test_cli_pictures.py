@@ -1,22 +1,19 @@
 """``dropoff evaluate --pictures --resamples`` as people type it: intervals in table and file, pictures in a folder."""
 
 import contextlib
-import io
 import json
-import signal
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-import cli
-
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent / "training"))
 
 from made_logs import sign_ups
+from newsletter import Ran, call
 
 from training.metrics import FIGURES
 
@@ -32,25 +29,6 @@ sys.path.insert(0, {folder!r})
 from made_logs import signup
 JOURNEY = signup()
 """
-
-
-@dataclass(frozen=True)
-class Ran:
-    status: int
-    out: str
-    err: str
-
-
-def call(*arguments: object) -> Ran:
-    out, err = io.StringIO(), io.StringIO()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
-            cli.main([str(argument) for argument in arguments])
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    return Ran(int(left.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")

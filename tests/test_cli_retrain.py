@@ -1,7 +1,6 @@
 """A real service is replayed to, and ``dropoff retrain`` trains on what it has kept."""
 
 import contextlib
-import io
 import json
 import os
 import random
@@ -9,13 +8,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-import cli
+sys.path.insert(0, str(Path(__file__).parent))
+
+from newsletter import EXAMPLE, call
+
 from features.plan import compile_plan
 from features.read_sessions import read_sessions
 from journeys.load import load_journey
@@ -30,27 +31,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
 ]
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "newsletter_signup.py"
 SESSIONS = 140
-
-
-@dataclass(frozen=True)
-class Ran:
-    status: int
-    out: str
-    err: str
-
-
-def call(*arguments: object) -> Ran:
-    out, err = io.StringIO(), io.StringIO()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
-            cli.main([str(argument) for argument in arguments])
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    return Ran(int(left.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def write_log(path: Path, sessions: int, seed: int) -> Path:

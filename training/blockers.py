@@ -15,6 +15,7 @@ from decisions.blockers import (
     directed,
     exposure_terms,
     posterior,
+    ratios_of,
     traces,
 )
 from decisions.exposure import stage_rows
@@ -53,7 +54,7 @@ SAME = 0.999
 
 @dataclass(frozen=True, slots=True)
 class _Classes:
-    """The parameters of the mixture, and the memberships' prior for each row (R, K + 1)."""
+    """What EM learns step by step; the fields are those of ``BlockerModel``."""
 
     ordinary: FloatArray
     raised: FloatArray
@@ -77,12 +78,8 @@ def fit_blockers(
     belonging = table.belonging[table.traces]
     found = _start(usual, stage, leaves, weight, len(table.stages) + 1, belonging.shape[1])
     for step in range(STEPS):
-        grown = np.where(
-            usual.counts,
-            found.ordinary * np.expm1(found.raised),
-            found.ordinary * found.raised + found.raised * found.raised / 2,
-        )
-        evidence = (heard * found.raised - compared * grown) @ (counting[:, None] * belonging)
+        ratios = ratios_of(usual, found.ordinary, found.raised, heard, compared)
+        evidence = ratios @ (counting[:, None] * belonging)
         chance = np.where(leaves[:, None] == 1, found.leaving[stage], 1 - found.leaving[stage])
         members = posterior(evidence, np.log(found.presence[stage] * chance)) * weight[:, None]
         presence, leaving = _shares(members, leaves, stage, len(found.presence))

@@ -8,12 +8,12 @@ from decisions.risk import RiskModel
 from decisions.snapshot import Snapshot
 from features.plan import compile_plan
 from features.raw_log import LogError
-from features.read_log import ReadSummary, read_log
+from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
 from features.staging import Progress
 from journeys.journey import Journey
 from training.evaluate import BEFORE_THE_FIRST_STAGE
-from training.sample import read_bounded
+from training.sample import read_sample
 from training.snapshot import sampled_snapshot
 
 _TOLD = 12
@@ -110,16 +110,9 @@ def measure_drift(
             f"version {model.version} of {journey.name} was trained before snapshots were kept; train again"
         )
     plan = compile_plan(journey.table)
-    with read_log(
-        path,
-        plan,
-        timeout_seconds=journey.session_timeout_seconds,
-        source=source,
-        quarantine=quarantine,
-        progress=progress,
-    ) as read:
-        log, sampled_share = read_bounded(read, seed)
-        summary = read.summary
+    log, sampled_share, summary = read_sample(
+        journey, plan, path, seed=seed, source=source, quarantine=quarantine, progress=progress
+    )
     progress("comparing", 0.0)
     observed, share = sampled_snapshot(
         journey, plan, log, model, log_end_us=summary.last_at_us, seed=seed, bins=model.snapshot.bins

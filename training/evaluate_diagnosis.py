@@ -10,7 +10,6 @@ from decisions.diagnosis import NOTHING
 from decisions.risk import RiskModel
 from features.events import EncodedLog, IntArray
 from features.plan import Plan, compile_plan
-from features.read_log import read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
 from journeys.journey import Journey
@@ -22,7 +21,7 @@ from training.labels import SessionEnds, find_ends
 from training.leavers import learning_rows
 from training.moments import DECISION_STAGE, Read, at_decision_point, at_session_end
 from training.rivals import rival_scores
-from training.sample import read_bounded
+from training.sample import read_sample
 from training.split import Split, TooFewSessions, forward_split
 from training.stability import duplicated_features, irrelevant_event, refit_agreement, shuffled_labels
 from training.trained import digest_files
@@ -63,11 +62,8 @@ def evaluate_diagnosis(
     Where the log is the one that the model was trained on, only sessions later than all training are measured.
     """
     plan = compile_plan(journey.table)
-    with read_log(
-        path, plan, timeout_seconds=journey.session_timeout_seconds, source=source, progress=progress
-    ) as read:
-        (log, _), end_us = read_bounded(read, seed), read.summary.last_at_us
-    ends = find_ends(plan, log, journey, end_us)
+    log, _, summary = read_sample(journey, plan, path, seed=seed, source=source, progress=progress)
+    ends = find_ends(plan, log, journey, summary.last_at_us)
     try:
         split, too_few = forward_split(log, ends, journey.horizon_seconds), None
     except TooFewSessions as error:

@@ -11,7 +11,7 @@ from decisions.risk import RiskModel
 from features.build import build
 from features.events import Cutoffs, EncodedLog, FloatArray, IntArray
 from features.plan import Plan, compile_plan
-from features.read_log import ReadSummary, read_log
+from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
 from features.staging import Progress
 from journeys.journey import Journey
@@ -30,7 +30,7 @@ from training.leaving import describe_leaving, foresee
 from training.pictures.gallery import pictures_of
 from training.promote import promote_if_better
 from training.register import register
-from training.sample import read_bounded
+from training.sample import read_sample
 from training.snapshot import sampled_snapshot
 from training.split import Split, TooFewSessions, forward_split, persons
 from training.trained import DataIdentity, TrainedModel, digest_files
@@ -93,16 +93,9 @@ def train(
     for what gives the end away and is not among the ``allowed_leaks``.
     """
     plan = compile_plan(journey.table)
-    with read_log(
-        path,
-        plan,
-        timeout_seconds=journey.session_timeout_seconds,
-        source=source,
-        quarantine=quarantine,
-        progress=progress,
-    ) as read:
-        log, sampled_share = read_bounded(read, seed)
-        summary = read.summary
+    log, sampled_share, summary = read_sample(
+        journey, plan, path, seed=seed, source=source, quarantine=quarantine, progress=progress
+    )
     on_read(summary)
     end_us = summary.last_at_us
     ends = find_ends(plan, log, journey, end_us)

@@ -1,12 +1,43 @@
 """Whole visitors, sampled by a digest of their ids, so that a log fits into memory."""
 
 import zlib
+from pathlib import Path
 
 from features.events import EncodedLog
-from features.read_log import LogRead, concatenate, keep_visitors
+from features.plan import Plan
+from features.read_log import LogRead, ReadSummary, concatenate, keep_visitors, read_log
+from features.source import CANONICAL, Source
+from features.staging import Progress
+from journeys.journey import Journey
 
 MAX_SESSIONS = 400_000
 """More sessions than this are sampled, by whole visitors, so that training fits into memory."""
+
+
+def read_sample(
+    journey: Journey,
+    plan: Plan,
+    path: Path,
+    *,
+    seed: int,
+    source: Source = CANONICAL,
+    quarantine: Path | None = None,
+    progress: Progress = lambda _phase, _fraction: None,
+) -> tuple[EncodedLog, float, ReadSummary]:
+    """Return a log's sessions as :func:`read_bounded` keeps them, the share that was kept, and what became of its rows.
+
+    Raises ``features.raw_log.LogError``.
+    """
+    with read_log(
+        path,
+        plan,
+        timeout_seconds=journey.session_timeout_seconds,
+        source=source,
+        quarantine=quarantine,
+        progress=progress,
+    ) as read:
+        log, share = read_bounded(read, seed)
+        return log, share, read.summary
 
 
 def read_bounded(read: LogRead, seed: int) -> tuple[EncodedLog, float]:
