@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from features.events import FloatArray, IntArray
-from training.intervals import FEWEST_PERSONS, LEVEL, Intervals
+from insights.intervals import LEVEL
+from training.intervals import FEWEST_PERSONS, Intervals
 from training.resampling import number_persons
 
 Statistic = Callable[[FloatArray], float | None]

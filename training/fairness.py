@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from features.events import FloatArray, IntArray
+from insights.intervals import LEVEL
 from training.evaluate import Scored
-from training.intervals import LEVEL, RESAMPLES, intervals
+from training.intervals import RESAMPLES, intervals
 from training.metrics import measure
 from training.resampling import Clustered, resample
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from features.events import FloatArray
+from insights.intervals import LEVEL
 from training.metrics import FIGURES, Block
 
-LEVEL = 0.95
 RESAMPLES = 200
 FEWEST_PERSONS = 10
 """With fewer persons of either outcome no interval is given: resampling so few says nothing about others."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.events import FloatArray, IntArray
+from insights.intervals import LEVEL
 from training.blocks import Partition
 from training.evaluate import Scored
-from training.intervals import FEWEST_PERSONS, LEVEL
+from training.intervals import FEWEST_PERSONS
 from training.metrics import FIGURES, measure
 from training.resampling import Clustered, resample
 
