@@ -41,7 +41,8 @@ def test_means_are_tested_as_welch_does() -> None:
 def test_the_example_of_benjamini_and_hochberg_has_four_discoveries_and_holm_finds_three() -> None:
     # Benjamini and Hochberg 1995, section 3.2: fifteen hypotheses on myocardial infarction; the text counts these.
     p_values = [
-        0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0,
+        0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459,
+        0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1,
     ]  # fmt: skip
     discovered = [value for value in adjust(p_values, Correction.DISCOVERY) if value is not None and value <= 0.05]
     every = [value for value in adjust(p_values, Correction.EVERY) if value is not None and value <= 0.05]
