@@ -20,6 +20,7 @@ from serving.subject import unknown_session
 from serving.times import show_time
 from serving.visitor import Visitor
 from storage.database import forget_erased
+from storage.history import account
 from storage.ledger import LedgerEntry, RecordedOutcome
 
 _STAGE_FEATURE = "stage_index"
@@ -94,7 +95,12 @@ async def erase_visitor(runtime: Runtime, visitor_id: str) -> ErasureReceipt:
     sessions = len(runtime.sessions.visitor(visitor_id).session_ids)
 
     def erase(connection: Connection) -> dict[str, int]:
-        return runtime.log.erase_visitor(connection, visitor_id) | runtime.ledger.erase_visitor(connection, visitor_id)
+        counts = runtime.log.erase_visitor(connection, visitor_id) | runtime.ledger.erase_visitor(
+            connection, visitor_id
+        )
+        if any(counts.values()):
+            runtime.records.audit_erasure(connection, visitor_id, counts, actor=account(), now_us=runtime.now_us())
+        return counts
 
     erased = await runtime.commit(erase)
     runtime.sessions.forget(visitor_id)

@@ -1,4 +1,4 @@
-"""All that answering needs: journey, model, sessions, log and ledger, opened together and closed together."""
+"""All that answering needs: journey, model, sessions, log, ledger and records, opened together and closed together."""
 
 import asyncio
 import time
@@ -21,6 +21,7 @@ from serving.sessions import SessionStore
 from storage.database import open_database
 from storage.event_log import EventLog
 from storage.ledger import Ledger
+from storage.record_store import RecordStore
 from storage.writer import Writer
 
 _T = TypeVar("_T")
@@ -45,6 +46,7 @@ class Runtime:
     writer: Writer
     log: EventLog
     ledger: Ledger
+    records: RecordStore
     sessions: SessionStore
     reader: SegmentReader
     model: RiskModel
@@ -138,6 +140,7 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         writer=Writer(engine),
         log=log,
         ledger=ledger,
+        records=RecordStore(engine, journey.name),
         sessions=SessionStore(plan, log, ledger, timeout_us, configuration.memory_events),
         reader=SegmentReader(journey.events, configuration.max_event_bytes),
         model=model,

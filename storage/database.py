@@ -1,7 +1,8 @@
 """Open the database that the event log and the ledger live in, and bring its tables up to date."""
 
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from enum import StrEnum
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -74,6 +75,13 @@ def open_database(url: str, durability: Durability = Durability.NORMAL) -> Engin
     return engine
 
 
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection whose transaction may write; it is committed at the end, or undone where the block raises."""
+    with engine.connect() as connection, connection.execution_options(immediate=True).begin():
+        yield connection
+
+
 def insert_if_absent(engine: Engine, table: Table) -> Insert:
     """Return an insert that leaves rows alone whose key is there already."""
     if engine.dialect.name == "postgresql":
@@ -83,13 +91,11 @@ def insert_if_absent(engine: Engine, table: Table) -> Insert:
 
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the tables to a revision, the newest by default; does nothing when they are there already."""
-    with as_file(files("storage") / "migrations") as folder, engine.connect() as connection:
+    with as_file(files("storage") / "migrations") as folder, writing(engine) as connection:
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))
-        writing = connection.execution_options(immediate=True)
-        with writing.begin():
-            config.attributes["connection"] = writing
-            command.upgrade(config, revision)
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
 
 
 def forget_erased(engine: Engine) -> None:

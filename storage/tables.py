@@ -1,9 +1,10 @@
-"""The tables: events in the canonical columns, the ledger of decisions, their outcomes, and what was refused."""
+"""The tables: events in the canonical columns, decisions and outcomes, what was refused, and what people wrote down."""
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     Float,
     ForeignKey,
     Index,
@@ -98,4 +99,80 @@ quarantine = Table(
     Column("reason", Text, nullable=False),
     Column("payload", Text, nullable=False, doc="the start of what was sent"),
     Index(None, "journey", "visitor_id"),
+)
+
+# What people and alarms have written down. Numbers of removed annotations are not given again: the audit names them.
+annotations = Table(
+    "annotations",
+    metadata,
+    Column("id", _POSITION, primary_key=True, autoincrement=True),
+    Column("journey", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False, doc="the moment that it is about"),
+    Column("kind", Text, nullable=False, doc="release, policy, campaign or other"),
+    Column("text", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Index(None, "journey", "at_us"),
+    sqlite_autoincrement=True,
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("journey", Text, primary_key=True),
+    Column("id", Text, primary_key=True, doc="what makes it the same alarm again"),
+    Column("stage", Text, nullable=False),
+    Column("cohort", Text, doc="as device=phone; null for everybody"),
+    Column("direction", Text, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("detected_us", BigInteger, nullable=False),
+    Column("closed_us", BigInteger),
+    Column("rate_before", Float, nullable=False),
+    Column("rate_after", Float, nullable=False),
+    Column("ratio", Float, nullable=False),
+    Column("ratio_low", Float, nullable=False),
+    Column("ratio_high", Float, nullable=False),
+    Column("details", Text, nullable=False, doc="a JSON object"),
+    Column("status", Text, nullable=False, doc="open, acknowledged or closed"),
+    Column("notified_us", BigInteger),
+    Index(None, "journey", "detected_us"),
+)
+
+opportunity_statuses = Table(
+    "opportunity_statuses",
+    metadata,
+    Column("id", _POSITION, primary_key=True, autoincrement=True),
+    Column("journey", Text, nullable=False),
+    Column("opportunity_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Index(None, "journey", "opportunity_id"),
+)
+
+milestones = Table(
+    "milestones",
+    metadata,
+    Column("id", _POSITION, primary_key=True, autoincrement=True),
+    Column("journey", Text, nullable=False),
+    Column("due", Date, nullable=False, doc="the day, in the journey's time zone"),
+    Column("title", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("done_us", BigInteger),
+    Index(None, "journey", "due"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _POSITION, primary_key=True, autoincrement=True),
+    Column("journey", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False, doc="what was changed; of a person a salted hash"),
+    Column("before", Text, doc="JSON; null where there was nothing"),
+    Column("after", Text, doc="JSON; null where nothing is left"),
+    Index(None, "journey", "at_us"),
 )

@@ -19,6 +19,9 @@ from serving.app import attach, create_app
 from serving.openapi import OPERATIONS
 from serving.times import show_time
 from serving.tracking import track_batch
+from storage.audit import names_visitor
+from storage.history import account
+from storage.record_store import load_records
 
 SECOND = 1_000_000
 NOW_US = 1_772_368_200 * SECOND  # where the clock of the fixtures stands
@@ -278,6 +281,18 @@ def test_erasing_a_visitor_leaves_nothing_and_says_how_much_it_was(open_client: 
     assert runtime.ledger.visitor_decisions("v") == []
     again = client.request("DELETE", "/v1/visitors/v").json()
     assert again == {"visitor_id": "v", "erased_at": show_time(NOW_US), **dict.fromkeys(counts, 0)}
+
+
+def test_an_erasure_is_audited_once_and_without_the_id_of_whom(open_client: OpenClient) -> None:
+    client, runtime = open_client()
+    client.post("/v1/track", _call("page_view", "e1", anonymousId="someone@example.org"))
+    for _ in range(2):
+        assert client.request("DELETE", "/v1/visitors/someone@example.org").status_code == 200
+    (entry,) = load_records(runtime.engine, runtime.journey.name).audit
+    assert (entry.action, entry.at_us, entry.actor) == ("erase visitor", NOW_US, account())
+    assert entry.before == {"events": 1, "quarantined": 0, "outcomes": 0, "decisions": 0}
+    assert "someone" not in repr(entry)
+    assert names_visitor(entry.subject, "someone@example.org")
 
 
 def test_a_bad_event_in_a_batch_is_counted_and_the_others_are_used(open_client: OpenClient) -> None:
