@@ -1,5 +1,6 @@
 """Interventions as a journey declares them."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,6 +15,13 @@ class Effort(StrEnum):
     STRATEGIC = "strategic"
 
 
+MOST_QUICK_DAYS = 5.0
+"""A quick win takes at most a week of one person's work; what takes longer is strategic."""
+MESSAGE_CHANNELS = ("email", "sms", "push", "ad")
+"""Channels that need words and an audience, and no release of the app or site."""
+_MESSAGE_DAYS, _QUICK_DAYS, _STRATEGIC_DAYS = 1.0, 3.0, 20.0
+
+
 @dataclass(frozen=True, slots=True)
 class Intervention:
     """One thing an app can do about a blocker.
@@ -23,6 +31,10 @@ class Intervention:
     intervention; ``cost_if_converted`` is paid only when the session reaches the goal, such as a discount's margin.
     ``channel`` is how it reaches people (``on_site``, ``email``, ...); ``stages`` are the names of the stages in which
     it may be shown. ``cap`` is the most times one session may see it, ``cooldown_seconds`` the least time between two.
+
+    ``prior_deviation`` is the standard deviation of that belief, None for as much as the effect itself: one chance in
+    six that it does nothing or harm. ``effort_days`` are the days of one person's work until it runs, None for what its
+    effort and channel usually take (:attr:`days_of_work`).
     """
 
     name: str
@@ -39,6 +51,8 @@ class Intervention:
     cap: int = 1
     cooldown_seconds: float = 600.0
     needs_consent: bool = False
+    prior_deviation: float | None = None
+    effort_days: float | None = None
 
     def __post_init__(self) -> None:
         where = f"intervention {self.name!r}"
@@ -54,3 +68,33 @@ class Intervention:
             raise DeclarationError(f"{where}: stages needs at least one stage name")
         if self.cap < 1 or self.cooldown_seconds < 0:
             raise DeclarationError(f"{where}: cap is at least 1 and cooldown_seconds not negative")
+        if self.prior_deviation is not None and not 0 <= self.prior_deviation <= 1:
+            raise DeclarationError(
+                f"{where}: prior_deviation is a standard deviation of a probability, from 0 to 1, not "
+                f"{self.prior_deviation!r}"
+            )
+        if self.effort_days is not None and not 0 < self.effort_days < math.inf:
+            raise DeclarationError(f"{where}: effort_days={self.effort_days!r} must be positive: days of work")
+        if self.effort is Effort.QUICK_WIN and self.days_of_work > MOST_QUICK_DAYS:
+            raise DeclarationError(
+                f"{where}: {self.days_of_work:g} days of work are no quick win, which takes at most "
+                f"{MOST_QUICK_DAYS:g}; write effort=Effort.STRATEGIC"
+            )
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of the belief in ``prior_effect``."""
+        return self.prior_effect if self.prior_deviation is None else self.prior_deviation
+
+    @property
+    def days_of_work(self) -> float:
+        """Days of one person's work until it runs, as declared, else by effort and channel.
+
+        A quick win takes 1 day where it is a message that needs no release (e-mail, SMS, push, ad) and 3 elsewhere;
+        what is strategic takes 20.
+        """
+        if self.effort_days is not None:
+            return self.effort_days
+        if self.effort is Effort.STRATEGIC:
+            return _STRATEGIC_DAYS
+        return _MESSAGE_DAYS if self.channel in MESSAGE_CHANNELS else _QUICK_DAYS

@@ -71,22 +71,25 @@ class PriorPolicy:
         """Return each intervention's expected uplift and net value.
 
         The declared effect counts for the share of the blockers that the intervention treats, and cannot exceed the
-        risk there is to take away. Net value = uplift x goal value - cost - annoyance - the cost of every conversion
-        with it, those that would have come anyway included.
+        risk there is to take away.
         """
         found = []
         for intervention in eligible:
             treated = sum(blocker.share for blocker in blockers if blocker.friction in intervention.treats)
             uplift = min(intervention.prior_effect * treated, risk)
-            converting = 1.0 - risk + uplift
-            net_value = (
-                uplift * self.settings.goal_value
-                - intervention.cost
-                - self.settings.annoyance
-                - intervention.cost_if_converted * converting
-            )
-            found.append(Option(intervention.name, uplift, net_value))
+            value = net_value(intervention, uplift, 1.0 - risk + uplift, self.settings)
+            found.append(Option(intervention.name, uplift, value))
         return tuple(found)
+
+
+def net_value(intervention: Intervention, uplift: float, converting: float, settings: PolicySettings) -> float:
+    """Return what showing an intervention once is worth, in the journey's value unit.
+
+    Net value = uplift x goal value - cost - annoyance - the cost of every conversion with it, those that would have come
+    anyway included; ``converting`` is the probability of one with the intervention.
+    """
+    spent = intervention.cost + settings.annoyance + intervention.cost_if_converted * converting
+    return uplift * settings.goal_value - spent
 
 
 def choose(options: Sequence[Option], exploration: float, drawn: float) -> Choice:

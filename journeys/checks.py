@@ -8,6 +8,7 @@ from decisions.policy import MAX_EXPLORATION
 from features.friction import Friction
 from features.scan import Clock, ClockKind, DeclarationError, Scan, ScanKind, ValueKind, any_event, scans
 from features.table import CONTEXT_COLUMNS, Feature, names_heard, nearest
+from journeys.versions import check_versions
 
 if TYPE_CHECKING:
     from journeys.journey import Journey
@@ -27,6 +28,7 @@ def check(journey: "Journey") -> None:
     _check_interventions(journey)
     _check_durations(journey)
     _check_policy(journey)
+    _check_versions(journey)
 
 
 def _check_words(journey: "Journey") -> None:
@@ -200,6 +202,14 @@ def _check_policy(journey: "Journey") -> None:
         _refuse(journey, f"annoyance={policy.annoyance!r} is a cost; write 0 or a positive number")
     if policy.session_cap < 1:
         _refuse(journey, f"session_cap={policy.session_cap!r} must be at least 1")
+
+
+def _check_versions(journey: "Journey") -> None:
+    stages = [stage.name for stage in journey.stages]
+    try:
+        check_versions(stages, [friction.name for friction in journey.frictions], journey.versions)
+    except DeclarationError as error:
+        _refuse(journey, str(error))
 
 
 _EXAMPLES = {

@@ -10,6 +10,7 @@ from features.duration import parse_duration
 from features.friction import Friction
 from features.table import Feature, FeatureTable, Stage
 from journeys.checks import check
+from journeys.versions import JourneyVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Journey:
     maps each event name to what it means; ``properties`` each property to what it means, with its unit.
     ``idle_ticks_seconds`` are the silences after an event at which the session is looked at again.
     ``leaving_soon_within`` is how far ahead the probability to leave soon looks: ``"1m"`` in a shop, ``"1d"`` where a
-    journey takes weeks.
+    journey takes weeks. ``versions`` are the changes of its stages and frictions, the oldest first.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Journey:
     leaving_soon_within: str = "1m"
     timezone: str = "UTC"
     owner: str = ""
+    versions: tuple[JourneyVersion, ...] = ()
 
     def __post_init__(self) -> None:
         _ = self.table
