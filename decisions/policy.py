@@ -85,8 +85,8 @@ class PriorPolicy:
 def net_value(intervention: Intervention, uplift: float, converting: float, settings: PolicySettings) -> float:
     """Return what showing an intervention once is worth, in the journey's value unit.
 
-    Net value = uplift x goal value - cost - annoyance - the cost of every conversion with it, those that would have come
-    anyway included; ``converting`` is the probability of one with the intervention.
+    Net value = uplift x goal value - cost - annoyance - the cost of every conversion with it, those that would have
+    come anyway included; ``converting`` is the probability of one with the intervention.
     """
     spent = intervention.cost + settings.annoyance + intervention.cost_if_converted * converting
     return uplift * settings.goal_value - spent
