@@ -15,11 +15,11 @@ from features.build import build
 from features.plan import compile_plan
 from features.read_log import read_log
 from features.vocabulary import Vocabulary
+from journeys.ends import find_ends
 from journeys.load import load_journey
 from training.cutoffs import after_every_event
 from training.evaluate import stage_names
 from training.hazard import fit_hazard, held_out_sessions
-from training.labels import find_ends
 from training.leaving import describe_leaving, foresee
 from training.simulator import simulate
 from training.split import TooFewSessions, forward_split

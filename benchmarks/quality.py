@@ -26,11 +26,11 @@ from features.events import FloatArray
 from features.plan import compile_plan
 from features.read_log import read_log
 from features.source import LOAN_LOG
+from journeys.ends import find_ends
 from journeys.load import load_journey
 from training.cutoffs import after_every_event, training_cutoffs
 from training.evaluate import EVENT_COUNTS
 from training.fit import Rows
-from training.labels import find_ends
 from training.learn import learn
 from training.metrics import calibration_error
 from training.sample import read_bounded

@@ -22,9 +22,10 @@ from features.build import build
 from features.events import US_PER_SECOND, FloatArray
 from features.plan import compile_plan
 from features.read_log import read_log
+from journeys.ends import find_ends
 from journeys.load import load_journey
 from training.cutoffs import after_every_event
-from training.labels import find_ends, label
+from training.labels import label
 from training.metrics import calibration_error
 from training.pipeline import train
 from training.recalibrate import recalibrate

@@ -23,12 +23,13 @@ from features.events import EncodedLog, FloatArray, IntArray
 from features.plan import Plan, compile_plan
 from features.read_log import read_log
 from features.vocabulary import Vocabulary
+from journeys.ends import SessionEnds, find_ends
 from journeys.journey import Journey
 from journeys.load import load_journey
 from training.calibrate import calibrate
 from training.cutoffs import after_every_event, training_cutoffs
 from training.fit import Rows, Settings, fit
-from training.labels import SessionEnds, find_ends, label
+from training.labels import label
 from training.metrics import measure, session_weights
 from training.simulator.log import to_events
 from training.simulator.shop import SHOP

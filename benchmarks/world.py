@@ -16,11 +16,12 @@ from features.events import Cutoffs, EncodedLog, FloatArray, IntArray
 from features.plan import Plan, compile_plan
 from features.read_log import read_log
 from features.vocabulary import Vocabulary
+from journeys.ends import find_ends
 from journeys.journey import Journey
 from journeys.load import load_journey
 from training.cutoffs import after_every_event, training_cutoffs
 from training.fit import Rows
-from training.labels import find_ends, label
+from training.labels import label
 from training.simulator import simulate
 from training.simulator.ceiling import true_probabilities
 from training.simulator.simulate import draw, world_of

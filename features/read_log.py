@@ -1,7 +1,7 @@
 """Read a log larger than memory into encoded sessions, batch by batch; bad rows go to a quarantine."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,21 +71,36 @@ class LogRead:
         timeout_us: int,
         summary: ReadSummary,
         progress: Progress,
+        texts: tuple[str, ...] = (),
     ) -> None:
         self.summary = summary
-        self._connection = connection
+        self.connection = connection
         self._staged = staged
+        self._texts = texts
         self._plan = plan
         self._timeout_us = timeout_us
         self._progress = progress
 
+    @property
+    def rows(self) -> str:
+        """The SQL relation, on ``connection``, of the rows that were not refused; duplicates are still among them.
+
+        The positions of the duplicates are in the table ``losers``.
+        """
+        return rows_of(self._staged)
+
     def batches(self) -> Iterator[EncodedLog]:
         """Yield the sessions in batches of whole visitors."""
+        for _, batch in self.numbered_batches():
+            yield batch
+
+    def numbered_batches(self, chosen: Collection[int] | None = None) -> Iterator[tuple[int, EncodedLog]]:
+        """Yield the batches with their numbers, by which some can be ``chosen`` to be read once more."""
         for bucket in range(self._staged.bucket_count):
-            if has_rows(self._staged, bucket):
-                table: pa.Table = self._connection.sql(self._query(bucket)).to_arrow_table()
+            if has_rows(self._staged, bucket) and (chosen is None or bucket in chosen):
+                table: pa.Table = self.connection.sql(self._query(bucket)).to_arrow_table()
                 if table.num_rows:
-                    yield encode_sessions(table, self._plan, self._timeout_us)
+                    yield bucket, encode_sessions(table, self._plan, self._timeout_us, self._texts)
             self._progress("reading sessions", (bucket + 1) / self._staged.bucket_count)
 
     def whole(self) -> EncodedLog:
@@ -95,6 +110,7 @@ class LogRead:
     def _query(self, bucket: int) -> str:
         columns = ["session_id", "visitor_id", "occurred_at_us", "event_id", "code", "user_id", *CONTEXT_COLUMNS]
         columns += [f"v{place}" for place in range(len(self._plan.columns))]
+        columns += [f"t{place}" for place in range(len(self._texts))]
         chosen = ", ".join(columns)
         # A session that names several visitors belongs to the first, wherever its rows were staged.
         stays = "position NOT IN (SELECT position FROM losers)"
@@ -106,7 +122,7 @@ class LogRead:
             f"SELECT {chosen} FROM {rows_of(self._staged, bucket)} WHERE {stays} "
             "AND (session_id IS NULL OR session_id NOT IN (SELECT session_id FROM homes))"
         )
-        any_moved = self._connection.execute("SELECT count(*) FROM homes").fetchall()[0][0]
+        any_moved = self.connection.execute("SELECT count(*) FROM homes").fetchall()[0][0]
         both = f"{own} UNION ALL {moved}" if any_moved else own
         return f"SELECT * FROM ({both}) ORDER BY visitor_id, session_id, occurred_at_us, event_id"
 
@@ -119,6 +135,7 @@ def read_log(
     timeout_seconds: float,
     source: Source = CANONICAL,
     quarantine: Path | None = None,
+    texts: tuple[str, ...] = (),
     batch_events: int = DEFAULT_BATCH_EVENTS,
     memory_gb: float = 3.0,
     threads: int = 2,
@@ -129,7 +146,8 @@ def read_log(
 
     Where events carry no session id, a silence of more than ``timeout_seconds`` cuts a visitor's events into
     sessions named ``visitor~microseconds of the first event``. Refused rows go to the JSON Lines file ``quarantine``,
-    each with its reason; nothing is written where none is given.
+    each with its reason; nothing is written where none is given. ``texts`` are properties of which each session's first
+    known one is kept in ``EncodedLog.context``, for cohorts.
     """
     with tempfile.TemporaryDirectory(prefix="dropoff-") as temporary:
         folder = Path(temporary)
@@ -144,16 +162,20 @@ def read_log(
             progress("checking and encoding", 0.0)
             try:
                 create_canonical(connection, raw, source)
-                staged = stage(connection, plan, folder / "staged", batch_events, now or datetime.now(UTC))
+                staged = stage(connection, plan, folder / "staged", batch_events, now or datetime.now(UTC), texts)
                 progress("looking for duplicates", 0.0)
                 summary = _summarise(connection, staged, raw.is_text, quarantine)
             except duckdb.Error as error:
                 raise LogError(f"{path} cannot be read: {str(error).strip().splitlines()[0][:300]}") from error
-            yield LogRead(connection, staged, plan, round(timeout_seconds * US_PER_SECOND), summary, progress)
+            yield LogRead(connection, staged, plan, round(timeout_seconds * US_PER_SECOND), summary, progress, texts)
 
 
-def encode_sessions(table: pa.Table, plan: Plan, timeout_us: int) -> EncodedLog:
-    """Return the sessions of rows ordered by (visitor_id, session_id, occurred_at_us, event_id)."""
+def encode_sessions(table: pa.Table, plan: Plan, timeout_us: int, texts: tuple[str, ...] = ()) -> EncodedLog:
+    """Return the sessions of rows ordered by (visitor_id, session_id, occurred_at_us, event_id).
+
+    ``texts`` are the names of the properties in the columns ``t0``, ``t1`` and so on.
+    """
+    kept = {column: column for column in CONTEXT_COLUMNS} | {name: f"t{place}" for place, name in enumerate(texts)}
     visitors, sessions = _codes(table["visitor_id"]), _codes(table["session_id"])
     at_us = table["occurred_at_us"].to_numpy()
     unnamed = sessions < 0
@@ -188,7 +210,7 @@ def encode_sessions(table: pa.Table, plan: Plan, timeout_us: int) -> EncodedLog:
         codes=table["code"].to_numpy()[rows].astype(np.int32),
         values=values,
         event_ids=_texts(table["event_id"], rows),
-        context={column: _known(table[column], rows, owner, len(order), latest=False) for column in CONTEXT_COLUMNS},
+        context={name: _known(table[column], rows, owner, len(order), latest=False) for name, column in kept.items()},
     )
 
 

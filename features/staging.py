@@ -61,8 +61,18 @@ def create_canonical(connection: duckdb.DuckDBPyConnection, raw: RawLog, source:
     )
 
 
-def stage(connection: duckdb.DuckDBPyConnection, plan: Plan, folder: Path, batch_events: int, now: datetime) -> Staged:
-    """Write the rows of ``canonical`` into buckets, encoded for the plan, each with the reason if it is refused."""
+def stage(
+    connection: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    folder: Path,
+    batch_events: int,
+    now: datetime,
+    kept_texts: tuple[str, ...] = (),
+) -> Staged:
+    """Write the rows of ``canonical`` into buckets, encoded for the plan, each with the reason if it is refused.
+
+    Of each property in ``kept_texts`` the text itself is written too, as ``t0``, ``t1`` and so on.
+    """
     connection.execute("CREATE TABLE codes (code_name VARCHAR, code INTEGER)")
     if plan.codes:
         connection.executemany("INSERT INTO codes VALUES (?, ?)", list(plan.codes.items()))
@@ -70,8 +80,9 @@ def stage(connection: duckdb.DuckDBPyConnection, plan: Plan, folder: Path, batch
     bucket_count = max(1, -(-row_count // batch_events))
     read = "".join(f", {_encoded(column, plan)} AS v{place}" for place, column in enumerate(plan.columns))
     keys = sorted({column.name for column in plan.columns if column.name not in CONTEXT_COLUMNS} | _bound_names(plan))
-    paths = ", ".join("'$.\"" + name.replace("'", "''") + "\"'" for name in keys)
+    paths = ", ".join(_json_path(name) for name in keys)
     extracted = f"json_extract_string(properties, [{paths}])" if keys else "NULL"
+    read += "".join(f", {_property_text(name)} AS t{place}" for place, name in enumerate(kept_texts))
     good = "reason IS NULL"
     connection.execute(
         f"""COPY (
@@ -180,6 +191,14 @@ def key_sql(text: str) -> str:
         f"coalesce({number_sql(text)}, CASE WHEN {text} <> '' AND left({text}, 1) NOT IN ('{{', '[') "
         f"AND {text} NOT IN {NO_NUMBERS} AND NOT regexp_full_match({text}, '{NUMERIC_TEXT}') THEN {hashed} END)"
     )
+
+
+def _json_path(name: str) -> str:
+    return "'$.\"" + name.replace("'", "''") + "\"'"
+
+
+def _property_text(name: str) -> str:
+    return f"CASE WHEN reason IS NULL THEN nullif(json_extract_string(properties, {_json_path(name)}), '') END"
 
 
 def _bound_names(plan: Plan) -> set[str]:

@@ -29,6 +29,7 @@ def check(journey: "Journey") -> None:
     _check_durations(journey)
     _check_policy(journey)
     _check_versions(journey)
+    _check_cohorts(journey)
 
 
 def _check_words(journey: "Journey") -> None:
@@ -42,6 +43,15 @@ def _check_words(journey: "Journey") -> None:
         for name, meaning in meanings.items():
             if not meaning.strip():
                 _refuse(journey, f"the {what} {name!r} has no meaning; write one short line that says what it is")
+
+
+def _check_cohorts(journey: "Journey") -> None:
+    for what, name in (("revenue", journey.revenue), *(("cohort", name) for name in journey.cohorts)):
+        if name and name not in journey.properties:
+            _refuse(journey, f"the {what} {name!r} is no property; did you mean {_nearest(name, journey.properties)}?")
+    for name in journey.cohorts:
+        if journey.cohorts.count(name) > 1:
+            _refuse(journey, f"the cohort {name!r} is declared twice")
 
 
 def _check_ends(journey: "Journey") -> None:

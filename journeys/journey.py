@@ -42,7 +42,9 @@ class Journey:
     maps each event name to what it means; ``properties`` each property to what it means, with its unit.
     ``idle_ticks_seconds`` are the silences after an event at which the session is looked at again.
     ``leaving_soon_within`` is how far ahead the probability to leave soon looks: ``"1m"`` in a shop, ``"1d"`` where a
-    journey takes weeks. ``versions`` are the changes of its stages and frictions, the oldest first.
+    journey takes weeks. ``versions`` are the changes of its stages and frictions, the oldest first. ``revenue`` is the
+    property of the goal's event that says what it brought, and ``cohorts`` are properties by which people are compared,
+    besides the log's own columns: a session's first known one counts.
     """
 
     name: str
@@ -62,6 +64,8 @@ class Journey:
     timezone: str = "UTC"
     owner: str = ""
     versions: tuple[JourneyVersion, ...] = ()
+    revenue: str = ""
+    cohorts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _ = self.table

@@ -22,12 +22,12 @@ from features.build import build
 from features.plan import compile_plan
 from features.read_log import read_log
 from features.vocabulary import Vocabulary
+from journeys.ends import find_ends
 from journeys.load import load_journey
 from storage.models import publish
 from training.blockers import fit_blockers
 from training.cutoffs import after_every_event
 from training.fit import Rows, Settings, fit
-from training.labels import find_ends
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "newsletter_signup.py"
 NAME = "newsletter_signup"

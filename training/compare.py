@@ -12,11 +12,11 @@ from features.raw_log import LogError
 from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
 from features.staging import Progress
+from journeys.ends import SessionEnds
 from journeys.journey import Journey
 from training.blocks import Partition, part_by_number
 from training.evaluate import EVENT_COUNTS, Scored, score_prefixes, stage_names
 from training.intervals import RESAMPLES
-from training.labels import SessionEnds
 from training.metrics import session_weights
 from training.paired import DifferenceBlock, compare_parts
 from training.trained import digest_files

@@ -13,12 +13,13 @@ from features.plan import Plan, compile_plan
 from features.read_log import ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
+from journeys.ends import SessionEnds, find_ends
 from journeys.journey import Journey
 from training.blocks import MeasuredBlock, Partition, measure_parts, part_by_number, part_by_text
 from training.cutoffs import after_every_event
 from training.importance import SAMPLE_ROWS, Sample, draw_share, join_samples
 from training.intervals import RESAMPLES
-from training.labels import SessionEnds, find_ends, label
+from training.labels import label
 from training.leaving import Foreseen, describe_leaving, foresee
 from training.metrics import session_weights
 from training.split import merge_persons, persons

@@ -12,12 +12,12 @@ from features.events import EncodedLog, IntArray
 from features.plan import Plan, compile_plan
 from features.source import CANONICAL, Source
 from features.staging import Progress
+from journeys.ends import SessionEnds, find_ends
 from journeys.journey import Journey
 from training.blame import Blamed, Figures, abstention_curve, confidence_calibration, false_blame, measure_blame
 from training.deletion import deletion_test
 from training.diagnosed import diagnose_rows
 from training.intervals import RESAMPLES
-from training.labels import SessionEnds, find_ends
 from training.leavers import learning_rows
 from training.moments import DECISION_STAGE, Read, at_decision_point, at_session_end
 from training.rivals import rival_scores

@@ -14,11 +14,12 @@ from features.build import build
 from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray, IntArray
 from features.plan import Plan
 from features.vocabulary import Vocabulary
+from journeys.ends import SessionEnds
 from journeys.journey import Journey
 from training.calibrate import calibrate
 from training.cutoffs import training_cutoffs
 from training.fit import EARLY_STOPPING_TREES, Settings
-from training.labels import SessionEnds, label_leaving
+from training.labels import label_leaving
 from training.split import BoolArray, Split, persons
 
 MAX_ROWS = 400_000

@@ -1,53 +1,13 @@
-"""How sessions end. ``label`` and ``label_leaving`` are the only functions that may look past a cutoff."""
-
-from dataclasses import dataclass
+"""Labels of cutoffs. ``label`` and ``label_leaving`` are the only functions that may look past a cutoff."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray, IntArray
-from features.plan import Plan
-from journeys.journey import Ends, Journey
+from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray
+from journeys.ends import SessionEnds
 
 MATURE_SHARE = 0.95
 """A session is matured when it began so long ago that this share of the sessions had ended by then."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionEnds:
-    """How each session (S,) ended."""
-
-    outcome: FloatArray
-    """1 abandoned, 0 goal or competing end, NaN censored: still open when the log ends."""
-    end_us: IntArray
-    """When the outcome was known; for silence, the latest event plus the timeout; for censored ones, the log's end."""
-    usable: IntArray
-    """How many of the session's events come before the first that ends it or gives the end away."""
-    left_us: IntArray
-    """When an abandoned session gave its last sign of life: its declared end, or the event before the silence."""
-
-
-def find_ends(plan: Plan, log: EncodedLog, journey: Journey, log_end_us: int) -> SessionEnds:
-    """Return how each session ended, as known when the log ends."""
-    ends = journey.ends
-    outcome = np.full(log.session_count, np.nan)
-    end_us = np.full(log.session_count, log_end_us, np.int64)
-    abandoned = _first(plan, log, ends.abandoned)
-    finished = _first(plan, log, (*ends.goal, *ends.competing))
-    last = log.starts[1:] - 1
-    declared = np.minimum(abandoned, finished)
-    has_end = declared <= last
-    outcome[has_end] = (abandoned < finished)[has_end]
-    end_us[has_end] = log.at_us[declared[has_end]]
-    left_us = end_us.copy()
-    if ends.silence_abandons:
-        silent_us = log.at_us[last] + int(journey.session_timeout_seconds * US_PER_SECOND)
-        silent = ~has_end & (silent_us <= log_end_us)
-        outcome[silent] = 1.0
-        end_us[silent] = silent_us[silent]
-        left_us[silent] = log.at_us[last][silent]
-    closing = np.minimum(_first(plan, log, ends.all_names), log.starts[1:])
-    return SessionEnds(outcome, end_us, closing - log.starts[:-1], left_us)
 
 
 def label(ends: SessionEnds, cutoffs: Cutoffs, horizon_seconds: float | None, log_end_us: int) -> FloatArray:
@@ -101,14 +61,3 @@ def settled(log: EncodedLog, ends: SessionEnds, known_us: int) -> NDArray[np.boo
         return np.ones(log.session_count, np.bool_)
     began_in_time: NDArray[np.bool_] = log.at_us[log.starts[:-1]] <= matured_until(log, ends, known_us)
     return began_in_time
-
-
-def _first(plan: Plan, log: EncodedLog, names: tuple[str, ...]) -> IntArray:
-    """Index of each session's first event of these names, beyond its last where there is none."""
-    wanted: NDArray[np.bool_] = np.isin(log.codes, [plan.codes[name] for name in names])
-    places = np.append(np.flatnonzero(wanted), log.event_count)
-    found = places[np.searchsorted(places, log.starts[:-1])]
-    return np.where(found < log.starts[1:], found, log.event_count).astype(np.int64)
-
-
-__all__ = ["Ends", "SessionEnds", "find_ends", "label", "label_leaving", "matured_until", "settled"]

@@ -13,10 +13,10 @@ from features.events import EncodedLog, FloatArray
 from features.plan import Plan
 from features.scan import scans
 from features.table import TREATMENT_PREFIX, Feature, names_heard
+from journeys.ends import SessionEnds
 from journeys.journey import Journey
 from training.cutoffs import after_every_event
 from training.giveaways import Purity, Separation, Walks, as_rates, purity, separation
-from training.labels import SessionEnds
 from training.split import BoolArray
 
 MAX_ROWS = 80_000

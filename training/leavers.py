@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from features.build import build
 from features.events import EncodedLog, FloatArray, IntArray
 from features.plan import Plan
+from journeys.ends import SessionEnds
 from training.cutoffs import after_every_event
-from training.labels import SessionEnds
 from training.split import persons
 
 MOST_ROWS = 40_000

@@ -12,10 +12,11 @@ from features.duration import write_duration
 from features.events import EncodedLog, FloatArray, IntArray
 from features.plan import Plan
 from features.vocabulary import Vocabulary
+from journeys.ends import SessionEnds
 from journeys.journey import Journey
 from training.cutoffs import after_every_event, silent_after
 from training.hazard import idle_ticks, silence_seconds
-from training.labels import SessionEnds, label_leaving
+from training.labels import label_leaving
 from training.metrics import measure
 from training.split import BoolArray
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from features.build import build
 from features.events import Cutoffs, EncodedLog, FloatArray, IntArray
 from features.plan import STAGE_ENTERED, Plan
-from training.labels import SessionEnds
+from journeys.ends import SessionEnds
 from training.split import persons
 
 DECISION_STAGE = 2

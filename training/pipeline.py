@@ -14,6 +14,7 @@ from features.plan import Plan, compile_plan
 from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
 from features.staging import Progress
+from journeys.ends import SessionEnds, find_ends
 from journeys.journey import Journey
 from training.blockers import fit_blockers
 from training.cutoffs import after_every_event, training_cutoffs
@@ -22,7 +23,7 @@ from training.fit import Rows
 from training.hazard import fit_hazard, held_out_sessions
 from training.importance import draw_sample
 from training.intervals import RESAMPLES
-from training.labels import SessionEnds, find_ends, label
+from training.labels import label
 from training.leaks import Leak, find_leaks, refuse_leaks, to_json
 from training.learn import learn
 from training.leavers import learning_rows

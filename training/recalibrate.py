@@ -15,6 +15,7 @@ from features.plan import Plan, compile_plan
 from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
 from features.staging import Progress
+from journeys.ends import SessionEnds, find_ends
 from journeys.journey import Journey
 from storage.history import Action
 from training.cutoffs import after_every_event
@@ -22,7 +23,7 @@ from training.evaluate import Evaluation, describe, score_rows, stage_names
 from training.fit import Rows, Settings
 from training.hazard import held_out_sessions
 from training.importance import draw_sample
-from training.labels import SessionEnds, find_ends, label
+from training.labels import label
 from training.leaving import describe_leaving, foresee
 from training.metrics import Block, measure
 from training.paired import Gain

@@ -14,11 +14,11 @@ from decisions.policy import NOTHING, PriorPolicy, choose
 from features.events import EncodedLog, FloatArray
 from features.read_log import ReadSummary
 from features.staging import Progress
+from journeys.ends import SessionEnds
 from journeys.journey import Journey
 from storage.database import open_database
 from storage.event_log import EventLog
 from storage.ledger import Ledger, LedgerEntry
-from training.labels import SessionEnds
 from training.pipeline import TrainingResult, train
 from training.split import TooFewSessions
 from training.treatments import NEVER_US, Treatments, shown_in_log

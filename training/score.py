@@ -18,8 +18,8 @@ from features.plan import compile_plan
 from features.read_log import ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
+from journeys.ends import find_ends
 from journeys.journey import Journey
-from training.labels import find_ends
 
 SCHEMA = pa.schema(
     [

@@ -11,9 +11,10 @@ from features.encode import key
 from features.events import EncodedLog, FloatArray, IntArray
 from features.plan import UNKNOWN_CODE, Plan
 from features.scan import scans
+from journeys.ends import find_ends
 from journeys.journey import Journey
 from training.cutoffs import after_every_event
-from training.labels import find_ends, label, matured_until
+from training.labels import label, matured_until
 from training.sample import sample_visitors
 from training.split import BoolArray
 

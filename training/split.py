@@ -8,7 +8,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from features.events import US_PER_SECOND, EncodedLog, IntArray, TextArray
-from training.labels import SessionEnds, settled
+from journeys.ends import SessionEnds
+from training.labels import settled
 
 HELD_OUT_SHARE = 0.25
 TUNING_SHARE = 0.2

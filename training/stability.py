@@ -11,8 +11,8 @@ from features.build import build
 from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray, IntArray
 from features.plan import UNKNOWN_CODE, Plan
 from features.table import Feature, FeatureTable
+from journeys.ends import SessionEnds
 from training.diagnosed import diagnose_rows, friction_scores, refit
-from training.labels import SessionEnds
 from training.leavers import Learning
 from training.moments import Read
 

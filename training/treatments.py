@@ -12,7 +12,7 @@ import numpy as np
 
 from features.events import EncodedLog, FloatArray, IntArray
 from features.plan import TREATMENT_CODE
-from training.labels import SessionEnds
+from journeys.ends import SessionEnds
 from training.split import BoolArray
 
 NEVER_US = np.iinfo(np.int64).max

@@ -31,4 +31,6 @@ JOURNEY = Journey(
     idle_ticks_seconds=(30.0, 120.0, 600.0),
     timezone="Europe/Berlin",
     owner="E-commerce",
+    revenue="revenue",
+    cohorts=("country",),
 )

@@ -36,4 +36,6 @@ JOURNEY = Journey(
     leaving_soon_within="1d",
     timezone="Europe/Berlin",
     owner="Growth",
+    revenue="revenue",
+    cohorts=("country",),
 )

@@ -10,8 +10,8 @@ from made_logs import TIMEOUT, Visit, at, encode, signup, until, visits
 from features.build import build
 from features.events import Cutoffs, EncodedLog
 from features.plan import compile_plan
+from journeys.ends import find_ends
 from training.cutoffs import after_every_event, training_cutoffs
-from training.labels import find_ends
 
 JOURNEY = signup()
 PLAN = compile_plan(JOURNEY.table)

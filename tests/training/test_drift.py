@@ -19,9 +19,10 @@ from decisions.risk import RiskModel
 from decisions.snapshot import Snapshot
 from features.plan import compile_plan
 from features.raw_log import LogError
+from journeys.ends import find_ends
 from storage.models import model_folder
 from training.drift import Drift, NoSnapshot, measure_drift
-from training.labels import find_ends, matured_until
+from training.labels import matured_until
 from training.snapshot import take_snapshot
 
 if TYPE_CHECKING:

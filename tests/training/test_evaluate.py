@@ -17,10 +17,11 @@ from sklearn.metrics import roc_auc_score
 from features.build import build
 from features.plan import compile_plan
 from features.read_log import read_log
+from journeys.ends import find_ends
 from journeys.journey import Journey
 from training.cutoffs import after_every_event
 from training.evaluate import BEFORE_THE_FIRST_STAGE, EVENT_COUNTS, Scored, cohorts_of, describe, evaluate_log
-from training.labels import find_ends, label
+from training.labels import label
 from training.metrics import FIGURES
 from training.split import forward_split
 

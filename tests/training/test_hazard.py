@@ -14,12 +14,13 @@ from features.events import Cutoffs
 from features.plan import compile_plan
 from features.read_log import read_log
 from features.vocabulary import Vocabulary
+from journeys.ends import find_ends
 from journeys.journey import Ends, Journey
 from journeys.load import load_journey
 from training.cutoffs import after_every_event, silent_after
 from training.evaluate import stage_names
 from training.hazard import fit_hazard, held_out_sessions, idle_ticks, silence_seconds
-from training.labels import find_ends, label_leaving
+from training.labels import label_leaving
 from training.leaving import describe_leaving, foresee
 from training.simulator import simulate
 from training.split import forward_split

@@ -10,9 +10,10 @@ from made_logs import NAMES, TIMEOUT, Visit, at, encode, signup, until, visits
 
 from features.events import Cutoffs, IntArray
 from features.plan import compile_plan
+from journeys.ends import SessionEnds, find_ends
 from journeys.journey import Ends, Journey
 from training.cutoffs import after_every_event
-from training.labels import SessionEnds, find_ends, label
+from training.labels import label
 
 MUCH_LATER = 100_000.0
 JOURNEY = signup()

@@ -18,9 +18,9 @@ from features.read_log import read_log
 from features.scan import category, count, last, prop
 from features.source import named
 from features.table import Feature
+from journeys.ends import find_ends
 from journeys.journey import Ends, Journey
 from journeys.load import load_journey
-from training.labels import find_ends
 from training.leaks import Leak, LeakFound, find_leaks, refuse_leaks, to_json
 from training.simulator import simulate
 from training.tracking import connect

@@ -6,8 +6,8 @@ from made_logs import TIMEOUT, Visit, encode, signup
 
 from features.build import build
 from features.plan import compile_plan
+from journeys.ends import find_ends
 from training.cutoffs import after_every_event
-from training.labels import find_ends
 from training.leavers import learning_rows
 
 JOURNEY = signup()

@@ -12,8 +12,8 @@ from made_logs import sign_ups
 from features.build import build
 from features.plan import compile_plan
 from features.read_log import read_log
+from journeys.ends import find_ends
 from training.cutoffs import after_every_event
-from training.labels import find_ends
 from training.log_data import digest_rows, profile
 from training.split import forward_split
 from training.tracking import connect, mlflow_name

@@ -7,7 +7,7 @@ from features.events import EncodedLog
 from features.plan import compile_plan
 from features.scan import on
 from features.table import Stage
-from training.labels import find_ends
+from journeys.ends import find_ends
 from training.moments import at_decision_point, at_session_end
 
 STAGES = (Stage("read", on("page_view")), Stage("form", on("edit_field")), Stage("late", on("form_error")))

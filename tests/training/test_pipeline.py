@@ -23,12 +23,12 @@ from features.read_log import read_log
 from features.scan import count
 from features.table import Feature
 from features.vocabulary import Vocabulary
+from journeys.ends import find_ends
 from storage.models import champion_version, point_champion, publish
 from training.blockers import fit_blockers
 from training.cutoffs import after_every_event
 from training.evaluate import evaluate_log
 from training.fit import Rows, Settings, fit
-from training.labels import find_ends
 from training.promote import CHAMPION
 from training.register import CHALLENGER
 from training.split import TooFewSessions

@@ -8,7 +8,7 @@ from made_logs import TIMEOUT, Visit, at, encode, signup
 
 from features.events import EncodedLog
 from features.plan import compile_plan
-from training.labels import SessionEnds, find_ends
+from journeys.ends import SessionEnds, find_ends
 from training.split import Split, TooFewSessions, forward_split, persons
 
 JOURNEY = signup()

@@ -10,9 +10,9 @@ from decisions.risk import RiskModel
 from features.events import EncodedLog
 from features.plan import Plan, compile_plan
 from features.read_log import read_log
+from journeys.ends import SessionEnds, find_ends
 from training.deletion import deletion_test
 from training.diagnosed import diagnose_rows, friction_scores, refit
-from training.labels import SessionEnds, find_ends
 from training.leavers import Learning, learning_rows
 from training.moments import Read, at_session_end
 from training.stability import (

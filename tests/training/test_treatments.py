@@ -8,7 +8,7 @@ from made_logs import TIMEOUT, Visit, at, encode, signup
 
 from features.events import EncodedLog
 from features.plan import compile_plan
-from training.labels import SessionEnds, find_ends
+from journeys.ends import SessionEnds, find_ends
 from training.treatments import MOST_WEIGHT, NEVER_US, Treatments, shown_in_log
 
 JOURNEY = signup()

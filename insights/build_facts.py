@@ -1,0 +1,166 @@
+"""Make facts of a log: one pass over its sessions, and a second one over the few that are retold."""
+
+import json
+import shutil
+import time
+from bisect import bisect_right
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from decisions.risk import RiskModel
+from features.plan import Plan, compile_plan
+from features.read_log import LogRead, ReadSummary, read_log
+from features.source import CANONICAL, Source
+from features.staging import Progress
+from insights.diagnosed_rows import diagnose_batch, without_model
+from insights.facts import FORMAT, Facts, open_facts
+from insights.session_rows import event_rows, follow, revenue_plan, session_rows, stage_rows
+from insights.timelines import SCHEMA as TIMELINES
+from insights.timelines import choose_retold, retell
+from journeys.journey import Journey
+
+_ROWS_PER_GROUP = 122_880
+_BLOCKERS = pa.schema(
+    [
+        ("session", pa.int64()),
+        ("stage_index", pa.int16()),
+        ("friction", pa.string()),
+        ("problem_type", pa.string()),
+        ("confidence", pa.float64()),
+        ("first", pa.bool_()),
+    ]
+)
+
+
+def build_facts(
+    journey: Journey,
+    path: Path,
+    out: Path,
+    model: RiskModel | None = None,
+    *,
+    source: Source = CANONICAL,
+    quarantine: Path | None = None,
+    progress: Progress = lambda _phase, _fraction: None,
+) -> Facts:
+    """Write the facts of the log at ``path`` into the folder ``out`` and return them; older ones there go.
+
+    Raises ``LogError`` for a log that cannot be read. The folder appears under its name only when it is whole.
+    """
+    plan = revenue_plan(journey, compile_plan(journey.table))
+    unfinished = out.with_name(f".{out.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        with read_log(
+            path,
+            plan,
+            timeout_seconds=journey.session_timeout_seconds,
+            source=source,
+            quarantine=quarantine,
+            texts=journey.cohorts,
+            progress=progress,
+        ) as log:
+            firsts = _write_tables(journey, plan, log, unfinished, model)
+            facts = _describe(journey, log.summary, unfinished, model)
+            _write_hours(facts)
+            _write_timelines(facts, journey, plan, log, firsts, model)
+        shutil.rmtree(out, ignore_errors=True)
+        unfinished.rename(out)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return open_facts(out)
+
+
+def _write_tables(journey: Journey, plan: Plan, log: LogRead, folder: Path, model: RiskModel | None) -> dict[int, int]:
+    """Write the tables with a row for each session, stage and event; return the first key of each batch."""
+    firsts: dict[int, int] = {}
+    first = 0
+    with ExitStack() as stack:
+        tables = {
+            name: stack.enter_context(_Growing(folder / f"{name}.parquet"))
+            for name in ("sessions", "stages", "blockers", "events")
+        }
+        tables["blockers"].add(_BLOCKERS.empty_table())
+        for number, encoded in log.numbered_batches():
+            batch = follow(journey, plan, encoded, first, log.summary.last_at_us)
+            columns = session_rows(batch)
+            if model is None:
+                columns |= without_model(batch)
+            else:
+                said, blockers = diagnose_batch(batch, model)
+                columns |= said
+                tables["blockers"].add(blockers)
+            tables["sessions"].add(pa.table(columns))
+            tables["stages"].add(stage_rows(batch))
+            tables["events"].add(event_rows(batch))
+            firsts[number] = first
+            first += encoded.session_count
+    return firsts
+
+
+def _write_hours(facts: Facts) -> None:
+    with facts.connect() as connection:
+        connection.execute(
+            f"""COPY (SELECT CAST(local AS DATE) AS local_day, CAST(hour(local) AS SMALLINT) AS local_hour, name,
+                count(*) AS events FROM (SELECT timezone('{facts.timezone}', occurred_at) AS local, name FROM events)
+                GROUP BY ALL ORDER BY ALL) TO '{facts.folder}/hours.parquet' (FORMAT parquet)"""
+        )
+
+
+def _write_timelines(
+    facts: Facts, journey: Journey, plan: Plan, log: LogRead, firsts: dict[int, int], model: RiskModel | None
+) -> None:
+    with facts.connect() as connection:
+        chosen = choose_retold(connection)
+    begins = sorted(firsts.values())
+    numbers = dict(zip(begins, sorted(firsts, key=lambda number: firsts[number]), strict=True))
+    wanted = {numbers[begins[bisect_right(begins, key) - 1]] for key in chosen}
+    with _Growing(facts.folder / "timelines.parquet") as table:
+        table.add(TIMELINES.empty_table())
+        for number, encoded in log.numbered_batches(wanted):
+            batch = follow(journey, plan, encoded, firsts[number], log.summary.last_at_us)
+            table.add(retell(batch, chosen, model))
+
+
+def _describe(journey: Journey, summary: ReadSummary, folder: Path, model: RiskModel | None) -> Facts:
+    described = {
+        "journey": journey.name,
+        "timezone": journey.timezone,
+        "built_at_us": time.time_ns() // 1_000,
+        "first_at_us": summary.first_at_us,
+        "last_at_us": summary.last_at_us,
+        "sessions": pq.read_metadata(folder / "sessions.parquet").num_rows,
+        "events": pq.read_metadata(folder / "events.parquet").num_rows,
+        "model_version": model.version if model else None,
+        "summary": asdict(summary),
+    }
+    (folder / "facts.json").write_text(json.dumps({"format": FORMAT, **described}, indent=1) + "\n", encoding="utf-8")
+    # The other tables are made from these first ones; views are read only when asked.
+    for name in ("hours", "timelines"):
+        pq.write_table(pa.table({"session": pa.array([], pa.int64())}), folder / f"{name}.parquet")
+    return open_facts(folder)
+
+
+class _Growing:
+    """A Parquet file that grows batch by batch."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> "_Growing":
+        return self
+
+    def add(self, table: pa.Table) -> None:
+        """Append the rows of a table; all have one schema."""
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd")
+        self._writer.write_table(table, row_group_size=_ROWS_PER_GROUP)
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,72 @@
+"""What a model says of sessions: risk and blockers as they stood at the last event before the end."""
+
+import numpy as np
+import pyarrow as pa
+
+from decisions.diagnosis import NOTHING, first_blockers
+from decisions.risk import RiskModel
+from features.build import build
+from features.events import Cutoffs, FloatArray, IntArray
+from insights.session_rows import SessionBatch
+
+LEAST_CONFIDENCE = 0.005
+"""Frictions that a session was less probably left for are not listed."""
+
+
+def diagnose_batch(batch: SessionBatch, model: RiskModel) -> tuple[dict[str, pa.Array], pa.Table]:
+    """Return the columns (S,) that a model adds to the table of sessions, and the rows of the table of blockers.
+
+    A session without an event before its end has none of them.
+    """
+    known = np.flatnonzero(batch.ends.usable > 0)
+    latest = batch.log.starts[known] + batch.ends.usable[known] - 1
+    rows = build(batch.plan, batch.log, Cutoffs(known, batch.ends.usable[known], batch.log.at_us[latest]))
+    table = model.table
+    risks, leaving = model.foresee(rows, np.zeros(len(rows))) if len(rows) else (np.zeros(0), None)
+    confidence = model.blockers.attribute(table, rows, model.blockers.evidence(table, rows))
+    first = first_blockers(confidence)
+    # Of those who reached the goal nobody can say what they would have left for.
+    first[batch.ends.outcome[known] == 0] = NOTHING
+    named = first != NOTHING
+    total = np.maximum(confidence.sum(axis=1), np.finfo(np.float64).tiny)
+    chosen = confidence[np.arange(len(first)), np.maximum(first, 0)] if confidence.shape[1] else total * 0
+    frictions = pa.array([*(friction.name for friction in table.frictions), None], pa.string())
+    problems = pa.array([*(str(friction.problem_type) for friction in table.frictions), None], pa.string())
+    place = np.full(batch.log.session_count, len(table.frictions))
+    place[known] = np.where(named, first, len(table.frictions))
+    columns = {
+        "risk": _spread(batch, known, risks),
+        "leaving_soon": _spread(batch, known, np.full(len(known), np.nan) if leaving is None else leaving),
+        "blocker": frictions.take(pa.array(place)),
+        "problem_type": problems.take(pa.array(place)),
+        "share": _spread(batch, known, np.where(named, chosen / total, np.nan)),
+        "confidence": _spread(batch, known, np.where(named, chosen, np.nan)),
+    }
+    left = batch.ends.outcome[known] == 1
+    row, friction = np.nonzero((confidence >= LEAST_CONFIDENCE) & left[:, None])
+    blockers = pa.table(
+        {
+            "session": pa.array(batch.keys[known[row]]),
+            "stage_index": pa.array(batch.furthest[known[row]].astype(np.int16)),
+            "friction": frictions.take(pa.array(friction)),
+            "problem_type": problems.take(pa.array(friction)),
+            "confidence": pa.array(confidence[row, friction]),
+            "first": pa.array(first[row] == friction),
+        }
+    )
+    return columns, blockers
+
+
+def without_model(batch: SessionBatch) -> dict[str, pa.Array]:
+    """Return the same columns where no model was asked: nothing is known."""
+    count = batch.log.session_count
+    numbers = ("risk", "leaving_soon", "share", "confidence")
+    return {name: pa.nulls(count, pa.float64()) for name in numbers} | {
+        name: pa.nulls(count, pa.string()) for name in ("blocker", "problem_type")
+    }
+
+
+def _spread(batch: SessionBatch, known: IntArray, numbers: FloatArray) -> pa.Array:
+    full = np.full(batch.log.session_count, np.nan)
+    full[known] = numbers
+    return pa.array(full, from_pandas=True)

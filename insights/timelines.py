@@ -1,0 +1,127 @@
+"""Some sessions retold event by event: the most typical abandoned ones of each blocker, and the latest."""
+
+from collections.abc import Collection
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from decisions.diagnosis import Diagnosis, diagnose
+from decisions.risk import RiskModel
+from features.build import build
+from features.events import Cutoffs, IntArray
+from insights.session_rows import SessionBatch, names_of, stage_names
+
+TYPICAL = 3
+"""Sessions retold for each blocker and stage."""
+LATEST = 50
+"""Sessions retold because they are the latest."""
+MOST_EVENTS = 200
+"""Of a longer session, the last so many events are retold."""
+SCHEMA = pa.schema(
+    [
+        ("session", pa.int64()),
+        ("place", pa.int32()),
+        ("occurred_at", pa.timestamp("us", tz="UTC")),
+        ("name", pa.string()),
+        ("stage", pa.string()),
+        ("risk", pa.float64()),
+        ("leaving_soon", pa.float64()),
+        ("blocker", pa.string()),
+        ("phrase", pa.string()),
+    ]
+)
+
+
+def choose_retold(connection: duckdb.DuckDBPyConnection) -> list[int]:
+    """Return the keys of the sessions to retell, from the view ``sessions``.
+
+    Typical is who lies nearest to the medians of events, seconds and confidence among those who were abandoned at the
+    same stage with the same blocker, each distance in median absolute deviations.
+    """
+    chosen = connection.execute(
+        f"""WITH abandoned AS (
+            SELECT session, stage_index, blocker, ln(1 + events) AS size, confidence,
+                ln(1 + epoch(last_at - started_at)) AS lasted
+            FROM sessions WHERE outcome = 'abandoned' AND blocker IS NOT NULL
+        ), usual AS (
+            SELECT stage_index, blocker, median(size) AS size, median(confidence) AS confidence,
+                median(lasted) AS lasted, mad(size) AS size_spread, mad(confidence) AS confidence_spread,
+                mad(lasted) AS lasted_spread
+            FROM abandoned GROUP BY ALL
+        ), ranked AS (
+            SELECT session, row_number() OVER (PARTITION BY stage_index, blocker ORDER BY
+                abs(abandoned.size - usual.size) / (size_spread + 1e-3)
+                + abs(abandoned.confidence - usual.confidence) / (confidence_spread + 1e-3)
+                + abs(abandoned.lasted - usual.lasted) / (lasted_spread + 1e-3), session) AS rank
+            FROM abandoned JOIN usual USING (stage_index, blocker)
+        )
+        SELECT session FROM ranked WHERE rank <= {TYPICAL}
+        UNION (SELECT session FROM sessions ORDER BY started_at DESC, session LIMIT {LATEST})"""
+    ).fetchall()
+    return sorted(key for (key,) in chosen)
+
+
+def retell(batch: SessionBatch, chosen: Collection[int], model: RiskModel | None) -> pa.Table:
+    """Return a row for each event of the chosen sessions of a batch, with what the model said right after it."""
+    log = batch.log
+    wanted = np.flatnonzero(np.isin(batch.keys, np.fromiter(chosen, np.int64)))
+    counts = np.diff(log.starts)[wanted]
+    told = np.minimum(counts, MOST_EVENTS)
+    session = np.repeat(wanted, told)
+    ordinal = np.arange(len(session)) - np.repeat(np.cumsum(told) - told, told)
+    place = np.repeat(counts - told, told) + ordinal
+    event = log.starts[session] + place
+    columns = {
+        "session": pa.array(batch.keys[session]),
+        "place": pa.array(place.astype(np.int32)),
+        "occurred_at": pa.array(log.at_us[event]).cast(pa.timestamp("us", tz="UTC")),
+        "name": names_of(batch.plan).take(pa.array(log.codes[event])),
+        "stage": stage_names(batch.journey).take(
+            pa.array(np.where(batch.stage_after[event] < 0, len(batch.journey.stages), batch.stage_after[event]))
+        ),
+    }
+    before_end = place < batch.ends.usable[session]
+    said = _say(batch, session, place, event, before_end, model) if model else {}
+    known = columns | said
+    unknown = {name: pa.nulls(len(session), kind) for name, kind in zip(SCHEMA.names, SCHEMA.types, strict=True)}
+    return pa.table([known.get(name, nothing) for name, nothing in unknown.items()], schema=SCHEMA)
+
+
+def _say(
+    batch: SessionBatch,
+    session: IntArray,
+    place: IntArray,
+    event: IntArray,
+    before_end: NDArray[np.bool_],
+    model: RiskModel,
+) -> dict[str, pa.Array]:
+    asked = np.flatnonzero(before_end)
+    risk, leaving = np.full(len(session), np.nan), np.full(len(session), np.nan)
+    blocker: list[str | None] = [None] * len(session)
+    phrase: list[str | None] = [None] * len(session)
+    if len(asked):
+        cutoffs = Cutoffs(session[asked], place[asked] + 1, batch.log.at_us[event[asked]])
+        rows = build(batch.plan, batch.log, cutoffs)
+        risks, soon = model.foresee(rows, np.zeros(len(rows)))
+        risk[asked] = risks
+        if soon is not None:
+            leaving[asked] = soon
+        contributions = model.explain(rows).contributions
+        for number, row in enumerate(asked.tolist()):
+            found = diagnose(model.table, model.blockers, rows[number], rows[number], contributions[number])
+            blocker[row], phrase[row] = _first(found)
+    return {
+        "risk": pa.array(risk, from_pandas=True),
+        "leaving_soon": pa.array(leaving, from_pandas=True),
+        "blocker": pa.array(blocker, pa.string()),
+        "phrase": pa.array(phrase, pa.string()),
+    }
+
+
+def _first(diagnosis: Diagnosis) -> tuple[str | None, str | None]:
+    if not diagnosis.blockers:
+        return None, None
+    first = diagnosis.blockers[0]
+    return first.friction.name, first.evidence[0].phrase if first.evidence else None
