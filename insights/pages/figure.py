@@ -10,6 +10,7 @@ from enum import StrEnum
 from insights.facts import Facts
 from insights.filters import Filters
 from journeys.journey import Journey
+from storage.records import Records
 
 Value = str | int | float | bool | None
 """What a table holds; times and days are ISO 8601 text, None is "not known"."""
@@ -189,9 +190,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All that a page is made from; ``query`` are further choices in its address, such as the session to show."""
+    """All that a page is made from: ``records`` are what people and the service have noted down; ``query`` are further choices in its address, such as the session to show."""
 
     journey: Journey
     facts: Facts
     filters: Filters = field(default_factory=Filters)
+    records: Records = field(default_factory=Records)
     query: Sequence[tuple[str, str]] = ()
