@@ -190,7 +190,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All that a page is made from: ``records`` are what people and the service have noted down; ``query`` are further choices in its address, such as the session to show."""
+    """All that a page is made from.
+
+    ``records`` are what people and the service have noted down; ``query`` are further choices in the page's address,
+    such as the session to show.
+    """
 
     journey: Journey
     facts: Facts
