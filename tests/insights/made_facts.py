@@ -96,7 +96,7 @@ def _session_schema(journey: Journey) -> list[tuple[str, pa.DataType]]:
         ("session", _LONG), ("session_id", _TEXT), ("visitor_id", _TEXT), ("user_id", _TEXT),
         ("started_at", _STAMP), ("last_at", _STAMP),
         ("local_day", pa.date32()), ("local_hour", _SHORT), ("local_weekday", _SHORT),
-        ("events", pa.int32()), ("stage_index", _SHORT), ("stage", _TEXT), ("outcome", _TEXT), ("left_at", _STAMP),
+        ("events", _LONG), ("stage_index", _SHORT), ("stage", _TEXT), ("outcome", _TEXT), ("left_at", _STAMP),
         ("visitor_kind", _TEXT), ("channel", _TEXT), ("device", _TEXT), ("source", _TEXT), ("campaign", _TEXT),
         *((name, _TEXT) for name in journey.cohorts),
         ("value", _REAL), ("risk", _REAL), ("leaving_soon", _REAL),
@@ -106,19 +106,19 @@ def _session_schema(journey: Journey) -> list[tuple[str, pa.DataType]]:
 
 _STAGES = [
     ("session", _LONG), ("stage_index", _SHORT), ("stage", _TEXT), ("entered_at", _STAMP), ("left_at", _STAMP),
-    ("dwell_seconds", _REAL), ("events", pa.int32()), ("advanced", pa.bool_()), ("exited", pa.bool_()),
+    ("dwell_seconds", _REAL), ("events", _LONG), ("advanced", pa.bool_()), ("exited", pa.bool_()),
 ]  # fmt: skip
 _BLOCKERS = [
     ("session", _LONG), ("stage_index", _SHORT), ("friction", _TEXT), ("problem_type", _TEXT), ("confidence", _REAL),
     ("first", pa.bool_()),
 ]  # fmt: skip
 _EVENTS = [
-    ("session", _LONG), ("at", _STAMP), ("name", _TEXT), ("stage_index", _SHORT), ("place", pa.int32()),
+    ("session", _LONG), ("place", pa.int32()), ("occurred_at", _STAMP), ("name", _TEXT), ("stage_index", _SHORT),
     ("gap_seconds", _REAL),
 ]  # fmt: skip
 _TIMELINES = [
-    ("session", _LONG), ("place", pa.int32()), ("at", _STAMP), ("name", _TEXT), ("stage", _TEXT), ("risk", _REAL),
-    ("leaving_soon", _REAL), ("blocker", _TEXT), ("phrase", _TEXT),
+    ("session", _LONG), ("place", pa.int32()), ("occurred_at", _STAMP), ("name", _TEXT), ("stage", _TEXT),
+    ("risk", _REAL), ("leaving_soon", _REAL), ("blocker", _TEXT), ("phrase", _TEXT),
 ]  # fmt: skip
 _HOURS = [("local_day", pa.date32()), ("local_hour", _SHORT), ("name", _TEXT), ("events", _LONG)]
 
@@ -163,9 +163,10 @@ def _stage_rows(at: int, one: MadeSession, journey: Journey) -> list[dict[str, A
     rows: list[dict[str, Any]] = []
     begin = one.started_at
     events = _events(one)
-    for stage in range(one.stage + 1):
-        seconds = 0.0 if stage in one.skipped else _dwell(one, stage)
-        row = {"session": at, "stage_index": stage, "stage": journey.stages[stage].name, "entered_at": begin}
+    for stage in range(min(0, one.stage), one.stage + 1):
+        seconds = _dwell(one, stage)
+        name = journey.stages[stage].name if stage >= 0 else None
+        row = {"session": at, "stage_index": stage, "stage": name, "entered_at": begin}
         begin += timedelta(seconds=seconds)
         row |= {"left_at": begin, "dwell_seconds": seconds, "events": sum(after == stage for _, _, after in events)}
         row["advanced"] = stage < one.stage or one.outcome == "goal"
@@ -195,7 +196,7 @@ def _event_rows(at: int, one: MadeSession) -> list[dict[str, Any]]:
     return [
         {
             "session": at,
-            "at": one.started_at + timedelta(seconds=seconds),
+            "occurred_at": one.started_at + timedelta(seconds=seconds),
             "name": name,
             "stage_index": stage,
             "place": place,
@@ -211,7 +212,7 @@ def _told_rows(at: int, one: MadeSession, journey: Journey) -> list[dict[str, An
         {
             "session": at,
             "place": place,
-            "at": one.started_at + timedelta(seconds=seconds),
+            "occurred_at": one.started_at + timedelta(seconds=seconds),
             "name": name,
             "stage": journey.stages[stages[seconds]].name if stages.get(seconds, -1) >= 0 else None,
             "risk": one.risk,
@@ -240,19 +241,22 @@ def _hour_rows(made: Sequence[MadeSession], journey: Journey) -> list[dict[str, 
 def _events(one: MadeSession) -> Sequence[tuple[float, str, int]]:
     if one.events:
         return one.events
-    begins = [sum(_dwell(one, before) for before in range(stage)) for stage in range(one.stage + 1)]
-    return [(begin, f"enter_{stage}", stage) for stage, begin in enumerate(begins) if stage not in one.skipped]
+    stages = range(min(0, one.stage), one.stage + 1)
+    begins = [sum(_dwell(one, before) for before in range(stage)) for stage in stages]
+    return [
+        (begin, f"in_{stage}", stage) for stage, begin in zip(stages, begins, strict=True) if stage not in one.skipped
+    ]
 
 
 def _dwell(one: MadeSession, stage: int) -> float:
     if stage in one.skipped:
         return 0.0
-    return float(one.dwell[stage]) if stage < len(one.dwell) else 10.0
+    return float(one.dwell[stage]) if 0 <= stage < len(one.dwell) else 10.0
 
 
 def _seconds(one: MadeSession) -> float:
     last_event = max((seconds for seconds, _, _ in one.events), default=0.0)
-    return max(sum(_dwell(one, stage) for stage in range(one.stage + 1)), last_event)
+    return max(sum(_dwell(one, stage) for stage in range(min(0, one.stage), one.stage + 1)), last_event)
 
 
 def _first_blocker(one: MadeSession) -> str | None:
