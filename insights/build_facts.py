@@ -16,7 +16,7 @@ from features.plan import Plan, compile_plan
 from features.read_log import LogRead, ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
-from insights.diagnosed_rows import diagnose_batch, without_model
+from insights.diagnosed_rows import diagnose_batch, named_blockers, without_model
 from insights.facts import FORMAT, Facts, open_facts
 from insights.session_rows import event_rows, follow, revenue_plan, session_rows, stage_rows
 from insights.timelines import SCHEMA as TIMELINES
@@ -87,15 +87,17 @@ def _write_tables(journey: Journey, plan: Plan, log: LogRead, folder: Path, mode
         tables["blockers"].add(_BLOCKERS.empty_table())
         for number, encoded in log.numbered_batches():
             batch = follow(journey, plan, encoded, first, log.summary.last_at_us)
-            columns = session_rows(batch)
+            columns, stages = session_rows(batch), stage_rows(batch)
             if model is None:
                 columns |= without_model(batch)
+                named = pa.nulls(len(stages), pa.string())
             else:
                 said, blockers = diagnose_batch(batch, model)
                 columns |= said
+                named = named_blockers(batch, model, stages)
                 tables["blockers"].add(blockers)
             tables["sessions"].add(pa.table(columns))
-            tables["stages"].add(stage_rows(batch))
+            tables["stages"].add(stages.append_column("named", named))
             tables["events"].add(event_rows(batch))
             firsts[number] = first
             first += encoded.session_count

@@ -57,6 +57,26 @@ def diagnose_batch(batch: SessionBatch, model: RiskModel) -> tuple[dict[str, pa.
     return columns, blockers
 
 
+def named_blockers(batch: SessionBatch, model: RiskModel, stages: pa.Table) -> pa.Array:
+    """Return the friction named at the last event in each stage, a name or null for each row of ``stages``.
+
+    This is whom an intervention of that stage would be meant for: also of those who went on, or reached the goal.
+    """
+    session = stages["session"].to_numpy() - batch.first
+    events = stages["events"].to_numpy()
+    so_far = np.cumsum(events)
+    begins = np.flatnonzero(np.append(True, session[1:] != session[:-1])) if len(session) else session
+    after = so_far - np.repeat((so_far - events)[begins], np.diff(np.append(begins, len(session))))
+    stood = np.flatnonzero(events > 0)
+    at_us = batch.log.at_us[batch.log.starts[session[stood]] + after[stood] - 1]
+    rows = build(batch.plan, batch.log, Cutoffs(session[stood], after[stood], at_us))
+    table = model.table
+    first = first_blockers(model.blockers.attribute(table, rows, model.blockers.evidence(table, rows)))
+    place = np.full(len(session), len(table.frictions))
+    place[stood] = np.where(first == NOTHING, len(table.frictions), first)
+    return pa.array([*(friction.name for friction in table.frictions), None], pa.string()).take(pa.array(place))
+
+
 def without_model(batch: SessionBatch) -> dict[str, pa.Array]:
     """Return the same columns where no model was asked: nothing is known."""
     count = batch.log.session_count

@@ -11,8 +11,9 @@ that :meth:`Facts.connect` opens are the contract:
   (what its goal brought), and with a model ``risk`` and ``leaving_soon`` as they stood at the last event before the
   end, and of sessions without a goal or competing end ``blocker, problem_type, share, confidence``.
 * ``stages``, a row for each stage a session stood in or skipped (then ``events`` is 0): ``session, stage_index, stage,
-  entered_at, left_at, dwell_seconds, events, advanced`` (a later stage or the goal came) and ``exited`` (the session
-  was abandoned here).
+  entered_at, left_at, dwell_seconds, events, advanced`` (a later stage or the goal came), ``exited`` (the session
+  was abandoned here) and, with a model, ``named``: the friction named at the last event in the stage, also of those who
+  went on.
 * ``blockers``, for abandoned sessions: ``session, stage_index, friction, problem_type, confidence, first``. The sum of
   confidences is the expected number of sessions left for a friction.
 * ``events``: ``session, place`` (from 0), ``occurred_at, name, stage_index`` (after it), ``gap_seconds`` (null for the
