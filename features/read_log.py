@@ -72,8 +72,10 @@ class LogRead:
         summary: ReadSummary,
         progress: Progress,
         texts: tuple[str, ...] = (),
+        is_text: bool = False,
     ) -> None:
         self.summary = summary
+        self._is_text = is_text
         self.connection = connection
         self._staged = staged
         self._texts = texts
@@ -88,6 +90,18 @@ class LogRead:
         The positions of the duplicates are in the table ``losers``.
         """
         return rows_of(self._staged)
+
+    @property
+    def refused(self) -> str:
+        """The SQL relation, on ``connection``, of the refused rows: ``reason, occurred_at_us, received_at_us``."""
+        parts = [
+            "SELECT NULL::VARCHAR AS reason, NULL::BIGINT AS occurred_at_us, NULL::BIGINT AS received_at_us LIMIT 0"
+        ]
+        if has_rows(self._staged, BAD_BUCKET):
+            parts.append(f"SELECT reason, occurred_at_us, received_at_us FROM {rows_of(self._staged, BAD_BUCKET)}")
+        if self._is_text:
+            parts.append(f"SELECT reason, NULL, NULL FROM ({REJECTED})")
+        return "(" + " UNION ALL ".join(f"({part})" for part in parts) + ")"
 
     def batches(self) -> Iterator[EncodedLog]:
         """Yield the sessions in batches of whole visitors."""
@@ -167,7 +181,8 @@ def read_log(
                 summary = _summarise(connection, staged, raw.is_text, quarantine)
             except duckdb.Error as error:
                 raise LogError(f"{path} cannot be read: {str(error).strip().splitlines()[0][:300]}") from error
-            yield LogRead(connection, staged, plan, round(timeout_seconds * US_PER_SECOND), summary, progress, texts)
+            timeout_us = round(timeout_seconds * US_PER_SECOND)
+            yield LogRead(connection, staged, plan, timeout_us, summary, progress, texts, raw.is_text)
 
 
 def encode_sessions(table: pa.Table, plan: Plan, timeout_us: int, texts: tuple[str, ...] = ()) -> EncodedLog:

@@ -71,7 +71,8 @@ def stage(
 ) -> Staged:
     """Write the rows of ``canonical`` into buckets, encoded for the plan, each with the reason if it is refused.
 
-    Of each property in ``kept_texts`` the text itself is written too, as ``t0``, ``t1`` and so on.
+    Of each property in ``kept_texts`` the text itself is written too, as ``t0``, ``t1`` and so on. The view ``checked``
+    stays: the rows of ``canonical`` with the same reasons.
     """
     connection.execute("CREATE TABLE codes (code_name VARCHAR, code INTEGER)")
     if plan.codes:
@@ -80,10 +81,17 @@ def stage(
     bucket_count = max(1, -(-row_count // batch_events))
     read = "".join(f", {_encoded(column, plan)} AS v{place}" for place, column in enumerate(plan.columns))
     keys = sorted({column.name for column in plan.columns if column.name not in CONTEXT_COLUMNS} | _bound_names(plan))
-    paths = ", ".join(_json_path(name) for name in keys)
+    paths = ", ".join(json_path(name) for name in keys)
     extracted = f"json_extract_string(properties, [{paths}])" if keys else "NULL"
     read += "".join(f", {_property_text(name)} AS t{place}" for place, name in enumerate(kept_texts))
     good = "reason IS NULL"
+    connection.execute(
+        f"""CREATE VIEW checked AS SELECT * REPLACE (
+            nullif(session_id, '') AS session_id, nullif(user_id, '') AS user_id,
+            coalesce(nullif(visitor_id, ''), nullif(user_id, '')) AS visitor_id, nullif(channel, '') AS channel,
+            nullif(device, '') AS device, nullif(source, '') AS source, nullif(campaign, '') AS campaign
+        ), {refusal_sql(now)} AS reason FROM canonical"""
+    )
     connection.execute(
         f"""COPY (
             SELECT position, reason, CASE WHEN {good} THEN NULL ELSE left(raw_row, 100000) END AS raw_row,
@@ -93,11 +101,7 @@ def stage(
                 CASE WHEN {good} THEN CAST(hash(visitor_id) % {bucket_count} AS INTEGER) ELSE {BAD_BUCKET} END AS bucket
             FROM (
                 SELECT *, CASE WHEN {good} THEN {extracted} END AS texts
-                FROM (SELECT * REPLACE (
-                    nullif(session_id, '') AS session_id, nullif(user_id, '') AS user_id,
-                    coalesce(nullif(visitor_id, ''), nullif(user_id, '')) AS visitor_id, nullif(channel, '') AS channel,
-                    nullif(device, '') AS device, nullif(source, '') AS source, nullif(campaign, '') AS campaign
-                ), {refusal_sql(now)} AS reason FROM canonical)
+                FROM checked
             ) LEFT JOIN codes ON name = code_name
         ) TO '{folder}' (FORMAT parquet, PARTITION_BY (bucket), COMPRESSION snappy, OVERWRITE_OR_IGNORE)"""
     )
@@ -193,12 +197,13 @@ def key_sql(text: str) -> str:
     )
 
 
-def _json_path(name: str) -> str:
+def json_path(name: str) -> str:
+    """Return a property's JSON path as an SQL literal."""
     return "'$.\"" + name.replace("'", "''") + "\"'"
 
 
 def _property_text(name: str) -> str:
-    return f"CASE WHEN reason IS NULL THEN nullif(json_extract_string(properties, {_json_path(name)}), '') END"
+    return f"CASE WHEN reason IS NULL THEN nullif(json_extract_string(properties, {json_path(name)}), '') END"
 
 
 def _bound_names(plan: Plan) -> set[str]:

@@ -16,6 +16,7 @@ from features.plan import Plan, compile_plan
 from features.read_log import LogRead, ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
+from insights.arrivals import write_arrivals
 from insights.diagnosed_rows import diagnose_batch, named_blockers, without_model
 from insights.facts import FORMAT, Facts, open_facts
 from insights.session_rows import event_rows, follow, revenue_plan, session_rows, stage_rows
@@ -68,6 +69,7 @@ def build_facts(
             facts = _describe(journey, log.summary, unfinished, model)
             _write_hours(facts)
             _write_timelines(facts, journey, plan, log, firsts, model)
+            write_arrivals(log, journey, unfinished)
         shutil.rmtree(out, ignore_errors=True)
         unfinished.rename(out)
     finally:

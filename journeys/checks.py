@@ -30,6 +30,7 @@ def check(journey: "Journey") -> None:
     _check_policy(journey)
     _check_versions(journey)
     _check_cohorts(journey)
+    _check_stewards(journey)
 
 
 def _check_words(journey: "Journey") -> None:
@@ -52,6 +53,14 @@ def _check_cohorts(journey: "Journey") -> None:
     for name in journey.cohorts:
         if journey.cohorts.count(name) > 1:
             _refuse(journey, f"the cohort {name!r} is declared twice")
+
+
+def _check_stewards(journey: "Journey") -> None:
+    for origin, steward in journey.stewards.items():
+        if not origin.strip():
+            _refuse(journey, f"the steward {steward!r} is of no channel or source; write its name as the log has it")
+        if not steward.strip():
+            _refuse(journey, f"the steward of {origin!r} is empty; write who answers for its data, for example 'CRM'")
 
 
 def _check_ends(journey: "Journey") -> None:

@@ -58,6 +58,7 @@ def _summary(journey: Journey) -> FittedTable:
     rows = [
         ("Description", journey.description),
         ("Owner", journey.owner or _NOBODY),
+        ("Data stewards", "; ".join(f"{origin}: {who}" for origin, who in journey.stewards.items()) or _NOBODY),
         ("Goal", ", ".join(ends.goal)),
         ("Abandoned", ", ".join(abandoned)),
         ("Ends that are neither", ", ".join(ends.competing) or "none"),

@@ -1,7 +1,7 @@
 """A journey: what people try to do, how it can end, what is measured on the way and what can be done."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from decisions.intervention import Intervention
@@ -44,7 +44,8 @@ class Journey:
     ``leaving_soon_within`` is how far ahead the probability to leave soon looks: ``"1m"`` in a shop, ``"1d"`` where a
     journey takes weeks. ``versions`` are the changes of its stages and frictions, the oldest first. ``revenue`` is the
     property of the goal's event that says what it brought, and ``cohorts`` are properties by which people are compared,
-    besides the log's own columns: a session's first known one counts.
+    besides the log's own columns: a session's first known one counts. ``stewards`` says who answers for the data of a
+    channel or a source, as the log calls it.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Journey:
     versions: tuple[JourneyVersion, ...] = ()
     revenue: str = ""
     cohorts: tuple[str, ...] = ()
+    stewards: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _ = self.table
@@ -80,6 +82,13 @@ class Journey:
     def leaving_soon_within_seconds(self) -> float:
         """How far ahead the probability to leave soon looks."""
         return parse_duration(self.leaving_soon_within)
+
+    def steward(self, channel: str | None, source: str | None = None) -> str:
+        """Return who answers for the data of a channel and source: the source's steward goes first, the owner last."""
+        for origin in (source, channel):
+            if origin is not None and origin in self.stewards:
+                return self.stewards[origin]
+        return self.owner
 
     @property
     def frictions(self) -> tuple[Friction, ...]:

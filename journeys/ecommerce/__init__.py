@@ -33,4 +33,11 @@ JOURNEY = Journey(
     owner="E-commerce",
     revenue="revenue",
     cohorts=("country",),
+    stewards={
+        "on_site": "Web analytics",
+        "email": "CRM",
+        "ads": "Performance marketing",
+        "in_app": "App team",
+        "call": "Customer service",
+    },
 )

@@ -38,4 +38,5 @@ JOURNEY = Journey(
     owner="Growth",
     revenue="revenue",
     cohorts=("country",),
+    stewards={"in_app": "Product analytics", "email": "CRM", "ads": "Growth", "call": "Customer success"},
 )

@@ -38,6 +38,25 @@ def test_all_ends_are_listed_in_one_place() -> None:
     assert ends.all_names == ("a", "b", "c", "d")
 
 
+# Who answers for what
+
+
+def test_the_steward_of_a_source_goes_before_that_of_its_channel_and_the_owner_comes_last(declare: Declare) -> None:
+    journey = declare(owner="Marketing", stewards={"email": "CRM", "partner": "Partnerships"})
+    assert journey.steward("email", "partner") == "Partnerships"
+    assert journey.steward("email", "newsletter") == "CRM"
+    assert journey.steward("on_site", None) == journey.steward(None) == "Marketing"
+
+
+@pytest.mark.parametrize(
+    ("stewards", "said"), [({"email": " "}, "steward of 'email' is empty"), ({"": "CRM"}, "'CRM'")]
+)
+def test_a_steward_or_an_origin_without_a_name_is_refused(
+    declare: Declare, stewards: dict[str, str], said: str
+) -> None:
+    assert said in refusal(declare, stewards=stewards)
+
+
 # Names
 
 
