@@ -3,13 +3,14 @@
 ``write_arrivals`` adds four tables to a folder. Days and hours are those of ``occurred_at`` in the journey's time zone:
 
 * ``arrivals``: ``local_day, local_hour, channel, source, name, declared`` (the journey knows the name, or it tells of
-  an intervention), ``events`` (without duplicates), ``duplicates``, ``timed`` (events that say when they were received),
-  ``late`` (received more than the journey's ``leaving_soon_within`` after they occurred) and ``early`` (received before
-  they occurred: a clock is wrong).
+  an intervention), ``events`` (without duplicates), ``duplicates``, ``timed`` (events that say when they were
+  received), ``late`` (received more than the journey's ``leaving_soon_within`` after they occurred) and ``early``
+  (received before they occurred: a clock is wrong).
 * ``lateness``: ``local_day, channel, whole`` (all channels together), ``timed`` and quantiles of received less occurred
   in seconds, ``p50, p95, p99, most``.
 * ``fields``: ``local_day, channel, source, name, field, declared`` (a property of the journey, else a column),
-  ``events`` and ``missing``, duplicates included; a property counts for the names that carry it at least once in the log.
+  ``events`` and ``missing``, duplicates included; a property counts for the names that carry it at least once in the
+  log.
 * ``refused``: ``local_day`` (that of arrival where the row's own time cannot be used; null where neither is known),
   ``reason, rows``.
 """
