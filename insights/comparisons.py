@@ -10,7 +10,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from insights.intervals import Sums
+from insights.intervals import freedom
+from insights.sums import Sums
 
 FEWEST_EXPECTED = 5.0
 """With fewer people expected in one of the four cells, a test of shares is exact (Cochran 1954, Biometrics 10)."""
@@ -27,10 +28,13 @@ class Correction(StrEnum):
     """As if there were one comparison."""
 
 
-def p_of_shares(hits: int, count: int, other_hits: int, other_count: int) -> float | None:
+def p_of_shares(
+    hits: int, count: int, other_hits: int, other_count: int, *, designs: tuple[float, float] = (1.0, 1.0)
+) -> float | None:
     """Return the two-sided p-value of two equal shares; None where a group is empty.
 
-    Pearson's chi-squared test without correction, and Fisher's exact test where it would be far off.
+    Pearson's chi-squared test without correction, divided by design effects as Rao and Scott 1981 do (JASA 76), and
+    Fisher's exact test where it would be far off.
     """
     if count == 0 or other_count == 0:
         return None
@@ -42,21 +46,20 @@ def p_of_shares(hits: int, count: int, other_hits: int, other_count: int) -> flo
 
         return float(stats.fisher_exact([[hits, count - hits], [other_hits, other_count - other_hits]]).pvalue)
     share = both / total
-    error = math.sqrt(share * (1 - share) * (1 / count + 1 / other_count))
+    error = math.sqrt(share * (1 - share) * (designs[0] / count + designs[1] / other_count))
     return 2 * NormalDist().cdf(-abs(hits / count - other_hits / other_count) / error)
 
 
 def p_of_means(one: Sums, other: Sums) -> float | None:
-    """Return the two-sided p-value of two equal means (Welch 1947, Biometrika 34); None with fewer than two values."""
-    if one.count < 2 or other.count < 2:
+    """Return the two-sided p-value of two equal means (Welch 1947, Biometrika 34); None with fewer than two people."""
+    if min(one.people, other.people) < 2:
         return None
-    parts = one.variance / one.count, other.variance / other.count
-    if sum(parts) == 0:
+    error = math.sqrt(one.variance_of_mean + other.variance_of_mean)
+    if not error:
         return None
     from scipy import special
 
-    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (one.count - 1) + parts[1] ** 2 / (other.count - 1))
-    return 2 * float(special.stdtr(freedom, -abs(one.mean - other.mean) / math.sqrt(sum(parts))))
+    return 2 * float(special.stdtr(freedom(one, other), -abs(one.mean - other.mean) / error))
 
 
 def adjust(p_values: Sequence[float | None], correction: Correction) -> list[float | None]:

@@ -2,11 +2,17 @@
 
 All are two-sided and by default at 95 %. Each takes counts or sums, which a query returns, not rows. Nothing can be
 said of nobody: where there is no estimate, such as a share of none, the answer is None.
+
+Sessions of one person are alike, so that a hundred sessions of fifty people say less than those of a hundred. A
+``design`` effect (Kish 1965, Survey Sampling, section 8.2) is how many times as many sessions it takes to know as much
+as from independent ones; ``insights.sums`` measures it. Where it is 1 the formulas are those of the papers.
 """
 
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
+
+from insights.sums import Sums
 
 LEVEL = 0.95
 
@@ -20,38 +26,20 @@ class Estimate:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """How many values there are, their sum, and the sum of their squares."""
-
-    count: int
-    total: float
-    squares: float
-
-    @property
-    def mean(self) -> float:
-        """Their mean; there has to be a value."""
-        return self.total / self.count
-
-    @property
-    def variance(self) -> float:
-        """Their sample variance; there have to be two."""
-        return max(0.0, self.squares - self.total**2 / self.count) / (self.count - 1)
-
-
-def estimate_share(hits: int, count: int, level: float = LEVEL) -> Estimate | None:
+def estimate_share(hits: int, count: int, level: float = LEVEL, *, design: float = 1.0) -> Estimate | None:
     """Return the share of ``hits`` among ``count`` with Wilson's score interval.
 
-    Wilson 1927, Probable inference, JASA 22, page 209; recommended by Brown, Cai and DasGupta 2001.
+    Wilson 1927, Probable inference, JASA 22, page 209; recommended by Brown, Cai and DasGupta 2001. A design effect
+    divides the count (Dean and Pagano 2015, Journal of Survey Statistics and Methodology 3).
     """
     _require_part(hits, count)
     if count == 0:
         return None
-    share = hits / count
+    share, known = hits / count, count / design
     z_squared = _normal_quantile(level) ** 2
-    middle = (share + z_squared / (2 * count)) / (1 + z_squared / count)
-    variance = share * (1 - share) / count + z_squared / (4 * count**2)
-    half = math.sqrt(z_squared * variance) / (1 + z_squared / count)
+    middle = (share + z_squared / (2 * known)) / (1 + z_squared / known)
+    variance = share * (1 - share) / known + z_squared / (4 * known**2)
+    half = math.sqrt(z_squared * variance) / (1 + z_squared / known)
     # At no hit, and at nothing but hits, the interval ends exactly there; rounding would miss it.
     low = 0.0 if hits == 0 else max(0.0, middle - half)
     high = 1.0 if hits == count else min(1.0, middle + half)
@@ -59,30 +47,64 @@ def estimate_share(hits: int, count: int, level: float = LEVEL) -> Estimate | No
 
 
 def estimate_difference(
-    hits: int, count: int, other_hits: int, other_count: int, level: float = LEVEL
+    hits: int,
+    count: int,
+    other_hits: int,
+    other_count: int,
+    level: float = LEVEL,
+    *,
+    designs: tuple[float, float] = (1.0, 1.0),
 ) -> Estimate | None:
     """Return the share of the first minus that of the other, with Newcombe's hybrid score interval.
 
     Newcombe 1998, Interval estimation for the difference between independent proportions, Statistics in Medicine 17,
     method 10: what Wilson's intervals leave on either side, added as squares do.
     """
-    one, other = estimate_share(hits, count, level), estimate_share(other_hits, other_count, level)
-    if one is None or other is None:
-        return None
+    one = estimate_share(hits, count, level, design=designs[0])
+    other = estimate_share(other_hits, other_count, level, design=designs[1])
+    return subtract(one, other) if one and other else None
+
+
+def subtract(one: Estimate, other: Estimate) -> Estimate:
+    """Return the first minus the other, of two independent estimates: what either may lie off, added as squares do.
+
+    Zou and Donner 2008, Construction of confidence limits about effect measures, Statistics in Medicine 27 (MOVER).
+    """
     difference = one.value - other.value
     below = math.hypot(one.value - one.low, other.high - other.value)
     above = math.hypot(one.high - one.value, other.value - other.low)
-    return Estimate(difference, max(-1.0, difference - below), min(1.0, difference + above))
+    return Estimate(difference, difference - below, difference + above)
 
 
-def estimate_ratio(hits: int, count: int, other_hits: int, other_count: int, level: float = LEVEL) -> Estimate | None:
+def divide(one: Estimate, other: Estimate) -> Estimate | None:
+    """Return the first over the other, of two independent estimates: their logarithms subtracted.
+
+    None where an estimate, or its lower end, is not above zero.
+    """
+    if min(one.low, other.low) <= 0:
+        return None
+    logs = (Estimate(*(math.log(end) for end in (each.value, each.low, each.high))) for each in (one, other))
+    found = subtract(*logs)
+    return Estimate(one.value / other.value, math.exp(found.low), math.exp(found.high))
+
+
+def estimate_ratio(
+    hits: int,
+    count: int,
+    other_hits: int,
+    other_count: int,
+    level: float = LEVEL,
+    *,
+    designs: tuple[float, float] = (1.0, 1.0),
+) -> Estimate | None:
     """Return the share of the first over that of the other, with an interval; None where the other has no hits.
 
     Katz, Baptista, Azen and Pike 1978, Biometrics 34: the logarithm of the ratio is nearly normal. That needs hits on
     both sides, and somebody on either without one. Else it is MOVER-R, from the Wilson intervals of both shares
     (Donner and Zou 2012, Statistical Methods in Medical Research 21), which has ends there, too.
     """
-    one, other = estimate_share(hits, count, level), estimate_share(other_hits, other_count, level)
+    one = estimate_share(hits, count, level, design=designs[0])
+    other = estimate_share(other_hits, other_count, level, design=designs[1])
     if one is None or other is None or other_hits == 0:
         return None
     ratio = one.value / other.value
@@ -96,34 +118,47 @@ def estimate_ratio(hits: int, count: int, other_hits: int, other_count: int, lev
         low = (product - math.sqrt(max(0.0, product**2 - low_part * high_of_other))) / high_of_other
         high = (product + math.sqrt(max(0.0, product**2 - high_part * low_of_other))) / low_of_other
         return Estimate(ratio, min(low, ratio), max(high, ratio))
-    spread = math.sqrt(1 / hits - 1 / count + 1 / other_hits - 1 / other_count)
-    reach = math.exp(_normal_quantile(level) * spread)
+    squared = designs[0] * (1 / hits - 1 / count) + designs[1] * (1 / other_hits - 1 / other_count)
+    reach = math.exp(_normal_quantile(level) * math.sqrt(squared))
     return Estimate(ratio, ratio / reach, ratio * reach)
 
 
 def estimate_mean(sums: Sums, level: float = LEVEL) -> Estimate | None:
-    """Return the mean with Student's interval (Student 1908); None with fewer than two values.
+    """Return the mean of a session with Student's interval over people (Student 1908); None with fewer than two.
 
-    Of a skewed figure, such as revenue, it needs some hundred values to hold what it says.
+    Of a skewed figure, such as revenue, it needs some hundred people to hold what it says.
     """
-    if sums.count < 2:
+    if sums.people < 2:
         return None
-    error = math.sqrt(sums.variance / sums.count)
-    half = _student_quantile(level, sums.count - 1) * error
+    half = _student_quantile(level, sums.people - 1) * math.sqrt(sums.variance_of_mean)
     return Estimate(sums.mean, sums.mean - half, sums.mean + half)
 
 
 def estimate_mean_difference(one: Sums, other: Sums, level: float = LEVEL) -> Estimate | None:
     """Return the mean of the first minus that of the other, with Welch's interval (Welch 1947, Biometrika 34)."""
-    if one.count < 2 or other.count < 2:
+    if min(one.people, other.people) < 2:
         return None
-    parts = one.variance / one.count, other.variance / other.count
-    difference = one.mean - other.mean
-    if sum(parts) == 0:
-        return Estimate(difference, difference, difference)
-    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (one.count - 1) + parts[1] ** 2 / (other.count - 1))
-    half = _student_quantile(level, freedom) * math.sqrt(sum(parts))
+    difference, error = one.mean - other.mean, math.sqrt(one.variance_of_mean + other.variance_of_mean)
+    half = _student_quantile(level, freedom(one, other)) * error if error else 0.0
     return Estimate(difference, difference - half, difference + half)
+
+
+def estimate_mean_ratio(one: Sums, other: Sums, level: float = LEVEL) -> Estimate | None:
+    """Return the mean of the first over that of the other; None where a mean is not above zero.
+
+    Hedges, Gurevitch and Curtis 1999, Ecology 80: the logarithm of the ratio is nearly normal.
+    """
+    if min(one.people, other.people) < 2 or min(one.mean, other.mean) <= 0:
+        return None
+    squared = one.variance_of_mean / one.mean**2 + other.variance_of_mean / other.mean**2
+    ratio, reach = one.mean / other.mean, math.exp(_normal_quantile(level) * math.sqrt(squared))
+    return Estimate(ratio, ratio / reach, ratio * reach)
+
+
+def freedom(one: Sums, other: Sums) -> float:
+    """Return Welch's degrees of freedom of the difference of two means that are not both without variance."""
+    parts = one.variance_of_mean, other.variance_of_mean
+    return sum(parts) ** 2 / (parts[0] ** 2 / (one.people - 1) + parts[1] ** 2 / (other.people - 1))
 
 
 def median_ranks(count: int, level: float = LEVEL) -> tuple[int, int] | None:

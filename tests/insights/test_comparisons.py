@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from insights.comparisons import Correction, adjust, p_of_means, p_of_shares
-from insights.intervals import Sums
+from insights.sums import Sums
 
 P_VALUES = st.lists(st.one_of(st.none(), st.floats(0.0, 1.0)), max_size=40)
 COUNTS = st.integers(1, 500).flatmap(lambda count: st.tuples(st.integers(0, count), st.just(count)))
@@ -30,12 +30,18 @@ def test_two_groups_without_a_hit_do_not_differ_and_an_empty_one_cannot_be_compa
     assert p_of_shares(0, 0, 3, 50) is None
 
 
+def sums(values: list[float]) -> Sums:
+    """Everybody has one session."""
+    squares = math.fsum(value**2 for value in values)
+    return Sums(len(values), len(values), sum(values), len(values), squares, sum(values))
+
+
 def test_means_are_tested_as_welch_does() -> None:
     one, other = [0.0, 0.0, 40.0, 12.5, 0.0, 99.0], [0.0, 5.0, 7.0, 0.0]
-    found = p_of_means(*(Sums(len(values), sum(values), math.fsum(v * v for v in values)) for values in (one, other)))
+    found = p_of_means(sums(one), sums(other))
     assert found == pytest.approx(stats.ttest_ind(one, other, equal_var=False).pvalue)
-    assert p_of_means(Sums(1, 3.0, 9.0), Sums(5, 3.0, 9.0)) is None
-    assert p_of_means(Sums(3, 0.0, 0.0), Sums(5, 0.0, 0.0)) is None
+    assert p_of_means(sums([3.0]), sums(other)) is None
+    assert p_of_means(sums([0.0] * 3), sums([0.0] * 5)) is None
 
 
 def test_the_example_of_benjamini_and_hochberg_has_four_discoveries_and_holm_finds_three() -> None:
