@@ -19,7 +19,7 @@ from serving import advice, metrics, openapi, records, tracking
 from serving.body import read_body
 from serving.errors import ClientError
 from serving.messages import OutcomeRequest, RecommendRequest, ScoreRequest, decode
-from serving.page import render_page
+from serving.pages import page_routes
 from serving.runtime import Runtime
 from serving.segment import MessageType
 from storage.writer import WriterClosed
@@ -46,7 +46,7 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
         Route("/metrics", _metrics, methods=["GET"]),
         Route("/livez", _livez, methods=["GET"]),
         Route("/readyz", _readyz, methods=["GET"]),
-        Route("/", _page, methods=["GET"]),
+        *page_routes(),
     ]
     if bench_routes:
         routes.append(Route("/bench/empty", _empty, methods=["POST"]))
@@ -154,13 +154,6 @@ async def _readyz(request: Request) -> Response:
     if request.app.state.runtime is None:
         return _error(ClientError(503, "not_ready", "The model is not loaded yet."))
     return PlainTextResponse("ready\n")
-
-
-async def _page(request: Request) -> Response:
-    runtime: Runtime | None = request.app.state.runtime
-    if runtime is None:
-        return _error(ClientError(503, "not_ready", "The service is starting: ask /readyz."))
-    return Response(await asyncio.to_thread(render_page, runtime), media_type="text/html; charset=utf-8")
 
 
 async def _empty(_: Request) -> Response:

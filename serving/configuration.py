@@ -62,6 +62,13 @@ class Configuration:
         default=86_400.0,
         metadata={"about": "Over how long `/metrics` compares what is scored with the model's training; 0 does not"},
     )
+    insights_refresh: float = field(
+        default=60.0,
+        metadata={
+            "about": "Seconds between two makings of the pages' figures, where new events have come; at least ten "
+            "times as long as the last one took; 0 makes none"
+        },
+    )
     tracing: bool = field(
         default=False, metadata={"about": "Switch BentoML's OpenTelemetry tracing on; it costs more than the model"}
     )

@@ -107,6 +107,12 @@ class EventLog:
         with self._engine.connect() as connection:
             return connection.execute(query.limit(1)).scalar()
 
+    def last_position(self) -> int | None:
+        """Return the place of the latest arrival in the database; None for a journey without events."""
+        query = select(events.c.position).where(events.c.journey == self.journey).order_by(events.c.position.desc())
+        with self._engine.connect() as connection:
+            return connection.execute(query.limit(1)).scalar()
+
     def latest_session_of_user(self, user_id: str) -> tuple[str, str] | None:
         """Return the visitor and session of a user's latest event, or None for an unknown one."""
         query = (

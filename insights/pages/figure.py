@@ -31,11 +31,16 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name in downloads, what people read above it, and its unit."""
+    """One column: its name in downloads, what people read above it, and its unit.
+
+    ``link`` is the page that its values lead to: ``SLUG``, ``SLUG#FIGURE`` or ``SLUG?choice={}``, the value in place of
+    the braces; ``{}`` where the values are such addresses themselves.
+    """
 
     name: str
     label: str
     unit: Unit = Unit.TEXT
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,43 @@ class Sankey:
         return (self.source, self.target, self.value)
 
 
-Chart = Bars | Lines | Heat | Sankey
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """The first row's ``value`` in large digits, with its interval and how it compares with ``before``.
+
+    ``page`` is where it is explained, ``SLUG`` or ``SLUG#FIGURE``; ``rise_is_good`` colours a change, None does not.
+    """
+
+    value: str
+    low: str | None = None
+    high: str | None = None
+    before: str | None = None
+    page: str = ""
+    rise_is_good: bool | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are shown."""
+        return (self.value, *(name for name in (self.low, self.high, self.before) if name))
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """Rows as sentences: ``text`` is what is said, ``page`` the column of the figure it rests on.
+
+    That column holds ``SLUG`` or ``SLUG#FIGURE``.
+    """
+
+    text: str
+    page: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are shown."""
+        return (self.text, *(name for name in (self.page,) if name))
+
+
+Chart = Bars | Lines | Heat | Sankey | Tile | Sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +198,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a form; ``options`` make it a choice, ``kind`` is the input's type in HTML."""
+    """One field of a form; ``options`` make it a choice, ``kind`` is the input's type in HTML, or ``textarea``."""
 
     name: str
     label: str
@@ -179,13 +220,18 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page: a title, a sentence on what it answers, figures, and forms; ``slug`` is its address."""
+    """A page: a title, a sentence on what it answers, figures, and forms; ``slug`` is its address.
+
+    ``choices`` are what its address may hold besides filters, such as the session to show. People choose at the top of
+    the page, but for those of the kind ``hidden``; what was chosen stands in :attr:`View.query`.
+    """
 
     slug: str
     title: str
     lede: str
     figures: tuple[Figure, ...]
     forms: tuple[Form, ...] = ()
+    choices: tuple[Field, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,3 +247,7 @@ class View:
     filters: Filters = field(default_factory=Filters)
     records: Records = field(default_factory=Records)
     query: Sequence[tuple[str, str]] = ()
+
+    def chosen(self, name: str) -> str:
+        """Return the last choice of a name in the page's address, empty where nothing was chosen."""
+        return next((value for key, value in reversed(self.query) if key == name), "")

@@ -1,0 +1,92 @@
+"""Heat maps and streams as options of ECharts."""
+
+from insights.pages.chart_parts import Option, axis_label, find_column, finite, frame, plain, tooltip
+from insights.pages.figure import Heat, Sankey, Table
+from insights.pages.write import write
+
+
+def draw_heat(chart: Heat, table: Table, timezone: str) -> Option:
+    """Return a field for each pair of x and y, the darker the larger."""
+    across, down, shown = (find_column(table, name) for name in chart.names)
+    xs = list(dict.fromkeys(table.column(chart.x)))
+    ys = list(dict.fromkeys(table.column(chart.y)))
+    numbers = [value for value in plain(table.column(chart.value)) if value is not None]
+    x_names = [write(value, across.unit, timezone) for value in xs]
+    y_names = [write(value, down.unit, timezone) for value in ys]
+    data = []
+    for x, y, value in zip(*(table.column(name) for name in chart.names), strict=True):
+        text = write(value, shown.unit, timezone)
+        place = [xs.index(x), ys.index(y)]
+        if (number := finite(value)) is not None:
+            named = f"{y_names[place[1]]}, {x_names[place[0]]}"
+            data.append({"value": [*place, number], "text": text, "name": named})
+    low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
+    scale: Option = {
+        "min": min(low, 0.0) if low >= 0 else low,
+        "max": high if high > low else low + 1,
+        "calculable": False,
+        "orient": "horizontal",
+        "left": "center",
+        "bottom": 0,
+        "itemHeight": 130,
+        "itemWidth": 10,
+        "textStyle": {"color": "var(--muted)"},
+        "formatter": f"axis:{shown.unit}",
+        "inRange": {"color": [f"var(--heat-{step})" for step in range(4)]},
+    }
+    axis = {"type": "category", "axisTick": {"show": False}, "axisLine": {"show": False}}
+    option = frame(legend=False, names=())
+    option["grid"] |= {"bottom": 46}
+    return {
+        **option,
+        "xAxis": axis | {"data": x_names, "axisLabel": axis_label() | {"hideOverlap": True}},
+        "yAxis": axis
+        | {"data": y_names, "inverse": True, "axisLabel": axis_label() | {"width": 130, "overflow": "truncate"}},
+        "visualMap": scale,
+        "series": [
+            {
+                "type": "heatmap",
+                "name": shown.label,
+                "data": data,
+                "itemStyle": {"borderColor": "var(--card)", "borderWidth": 2, "borderRadius": 4},
+                "emphasis": {"itemStyle": {"borderColor": "var(--text)"}},
+            }
+        ],
+        "tooltip": tooltip("item"),
+    }
+
+
+def draw_sankey(chart: Sankey, table: Table, timezone: str) -> Option:
+    """Return streams between what stands in two columns, as wide as a third says."""
+    shown = find_column(table, chart.value)
+    sources, targets = ([str(value) for value in table.column(name)] for name in (chart.source, chart.target))
+    links = [
+        {
+            "source": source,
+            "target": target,
+            "value": number,
+            "name": f"{source} → {target}",
+            "text": write(number, shown.unit, timezone),
+        }
+        for source, target, number in zip(sources, targets, plain(table.column(chart.value)), strict=True)
+        if number
+    ]
+    return {
+        "series": [
+            {
+                "type": "sankey",
+                "left": 4,
+                "right": 120,
+                "top": 8,
+                "bottom": 8,
+                "nodeGap": 14,
+                "nodeWidth": 12,
+                "data": [{"name": name} for name in dict.fromkeys([*sources, *targets])],
+                "links": links,
+                "lineStyle": {"color": "gradient", "opacity": 0.35},
+                "emphasis": {"focus": "adjacency"},
+                "label": {"color": "var(--text)", "width": 110, "overflow": "truncate"},
+            }
+        ],
+        "tooltip": tooltip("item"),
+    }

@@ -1,0 +1,26 @@
+"""The pages there are, in the order of the navigation; the first is the one at ``/``."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from insights.pages import overview, sessions
+from insights.pages.figure import Page, View
+
+
+class Entry(NamedTuple):
+    """One page: its address, its name in the navigation, and the function that makes it."""
+
+    slug: str
+    title: str
+    make: Callable[[View], Page]
+
+
+PAGES: tuple[Entry, ...] = (
+    Entry("overview", "Overview", overview.page),
+    Entry("sessions", "Live sessions", sessions.page),
+)
+
+
+def find(slug: str) -> Entry | None:
+    """Return the page at an address; None for an unknown one."""
+    return next((entry for entry in PAGES if entry.slug == slug), None)

@@ -1,0 +1,21 @@
+"""What the forms of the pages change; each is posted to ``/SLUG/NAME``."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from serving.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class TakenForm:
+    """A form that is taken: ``change`` writes down what it holds, and ``done`` is what the page says then.
+
+    ``change`` raises ClientError for what cannot be used; the page then says that.
+    """
+
+    change: Callable[[Runtime, Mapping[str, str]], Awaitable[None]]
+    done: str
+
+
+FORMS: Mapping[tuple[str, str], TakenForm] = {}
+"""The forms by the slug of their page and their name."""
