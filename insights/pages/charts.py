@@ -4,6 +4,8 @@ Every datum carries the text that its tooltip shows, written as the table writes
 ``pages.css``, ``axis:UNIT`` and ``tooltip:KIND`` are formatters, and ``renderItem: "whisker"`` draws an interval.
 """
 
+from datetime import date
+
 from insights.pages.chart_fields import draw_heat, draw_sankey
 from insights.pages.chart_parts import (
     Option,
@@ -17,12 +19,17 @@ from insights.pages.chart_parts import (
     tooltip,
     value_axis,
 )
-from insights.pages.figure import Bars, Column, Figure, Heat, Lines, Sankey, Sentences, Table, Tile, Unit
+from insights.pages.figure import Bars, Column, Figure, Heat, Lines, Sankey, Sentences, Table, Tile, Unit, Value
 from insights.pages.write import write
 
 COLOURS = 8
 _BAR_GAPS = {"barGap": "10%", "barCategoryGap": "35%", "barMaxWidth": 46}
 _ROW_PX, _HEAT_ROW_PX = 34, 36
+_MOST_NAMES = 14
+"""Under more bars, some names are left out."""
+_NARROW_RANGE = 0.7
+"""Lines that all stay within less than this part of the largest value start above zero."""
+_TIMES = {"year": "{yyyy}", "month": "{MMM} {yyyy}", "day": "{d} {MMM}", "hour": "{HH}:{mm}", "minute": "{HH}:{mm}"}
 
 
 def draw(figure: Figure, timezone: str = "UTC") -> Option | None:
@@ -83,15 +90,15 @@ def _draw_bars(chart: Bars, table: Table, timezone: str) -> Option:
             series.append(_whiskers(table, chart, len(columns)))
     place_axis: Option = {
         "type": "category",
-        "data": names,
+        "data": [_short(value, category.unit, timezone) for value in table.column(chart.category)],
         "inverse": chart.horizontal,
         "axisTick": {"show": False},
         "axisLine": {"lineStyle": {"color": "var(--line-strong)"}},
         "axisLabel": axis_label()
-        | {"interval": 0, "hideOverlap": True}
+        | {"interval": 0 if len(names) <= _MOST_NAMES else "auto", "hideOverlap": True}
         | ({"width": 170, "overflow": "truncate"} if chart.horizontal else {}),
     }
-    size_axis = value_axis(columns[0].unit, "" if len(columns) > 1 else columns[0].label)
+    size_axis = value_axis(columns[0].unit, "" if len(columns) > 1 or chart.horizontal else columns[0].label)
     axes = {"xAxis": size_axis, "yAxis": place_axis} if chart.horizontal else {"xAxis": place_axis, "yAxis": size_axis}
     return {
         **frame(len(columns) > 1, [column.label for column in columns]),
@@ -136,14 +143,16 @@ def _draw_lines(chart: Lines, table: Table, timezone: str) -> Option:
             if chart.low and chart.high and len(columns) == 1:
                 series += _band(part, chart, along, timezone, f"band {len(legend)}", colour)
             series.append(_line(part, chart, column, along, timezone, name, colour))
+    space = frame(len(legend) > 1, legend)
     if chart.marks:
         series[-1]["markLine"] = _marks(chart, along, timezone)
+        space["grid"]["top"] += 14
     axis: Option = {
         "type": kind,
         "axisLine": {"lineStyle": {"color": "var(--line-strong)"}},
         "axisTick": {"show": False},
         "splitLine": {"show": False},
-        "axisLabel": axis_label() | {"hideOverlap": True},
+        "axisLabel": axis_label() | {"hideOverlap": True} | ({"formatter": _TIMES} if kind == "time" else {}),
     }
     if kind == "category":
         axis["data"] = list(dict.fromkeys(write(value, along.unit, timezone) for value in table.column(chart.x)))
@@ -155,9 +164,12 @@ def _draw_lines(chart: Lines, table: Table, timezone: str) -> Option:
             "nameTextStyle": {"color": "var(--muted)"},
         }
         axis["axisLabel"] |= {"formatter": f"axis:{along.unit}"}
-    size = value_axis(columns[0].unit, "" if len(legend) > 1 else columns[0].label) | {"scale": True}
+        space["grid"]["bottom"] = 30
+    size = value_axis(columns[0].unit, "" if len(legend) > 1 else columns[0].label)
+    numbers = [value for name in chart.values for value in plain(table.column(name)) if value is not None]
+    size["scale"] = bool(numbers) and 0 < _NARROW_RANGE * max(numbers) < min(numbers)
     return {
-        **frame(len(legend) > 1, legend),
+        **space,
         "xAxis": axis,
         "yAxis": size,
         "series": series,
@@ -210,8 +222,13 @@ def _band(table: Table, chart: Lines, along: Column, timezone: str, stack: str, 
 
 
 def _marks(chart: Lines, along: Column, timezone: str) -> Option:
+    numeric = along.unit not in (Unit.DAY, Unit.TIME, Unit.TEXT)
     data = [
-        {"xAxis": place_along(mark.x, along.unit, timezone), "name": mark.text, "label": {"formatter": "{b}"}}
+        {
+            "xAxis": float(mark.x) if numeric else place_along(mark.x, along.unit, timezone),
+            "name": mark.text,
+            "label": {"formatter": "{b}"},
+        }
         for mark in chart.marks
     ]
     return {
@@ -219,5 +236,12 @@ def _marks(chart: Lines, along: Column, timezone: str) -> Option:
         "symbol": "none",
         "data": data,
         "lineStyle": {"color": "var(--warn)", "type": "dashed"},
-        "label": {"color": "var(--warn)", "position": "insideEndTop", "width": 140, "overflow": "truncate"},
+        "label": {"color": "var(--warn)", "position": "end", "width": 150, "overflow": "truncate"},
     }
+
+
+def _short(value: Value, unit: Unit, timezone: str) -> str:
+    if unit is Unit.DAY and value is not None:
+        day = date.fromisoformat(str(value)[:10])
+        return f"{day.day} {day:%b}"
+    return write(value, unit, timezone)

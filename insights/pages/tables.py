@@ -14,12 +14,13 @@ MOST_ROWS = 300
 
 @dataclass(frozen=True, slots=True)
 class ShownCell:
-    """One cell: its text, where it leads, and whether it stands right-aligned."""
+    """One cell: its text, where it leads, whether it stands right-aligned, and whether on one line."""
 
     text: str
     address: str = ""
     number: bool = False
     interval: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def _cell(one: _Single | _Pair, row: tuple[Value, ...], links: Links, timezone: 
     if one.column.link and value is not None:
         whole = one.column.link == "{}"
         address = links.page(one.column.link.replace("{}", str(value) if whole else quote(str(value), safe="")))
-    return ShownCell(text, address, is_number(one.column.unit))
+    return ShownCell(text, address, is_number(one.column.unit), whole=one.column.unit in (Unit.DAY, Unit.TIME))
 
 
 def _tone(change: str, rise_is_good: bool | None) -> str:
@@ -136,4 +137,4 @@ def _tone(change: str, rise_is_good: bool | None) -> str:
     return "good" if change.startswith("+") is rise_is_good else "bad"
 
 
-__all__ = ["ShownCell", "ShownTable", "ShownTile", "Unit", "show_sentences", "show_table", "show_tile"]
+__all__ = ["ShownCell", "ShownTable", "ShownTile", "show_sentences", "show_table", "show_tile"]

@@ -88,7 +88,7 @@
   /* Names under upright bars stand slanted where they would touch. */
   const fit = (option, width) => {
     const axis = option.xAxis;
-    if (axis && axis.type === "category" && axis.data && !axis.fitted) {
+    if (axis && axis.type === "category" && axis.data && axis.axisLabel.interval === 0) {
       const longest = Math.max(...axis.data.map((name) => String(name).length));
       const room = (width - 60) / axis.data.length;
       if (longest * 6.5 > room) axis.axisLabel = { ...axis.axisLabel, rotate: room < 26 ? 60 : 35 };
