@@ -16,7 +16,10 @@ from insights.facts import Facts, FactsError, open_facts
 
 _POINTER = "current.json"
 _BUILT = "facts-"
+MAKING = "making-"
+"""How the folders begin in which facts are being made."""
 _KEEP_SECONDS = 300.0
+_ABANDONED_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +74,23 @@ def publish_building(home: Path, journey: str, built: Path, position: int, secon
     for old in sorted(folder.glob(f"{_BUILT}*")):
         if old.name != name and time.time() - old.stat().st_mtime > _KEEP_SECONDS:
             shutil.rmtree(old, ignore_errors=True)
+    # What a making left behind that was ended by force.
+    for old in folder.glob(f"{MAKING}*"):
+        if old != built.parent and time.time() - old.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
     return facts
 
 
 def forget_facts(home: Path, journey: str) -> None:
-    """Remove all facts of a journey, for when somebody's events have been erased from what they were made of."""
+    """Remove all facts of a journey, for when somebody's events have been erased from what they were made of.
+
+    Files of a making that is under way go too; it fails, and has to be begun again.
+    """
     folder = facts_home(home, journey)
     (folder / _POINTER).unlink(missing_ok=True)
-    for old in folder.glob(f"{_BUILT}*"):
-        shutil.rmtree(old, ignore_errors=True)
+    for kind in (_BUILT, MAKING):
+        for old in folder.glob(f"{kind}*"):
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _point(folder: Path, building: Building) -> None:

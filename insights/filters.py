@@ -50,7 +50,8 @@ class Filters:
                 cohort.append((name, value))
             else:
                 known = ("since", "until", *dimensions(journey))
-                raise FilterError(f"there is no filter {name[:60]!r}; did you mean {nearest(name[:60], known)}?")
+                alike = " or ".join(nearest(name[:60], known))
+                raise FilterError(f"there is no filter {name[:60]!r}; did you mean {alike}?")
         if since and until and since > until:
             raise FilterError(f"the period begins on {since}, after its end on {until}")
         return cls(since, until, tuple(dict.fromkeys(cohort)))

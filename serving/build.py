@@ -13,7 +13,7 @@ from serving.configuration import PACKAGED_FOLDER, Configuration
 from serving.start import StartError, find_source, load_model
 
 _ROOT = Path(__file__).parents[1]
-_PACKAGES = ("features", "journeys", "decisions", "storage", "serving")
+_PACKAGES = ("features", "journeys", "decisions", "storage", "insights", "serving")
 _BENTOFILE = "bentofile.yaml"
 
 

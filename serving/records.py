@@ -6,6 +6,7 @@ import math
 from sqlalchemy import Connection
 
 from features.events import FloatArray
+from insights.current import forget_facts
 from serving.errors import ClientError
 from serving.messages import (
     ErasureReceipt,
@@ -89,7 +90,10 @@ def _tell(runtime: Runtime, session_id: str) -> SessionAnswer:
 
 
 async def erase_visitor(runtime: Runtime, visitor_id: str) -> ErasureReceipt:
-    """Erase a visitor from memory, log, ledger and quarantine, and return how much that was."""
+    """Erase a visitor from memory, log, ledger and quarantine, and return how much that was.
+
+    The figures of the pages were made of these events too: they go, and are made anew.
+    """
     if not visitor_id:
         raise ClientError(422, "invalid_field", "Name the visitor: DELETE /v1/visitors/ID.", "visitor_id")
     sessions = len(runtime.sessions.visitor(visitor_id).session_ids)
@@ -104,6 +108,8 @@ async def erase_visitor(runtime: Runtime, visitor_id: str) -> ErasureReceipt:
 
     erased = await runtime.commit(erase)
     runtime.sessions.forget(visitor_id)
+    runtime.erasures += 1
+    await asyncio.to_thread(forget_facts, runtime.configuration.home, runtime.journey.name)
     await asyncio.to_thread(forget_erased, runtime.engine)
     return ErasureReceipt(visitor_id, show_time(runtime.now_us()), sessions=sessions, **erased)
 

@@ -37,7 +37,10 @@ def now_us() -> int:
 
 @dataclass
 class Runtime:
-    """One service in one process; ``metrics`` and the model can be replaced."""
+    """One service in one process; ``metrics`` and the model can be replaced.
+
+    ``erasures`` counts the visitors that were erased: what was being made of the log meanwhile must not be used.
+    """
 
     configuration: Configuration
     journey: Journey
@@ -51,6 +54,7 @@ class Runtime:
     reader: SegmentReader
     model: RiskModel
     now_us: Clock = now_us
+    erasures: int = 0
     scorer: Scorer = field(init=False)
     metrics: Metrics = field(init=False)
     drift: DriftWindow | None = field(init=False)

@@ -23,6 +23,7 @@ from serving import advice  # noqa: E402
 from serving.app import answer, attach, create_app  # noqa: E402
 from serving.guard import JsonGuard  # noqa: E402
 from serving.messages import RecommendRequest, ScoreRequest, convert  # noqa: E402
+from serving.refresh import keep_fresh  # noqa: E402
 from serving.runtime import Runtime  # noqa: E402
 from serving.start import StartError, newer_model, start  # noqa: E402
 
@@ -32,13 +33,13 @@ _TIMEOUT_SECONDS = 60
 
 
 class Lifecycle:
-    """Opens what the routes serve with, looks for new champions, and closes it all."""
+    """Opens what the routes serve with, looks for new champions, keeps the figures fresh, and closes it all."""
 
     def __init__(self) -> None:
         if PACKAGED_FOLDER.is_dir() and not os.environ.get("DROPOFF_HOME"):
             _LOG.warning("What is received is kept inside the Bento; set DROPOFF_HOME to a folder that outlives it.")
         self.runtime: Runtime = start(CONFIGURATION)
-        self._watching: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         attach(APP, self.runtime)
 
     def __is_ready__(self) -> bool:
@@ -46,15 +47,18 @@ class Lifecycle:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def watch(self) -> None:
-        """Start looking for new champions; a Bento keeps the model it was built with."""
+        """Start looking for new champions, as a Bento keeps its own, and keeping the figures of the pages fresh."""
         if CONFIGURATION.model_watch_seconds and not PACKAGED_FOLDER.is_dir():
-            self._watching = asyncio.create_task(self._watch())
+            self._tasks.append(asyncio.create_task(self._watch()))
+        if CONFIGURATION.insights_refresh:
+            self._tasks.append(asyncio.create_task(keep_fresh(self.runtime)))
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
-    def close(self) -> None:
-        """Stop looking, write what is queued, and close the database."""
-        if self._watching is not None:
-            self._watching.cancel()
+    async def close(self) -> None:
+        """Stop looking and making figures, write what is queued, and close the database."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         attach(APP, None)
         self.runtime.close()
 

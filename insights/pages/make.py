@@ -42,7 +42,7 @@ def make_page(
     known = [field.name for field in page.choices]
     for name, _ in choices:
         if name not in known:
-            alike = nearest(name[:60], (*chosen, *known))
+            alike = " or ".join(nearest(name[:60], (*chosen, *known)))
             raise FilterError(f"the page {entry.title} has no filter {name[:60]!r}; did you mean {alike}?")
     return MadePage(page, view)
 

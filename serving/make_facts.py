@@ -1,0 +1,65 @@
+"""Make facts of the service's own log, in a process of its own that yields to everybody else's work.
+
+``python -m serving.make_facts FOLDER`` writes ``FOLDER/facts`` and, as JSON on its last line, up to which event of the
+database they go. Journey, home and database are those of the environment, as for the service that starts it.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from insights.build_facts import build_facts
+from serving.configuration import Configuration
+from serving.start import find_source, load_model
+from storage.database import open_database
+from storage.event_log import EventLog
+
+_NICENESS = 15
+_LOG_FILE = "log.parquet"
+FACTS = "facts"
+"""The folder that is made, within the one that is given."""
+
+
+def make(folder: Path, configuration: Configuration, progress: Callable[[str, float], None]) -> int:
+    """Write the facts of all events so far into ``folder/facts`` and return the place of the latest event.
+
+    Raises ``StartError``, ``DatabaseError`` or ``LogError`` with one sentence.
+    """
+    source = find_source(configuration)
+    model = load_model(source)
+    engine = open_database(configuration.address, configuration.durability)
+    try:
+        log = EventLog(engine, source.journey.name)
+        position = log.last_position() or 0
+        exported = folder / _LOG_FILE
+        try:
+            log.export(exported)
+            build_facts(source.journey, exported, folder / FACTS, model, progress=progress)
+        finally:
+            exported.unlink(missing_ok=True)
+    finally:
+        engine.dispose()
+    return position
+
+
+def main() -> None:
+    """Make the facts; stops when the service that wants them has gone."""
+    os.nice(_NICENESS)
+    service = os.getppid()
+
+    def watch(_phase: str, _fraction: float) -> None:
+        if os.getppid() != service:
+            sys.exit("the service has gone")
+
+    position = make(Path(sys.argv[1]), Configuration.from_environment(), watch)
+    print(json.dumps({"position": position}))  # noqa: T201 (what the service reads)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ValueError as error:
+        # One sentence: what is wrong with the model, the database or the log.
+        sys.exit(str(error))

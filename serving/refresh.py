@@ -1,0 +1,123 @@
+"""Keep the figures of the pages fresh: when new events have come, make them anew, beside the service."""
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from insights.current import MAKING, current_building, current_facts, facts_home, publish_building
+from insights.facts import Facts, FactsError
+from serving.make_facts import FACTS
+from serving.runtime import Runtime
+
+_LOG = logging.getLogger("dropoff.serving")
+_ROOT = Path(__file__).parents[1]
+_LOOK_SECONDS = 1.0
+_PAUSE = 10.0
+"""At least so many times as long as the last making took, nothing is made: at most a tenth of one core is used."""
+
+AfterRefresh = Callable[[Runtime, Facts], None]
+
+
+class RefreshFailed(RuntimeError):
+    """The figures could not be made; the text says why."""
+
+
+async def keep_fresh(runtime: Runtime, then: AfterRefresh | None = None) -> None:
+    """Make facts whenever they are due, until cancelled; ``then`` is called in a thread with those just made."""
+    every = runtime.configuration.insights_refresh
+    finished, took, refused = float("-inf"), 0.0, ""
+    while True:
+        if time.monotonic() - finished >= max(every, _PAUSE * took) and await asyncio.to_thread(is_due, runtime):
+            began = time.monotonic()
+            try:
+                facts = await make_anew(runtime)
+                if facts is not None and then is not None:
+                    await asyncio.to_thread(then, runtime, facts)
+                refused = ""
+            except (RefreshFailed, FactsError, OSError) as error:
+                if str(error) != refused:
+                    _LOG.warning("The pages' figures are not made anew: %s", error)
+                refused = str(error)
+            except Exception:  # noqa: BLE001 (whatever one making runs into, the next one has to come)
+                _LOG.exception("The pages' figures are not made anew")
+            finished, took = time.monotonic(), time.monotonic() - began
+        await asyncio.sleep(min(_LOOK_SECONDS, every))
+
+
+def is_due(runtime: Runtime) -> bool:
+    """Return whether there are events, or a model, that the current facts do not know."""
+    position = runtime.log.last_position()
+    if position is None:
+        return False
+    home, journey = runtime.configuration.home, runtime.journey.name
+    try:
+        building = current_building(home, journey)
+        readable = current_facts(home, journey) is not None
+    except FactsError:
+        return True
+    known = (building.position, building.model_version) if building and readable else None
+    return known != (position, runtime.model_version)
+
+
+async def make_anew(runtime: Runtime) -> Facts | None:
+    """Make facts in a process of its own and put them in place; None where somebody was erased meanwhile.
+
+    Raises :class:`RefreshFailed`.
+    """
+    home, journey, erasures = runtime.configuration.home, runtime.journey.name, runtime.erasures
+    folder = await asyncio.to_thread(_make_room, facts_home(home, journey))
+    began = time.monotonic()
+    try:
+        position = await _run(folder)
+        if runtime.erasures != erasures:
+            return None
+        seconds = time.monotonic() - began
+        return await asyncio.to_thread(publish_building, home, journey, folder / FACTS, position, seconds)
+    except RefreshFailed:
+        # An erasure takes the files of a making away too.
+        if runtime.erasures != erasures:
+            return None
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_room(home: Path) -> Path:
+    home.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=MAKING, dir=home))
+
+
+async def _run(folder: Path) -> int:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "OMP_NUM_THREADS": "1",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "serving.make_facts",
+        str(folder.resolve()),
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        said, mistakes = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        last = mistakes.decode(errors="replace").strip().splitlines()[-1:] or [f"exit status {process.returncode}"]
+        raise RefreshFailed(last[0])
+    position: int = json.loads(said.decode().strip().splitlines()[-1])["position"]
+    return position
