@@ -40,10 +40,10 @@ def import_log(
                 raw = open_raw(connection, path, source)
                 create_canonical(connection, raw, source)
                 progress("checking and writing", 0.0)
-                _refuse(connection, now or datetime.now(UTC), is_text=raw.is_text)
+                refuse(connection, now or datetime.now(UTC), is_text=raw.is_text)
                 _write(connection, unfinished)
                 if quarantine is not None:
-                    _keep_refused(connection, quarantine)
+                    keep_refused(connection, quarantine)
                 summary = _summarise(connection, unfinished, path, quarantine)
             unfinished.replace(out)
         except duckdb.Error as error:
@@ -53,8 +53,8 @@ def import_log(
     return summary
 
 
-def _refuse(connection: duckdb.DuckDBPyConnection, now: datetime, *, is_text: bool) -> None:
-    """Create the view ``checked`` and the table ``refused``."""
+def refuse(connection: duckdb.DuckDBPyConnection, now: datetime, *, is_text: bool) -> None:
+    """Create the view ``checked``, of ``canonical`` with a reason where a row is refused, and the table ``refused``."""
     empty = ", ".join(f"nullif({name}, '') AS {name}" for name in ("session_id", "user_id", "channel", "device"))
     empty += ", nullif(source, '') AS source, nullif(campaign, '') AS campaign"
     empty += ", coalesce(nullif(visitor_id, ''), nullif(user_id, '')) AS visitor_id"
@@ -78,7 +78,8 @@ def _write(connection: duckdb.DuckDBPyConnection, unfinished: Path) -> None:
     )
 
 
-def _keep_refused(connection: duckdb.DuckDBPyConnection, quarantine: Path) -> None:
+def keep_refused(connection: duckdb.DuckDBPyConnection, quarantine: Path) -> None:
+    """Write the refused rows, each with its reason, as JSON Lines; nothing where there are none."""
     if connection.execute("SELECT count(*) FROM refused").fetchall()[0][0]:
         quarantine.parent.mkdir(parents=True, exist_ok=True)
         connection.execute(f"COPY (FROM refused ORDER BY row) TO {_text(quarantine)} (FORMAT json)")

@@ -39,6 +39,10 @@ _OPEN_QUOTES = (
 )
 
 
+EVENTS_FOLDER, TOUCHPOINTS_FOLDER = "events", "touchpoints"
+"""A folder that holds both is a log of sessions beside touchpoints outside of them, as ``dropoff simulate`` writes."""
+
+
 class LogError(ValueError):
     """A log cannot be read at all; one sentence that says what to do."""
 
@@ -85,16 +89,26 @@ def open_raw(connection: duckdb.DuckDBPyConnection, path: Path, source: Source) 
 
 
 def find_files(path: Path) -> tuple[Path, ...]:
-    """Return the log's files in the order of their names; raises :class:`LogError`."""
+    """Return the log's files in the order of their names; raises :class:`LogError`.
+
+    Of a folder with touchpoints beside its events, these are the files of the events: a touchpoint is no session.
+    """
     if not path.exists():
         raise LogError(f"there is no log at {path}; give a Parquet, CSV or JSON Lines file, or a folder of them")
     if path.is_file():
         _format(path)
         return (path,)
+    path = path if touchpoints_beside(path) is None else path / EVENTS_FOLDER
     files = tuple(sorted(file for file in path.rglob("*") if file.is_file() and is_part(file, path)))
     if not files:
         raise LogError(f"the folder {path} holds no log; its files should end in {', '.join(FORMATS)}")
     return files
+
+
+def touchpoints_beside(path: Path) -> Path | None:
+    """Return the folder of touchpoints that stands beside the events in a log's folder; None where there is none."""
+    both = (path / EVENTS_FOLDER).is_dir() and (path / TOUCHPOINTS_FOLDER).is_dir()
+    return path / TOUCHPOINTS_FOLDER if both else None
 
 
 def is_part(file: Path, folder: Path) -> bool:

@@ -1,0 +1,215 @@
+"""Logs as touches: which persons came by which channel, source or campaign, and when they reached the goal.
+
+A **person** is the user of an event where it names one; else the one user that the visitor was ever known as; else the
+visitor. A **touch** is an unbroken run of a person's events that name one channel (source, campaign): it begins where
+the name differs from that of the event before, where another session begins, and after a silence; its time is that of
+the first event. So an e-mail that is opened and clicked is one touch, an on-site visit is one touch, and coming back
+to the site after a call is another. Events without a name, and those that are the goal, are none.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.events import US_PER_SECOND
+from features.import_log import keep_refused, refuse
+from features.raw_log import LogError, open_raw
+from features.read_log import ReadSummary
+from features.source import CANONICAL, Source
+from features.staging import Progress, create_canonical, number_sql
+from insights.channels.paths import NONE, Conversions, Touches
+
+DIMENSIONS = ("channel", "source", "campaign")
+"""What touches can be told apart by."""
+SILENCE_SECONDS = 1_800.0
+"""After a longer silence the same channel is another touch."""
+
+
+@dataclass(frozen=True, slots=True)
+class TouchLog:
+    """Logs that have been read, as the tables ``seen`` (a row for each event), ``known`` and ``persons``."""
+
+    connection: duckdb.DuckDBPyConnection
+    summaries: tuple[ReadSummary, ...]
+    goals: tuple[str, ...]
+    silence_seconds: float
+
+    def touches(self, by: str) -> Touches:
+        """Return the touches, told apart by one of :data:`DIMENSIONS`."""
+        query = self.touches_sql(by)
+        names = tuple(name for (name,) in self.connection.execute(f"SELECT DISTINCT name FROM ({query})").fetchall())
+        names = tuple(sorted(names))
+        rows: pa.Table = self.connection.sql(
+            f"SELECT code, at_us, name FROM ({query}) JOIN persons USING (person) ORDER BY code, at_us, event_id"
+        ).to_arrow_table()
+        places = pc.index_in(rows["name"], value_set=pa.array(names, pa.string()))
+        return Touches(names, *(np.asarray(one).astype(np.int64) for one in (rows["code"], rows["at_us"], places)))
+
+    def touches_sql(self, by: str) -> str:
+        """Return the query of the touches: person, at_us, event_id, name."""
+        goals = ", ".join(_text(goal) for goal in self.goals)
+        silence_us = round(self.silence_seconds * US_PER_SECOND)
+        return f"""SELECT person, at_us, event_id, name FROM (
+            SELECT person, at_us, event_id, session_id, {by} AS name,
+                lag(at_us) OVER before AS last_us, lag({by}) OVER before AS last_name,
+                lag(session_id) OVER before AS last_session
+            FROM seen WHERE {by} IS NOT NULL AND event NOT IN ({goals})
+            WINDOW before AS (PARTITION BY person ORDER BY at_us, event_id))
+            WHERE last_us IS NULL OR name <> last_name OR session_id IS DISTINCT FROM last_session
+                OR at_us - last_us > {silence_us}"""
+
+    def goals_reached(self) -> Conversions:
+        """Return every event that is the goal, with its value; an event without one is worth 0."""
+        goals = ", ".join(_text(goal) for goal in self.goals)
+        return self._conversions(
+            f"SELECT code, at_us, value FROM seen JOIN persons USING (person) WHERE event IN ({goals}) "
+            "ORDER BY code, at_us, event_id"
+        )
+
+    def reached(self, rows: pa.Table) -> Conversions:
+        """Return moments that were found elsewhere: rows of visitor_id, user_id, at_us; persons as in the log."""
+        self.connection.register("reached_rows", rows)
+        try:
+            return self._conversions(
+                f"SELECT coalesce(code, -1) AS code, at_us, 0.0 AS value FROM (SELECT at_us, "
+                f"{person_sql()} AS person FROM reached_rows LEFT JOIN known USING (visitor_id)) "
+                "LEFT JOIN persons USING (person) ORDER BY ALL"
+            )
+        finally:
+            self.connection.unregister("reached_rows")
+
+    def event_names(self) -> tuple[str, ...]:
+        """Return the names of events that there are, the commonest first."""
+        query = "SELECT event FROM seen GROUP BY event ORDER BY count(*) DESC, event"
+        return tuple(name for (name,) in self.connection.execute(query).fetchall())
+
+    def _conversions(self, query: str) -> Conversions:
+        rows: pa.Table = self.connection.sql(query).to_arrow_table()
+        code, at_us = (np.asarray(rows[name]).astype(np.int64) for name in ("code", "at_us"))
+        return Conversions(code, at_us, np.asarray(rows["value"]).astype(np.float64))
+
+
+def person_sql() -> str:
+    """Return the SQL for the key of a row's person, where the row is joined with ``known`` by the visitor."""
+    return "coalesce('u' || user_id, 'u' || known_user, 'v' || visitor_id)"
+
+
+@contextmanager
+def read_touch_log(
+    paths: Sequence[Path],
+    *,
+    goals: Sequence[str],
+    value: str | None = None,
+    silence_seconds: float = SILENCE_SECONDS,
+    source: Source = CANONICAL,
+    quarantine: Path | None = None,
+    memory_gb: float = 2.0,
+    threads: int = 2,
+    progress: Progress = lambda _phase, _fraction: None,
+) -> Iterator[TouchLog]:
+    """Read one log or several, such as events and touchpoints; ``value`` is the property that says what a goal brings.
+
+    Refused rows go to the JSON Lines file ``quarantine``. Raises ``LogError``.
+    """
+    with tempfile.TemporaryDirectory(prefix="dropoff-") as temporary:
+        folder = Path(temporary)
+        config: dict[str, str | int | float | list[str]] = {
+            "threads": threads,
+            "memory_limit": f"{memory_gb}GB",
+            "temp_directory": str(folder / "spill"),
+        }
+        summaries = []
+        for number, path in enumerate(paths):
+            progress("reading touches", number / len(paths))
+            with duckdb.connect(config=config) as connection:
+                connection.execute("SET TimeZone = 'UTC'")
+                summaries.append(_stage(connection, path, folder / f"seen-{number}.parquet", value, source, quarantine))
+        with duckdb.connect(config=config) as connection:
+            progress("telling persons apart", 0.0)
+            _tell_persons_apart(connection, folder)
+            yield TouchLog(connection, tuple(summaries), tuple(goals), silence_seconds)
+
+
+def _stage(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    out: Path,
+    value: str | None,
+    source: Source,
+    quarantine: Path | None,
+) -> ReadSummary:
+    raw = open_raw(connection, path, source)
+    key = "'$.\"" + (value or "").replace("'", "''") + "\"'"
+    worth = number_sql(f"json_extract_string(properties, {key})") if value else "NULL::DOUBLE"
+    named = ", ".join(f"CASE WHEN lower({name}) <> '{NONE}' THEN {name} END AS {name}" for name in DIMENSIONS)
+    try:
+        create_canonical(connection, raw, source)
+        refuse(connection, datetime.now(UTC), is_text=raw.is_text)
+        connection.execute(
+            f"""CREATE TABLE kept AS SELECT event_id, session_id, visitor_id, user_id, name AS event,
+                occurred_at_us AS at_us, received_at_us, position, {named}, coalesce({worth}, 0.0) AS value
+            FROM checked WHERE reason IS NULL"""
+        )
+        connection.execute(
+            f"""COPY (SELECT * EXCLUDE (received_at_us, position) FROM kept
+            QUALIFY hash(event_id) NOT IN (SELECT hash(event_id) FROM kept GROUP BY 1 HAVING count(*) > 1)
+                OR row_number() OVER (PARTITION BY event_id ORDER BY received_at_us NULLS LAST, position) = 1
+            ) TO {_text(str(out))} (FORMAT parquet)"""
+        )
+        if quarantine is not None:
+            keep_refused(connection, quarantine)
+        return _summarise(connection, out, path)
+    except duckdb.Error as error:
+        raise LogError(f"{path} cannot be read: {str(error).strip().splitlines()[0][:300]}") from error
+
+
+def _summarise(connection: duckdb.DuckDBPyConnection, out: Path, path: Path) -> ReadSummary:
+    reasons = dict(
+        connection.execute("SELECT reason, count(*) AS n FROM refused GROUP BY reason ORDER BY n DESC").fetchall()
+    )
+    [(kept,)] = connection.execute("SELECT count(*) FROM kept").fetchall()
+    [(used, visitors, first_us, last_us)] = connection.execute(
+        f"SELECT count(*), count(DISTINCT visitor_id), min(at_us), max(at_us) FROM {_text(str(out))}"
+    ).fetchall()
+    refused = sum(reasons.values())
+    if not used:
+        told = "; ".join(f"{reason} ({count:,} rows)" for reason, count in reasons.items()) or "it has no rows"
+        raise LogError(f"{path} holds no usable event: {told}")
+    return ReadSummary(
+        read=kept + refused,
+        used=used,
+        deduplicated=kept - used,
+        quarantined=refused,
+        reasons=reasons,
+        unknown_events={},
+        visitors=visitors,
+        first_at_us=first_us,
+        last_at_us=last_us,
+    )
+
+
+def _tell_persons_apart(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    files = _text(str(folder / "seen-*.parquet"))
+    connection.execute(
+        f"CREATE TABLE known AS SELECT visitor_id, min(user_id) AS known_user FROM {files} "
+        "WHERE user_id IS NOT NULL GROUP BY visitor_id HAVING min(user_id) = max(user_id)"
+    )
+    connection.execute(
+        f"CREATE VIEW seen AS SELECT *, {person_sql()} AS person FROM {files} LEFT JOIN known USING (visitor_id)"
+    )
+    connection.execute(
+        "CREATE TABLE persons AS SELECT person, row_number() OVER (ORDER BY person) - 1 AS code "
+        "FROM (SELECT DISTINCT person FROM seen)"
+    )
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
