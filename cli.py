@@ -26,7 +26,19 @@ app = typer.Typer(
 
 # An error of one of these is about what the user gave, in one sentence; any other is a mistake in dropoff itself.
 _SPEAK_FOR_THEMSELVES = frozenset(
-    {"features", "journeys", "decisions", "storage", "training", "serving", "demo", "mlflow", "duckdb", "_duckdb"}
+    {
+        "features",
+        "journeys",
+        "decisions",
+        "storage",
+        "insights",
+        "training",
+        "serving",
+        "demo",
+        "mlflow",
+        "duckdb",
+        "_duckdb",
+    }
 )
 # Typer carries its own click, or uses another; all that it raises about arguments is one of these.
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
@@ -515,6 +527,68 @@ def drift(
     write_json(json_path, found.to_json())
     if found.moved:
         raise typer.Exit(_MOVED)
+
+
+@app.command(epilog="Example: dropoff channels --log shop --goal purchase --json channels.json")
+def channels(
+    log: LogOption,
+    goal: Annotated[str, typer.Option(metavar="NAME", help="The event that counts as a conversion, each time.")],
+    by: Annotated[str, typer.Option(metavar="COLUMN", help="channel, source or campaign.")] = "channel",
+    touchpoints: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="A log of touchpoints outside of sessions; by default those beside events/."),
+    ] = None,
+    lookback: Annotated[str, typer.Option(metavar="TIME", help="How long before a conversion a touch counts.")] = "30d",
+    half_life: Annotated[str, typer.Option(metavar="TIME", help="How fast a touch fades with time_decay.")] = "7d",
+    order: Annotated[int, typer.Option(metavar="N", min=1, help="How many touches the Markov chain remembers.")] = 1,
+    models: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Some models only; shapley_rates is shown when it is named.")
+    ] = None,
+    value: Annotated[
+        str | None, typer.Option(metavar="PROPERTY", help="What a conversion is worth, to share out as well.")
+    ] = None,
+    journey: Annotated[
+        str | None, typer.Option(metavar="JOURNEY", help="Credit each of its stages as well: a name or a file.")
+    ] = None,
+    json_path: JsonOption = None,
+    quarantine: QuarantineOption = None,
+) -> None:
+    """Say which channels are credited with what people reach.
+
+    First, last, linear, position-based, time-decay, Markov removal and Shapley credit side by side; each adds up to
+    the conversions exactly. What was reached without any touch is credited to none.
+    """
+    from console import out, progress, quarantine_path, say, tell, write_json
+    from features.output import require_writable
+    from insights.channels.contribution import CAVEAT, measure_contribution
+    from insights.channels.credit import STANDARD, read_settings
+    from insights.channels.tables import contribution_tables
+    from journeys.load import load_journey
+
+    refused = quarantine_path(quarantine, log)
+    if json_path is not None:
+        require_writable(json_path, log=log)
+    with progress() as report:
+        found = measure_contribution(
+            log,
+            goal,
+            by=by,
+            touchpoints=touchpoints,
+            journey=None if journey is None else load_journey(journey),
+            models=STANDARD if models is None else models.split(","),
+            settings=read_settings(lookback, half_life, order),
+            value=value,
+            quarantine=refused,
+            progress=report,
+        )
+    for summary in found.summaries:
+        tell(summary, refused)
+    for table in contribution_tables(found):
+        out.print(table)
+        out.print()
+    for note in (*found.notes, CAVEAT):
+        say(note)
+    write_json(json_path, found.to_json())
 
 
 @app.command(epilog="Example: dropoff compare ecommerce 1 2 --log later/events")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from features.duration import parse_duration
 from features.events import US_PER_SECOND, FloatArray
 from features.table import nearest
 from insights.channels.exact import divisible, settle
@@ -23,6 +24,17 @@ class CreditSettings:
     lookback_seconds: float = 30 * 86_400.0
     half_life_seconds: float = 7 * 86_400.0
     order: int = 1
+
+
+def read_settings(lookback: str, half_life: str, order: int) -> CreditSettings:
+    """Return settings with durations as people write them, ``"30d"``; raises :class:`ChannelsError`."""
+    seconds = []
+    for name, text in (("lookback", lookback), ("half-life", half_life)):
+        try:
+            seconds.append(parse_duration(text))
+        except ValueError as error:
+            raise ChannelsError(f"the {name} cannot be read: {error}") from error
+    return CreditSettings(*seconds, order)
 
 
 MODELS: Mapping[str, str] = {

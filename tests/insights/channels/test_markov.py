@@ -3,6 +3,7 @@
 import sys
 from collections import defaultdict
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,7 @@ def solve_fractions(converted: list[str], others: list[str], order: int, removed
     for path, end in [(path, "+") for path in converted] + [(path, "-") for path in others]:
         touched = path.split(" > ")
         states = [(), *(tuple(touched[max(0, at - order + 1) : at + 1]) for at in range(len(touched))), (end,)]
-        for before, after in zip(states, states[1:], strict=False):
+        for before, after in pairwise(states):
             steps[before][after] += 1
     names = [state for state in steps if not state or state[-1] != removed]
     rows = []
