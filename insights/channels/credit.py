@@ -28,13 +28,7 @@ class CreditSettings:
 
 def read_settings(lookback: str, half_life: str, order: int) -> CreditSettings:
     """Return settings with durations as people write them, ``"30d"``; raises :class:`ChannelsError`."""
-    seconds = []
-    for name, text in (("lookback", lookback), ("half-life", half_life)):
-        try:
-            seconds.append(parse_duration(text))
-        except ValueError as error:
-            raise ChannelsError(f"the {name} cannot be read: {error}") from error
-    return CreditSettings(*seconds, order)
+    return CreditSettings(_seconds("lookback", lookback), _seconds("half-life", half_life), order)
 
 
 MODELS: Mapping[str, str] = {
@@ -168,6 +162,13 @@ def _share(
         "shapley": shapley,
     }
     return rules[model](paths, reward), None
+
+
+def _seconds(name: str, text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ChannelsError(f"the {name} cannot be read: {error}") from error
 
 
 def _named(channels: Sequence[str], shares: FloatArray, untouched: float, total: float) -> dict[str, float]:
