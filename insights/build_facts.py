@@ -63,6 +63,8 @@ def build_facts(
             source=source,
             quarantine=quarantine,
             texts=journey.cohorts,
+            batch_events=1_000_000,
+            memory_gb=1.5,
             progress=progress,
         ) as log:
             firsts = _write_tables(journey, plan, log, unfinished, model)
