@@ -107,6 +107,15 @@ def sum_cohorts(
         """CREATE OR REPLACE TEMP TABLE whole AS
         SELECT kind, label, visitor, sum(n) AS all_n, sum(y) AS all_y FROM own GROUP BY ALL"""
     )
+    return pair_up(connection)
+
+
+def pair_up(connection: duckdb.DuckDBPyConnection) -> Mapping[Key, Mapping[Value, Pair]]:
+    """Return the sums of the table ``own`` by kind, label and cohort, and of those of ``whole`` that are not in it.
+
+    ``own`` has for each kind, label, cohort and visitor the sessions n and what they came to, y; ``whole`` for each
+    kind, label and visitor those of all sessions, all_n and all_y.
+    """
     sums = "count(*), sum({n}), sum({y}), sum({n} * {n}), sum({y} * {y}), sum({n} * {y})"
     totals = {
         (kind, label): numbers
