@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    anomalies,
     choices,
     diagnosis,
     drift,
@@ -57,6 +58,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "diagnosis": diagnosis.run,
     "leaving": leaving.run,
     "drift": drift.run,
+    "anomalies": anomalies.run,
     "recalibration": recalibration.run,
     "choices": choices.run,
     "sizes": sizes.run,
