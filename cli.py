@@ -634,6 +634,48 @@ def compare(
     write_json(json_path, comparison.to_json())
 
 
+@app.command(epilog="Example: dropoff pacing ecommerce --log shop/events --json pacing.json")
+def pacing(
+    journey: JourneyArgument,
+    log: LogOption,
+    threshold: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE", min=0.05, max=0.95, help="How many of those silent should be leaving when a nudge comes."
+        ),
+    ] = 0.5,
+    model: ModelOption = None,
+    json_path: JsonOption = None,
+    quarantine: QuarantineOption = None,
+) -> None:
+    """Show where people speed up, hesitate and fall silent.
+
+    The pace of each stage, the moments of hesitation with how often people left afterwards, and the silence from which
+    on somebody is probably leaving: the best moment for a nudge.
+    """
+    from console import find_model, out, progress, quarantine_path, tell, write_json
+    from features.output import require_writable
+    from features.read_log import ReadSummary
+    from insights.build_facts import facts_for_now
+    from insights.pacing.measure import measure_pacing
+    from insights.pacing.tables import pacing_tables
+    from journeys.load import load_journey
+
+    declared, refused = load_journey(journey), quarantine_path(quarantine, log)
+    if json_path is not None:
+        require_writable(json_path, log=log)
+    loaded = find_model(declared, journey, model)
+    with progress() as report, facts_for_now(declared, log, loaded, quarantine=refused, progress=report) as facts:
+        with facts.connect() as connection:
+            measured = measure_pacing(declared, connection, threshold)
+        summary = ReadSummary(**facts.summary)
+    tell(summary, refused)
+    for table in pacing_tables(measured):
+        out.print(table)
+        out.print()
+    write_json(json_path, measured.to_json())
+
+
 @app.command(epilog="Example: dropoff models ecommerce")
 def models(journey: JourneyArgument, json_path: JsonOption = None) -> None:
     """List the registered versions, and who was champion when.

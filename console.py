@@ -96,6 +96,19 @@ def load_model(journey: "Journey", given: str, version: str | None) -> "RiskMode
     return RiskModel.load(folder, journey.table)
 
 
+def find_model(journey: "Journey", given: str, version: str | None = None) -> "RiskModel | None":
+    """Return the chosen model or the champion; None, said in a line, where the journey has no champion.
+
+    Raises ``storage.models.ModelNotFound`` for a version that there is not.
+    """
+    from storage.models import champion_version, home_folder
+
+    if version is None and champion_version(home_folder(), journey.name) is None:
+        say(f"{journey.name} has no model, so nothing is told that needs one; dropoff train {given} makes it.")
+        return None
+    return load_model(journey, given, version)
+
+
 def moment_us(text: str) -> int:
     """Return a time in ISO 8601, in UTC where it names no zone, in microseconds.
 

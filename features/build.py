@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import kernel
-from features.events import Cutoffs, EncodedLog, FloatArray
+from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray
 from features.plan import Plan
 
 
@@ -47,6 +47,18 @@ def every_event(log: EncodedLog, step: int = 1) -> Cutoffs:
     first_row = np.repeat(np.cumsum(rows_of) - rows_of, rows_of)
     after = (np.arange(len(session)) - first_row + 1) * step
     return Cutoffs(session, after, log.at_us[log.starts[session] + after - 1])
+
+
+def silent_after(log: EncodedLog, cutoffs: Cutoffs, seconds: float, log_end_us: int) -> Cutoffs:
+    """Return cutoffs taken right after an event so long a silence later, where the next event had not come by then."""
+    following = log.starts[cutoffs.session] + cutoffs.after
+    padded = np.append(log.at_us, log_end_us)
+    next_us = np.where(
+        following < log.starts[cutoffs.session + 1], padded[np.minimum(following, log.event_count)], log_end_us + 1
+    )
+    at_us = cutoffs.at_us + int(seconds * US_PER_SECOND)
+    silent = at_us < next_us
+    return Cutoffs(cutoffs.session[silent], cutoffs.after[silent], at_us[silent])
 
 
 def opens_visitor(log: EncodedLog) -> NDArray[np.bool_]:

@@ -59,6 +59,9 @@ class EncodedLog:
     """(N,) text."""
     context: Mapping[str, TextArray] = field(default_factory=dict)
     """(S,) text or None per context column: the session's first known value. For cohorts, not for features."""
+    details: Mapping[str, TextArray] = field(default_factory=dict)
+    """(N,) text or None per detail, where asked for: ``element``, what the event was about, and ``shared_name``, the
+    name of an event that has no code of its own. For reports, not for features."""
 
     @property
     def session_count(self) -> int:

@@ -1,7 +1,7 @@
 """Read a log larger than memory into encoded sessions, batch by batch; bad rows go to a quarantine."""
 
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +31,8 @@ from features.staging import (
 from features.table import CONTEXT_COLUMNS
 
 DEFAULT_BATCH_EVENTS = 2_000_000
+DETAILS = ("element", "shared_name")
+"""What is kept of each event where ``elements`` are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,14 @@ class LogRead:
         progress: Progress,
         texts: tuple[str, ...] = (),
         is_text: bool = False,
+        details: tuple[str, ...] = (),
     ) -> None:
         self.summary = summary
         self._is_text = is_text
         self.connection = connection
         self._staged = staged
         self._texts = texts
+        self._details = details
         self._plan = plan
         self._timeout_us = timeout_us
         self._progress = progress
@@ -114,7 +118,7 @@ class LogRead:
             if has_rows(self._staged, bucket) and (chosen is None or bucket in chosen):
                 table: pa.Table = self.connection.sql(self._query(bucket)).to_arrow_table()
                 if table.num_rows:
-                    yield bucket, encode_sessions(table, self._plan, self._timeout_us, self._texts)
+                    yield bucket, encode_sessions(table, self._plan, self._timeout_us, self._texts, self._details)
             self._progress("reading sessions", (bucket + 1) / self._staged.bucket_count)
 
     def whole(self) -> EncodedLog:
@@ -124,7 +128,7 @@ class LogRead:
     def _query(self, bucket: int) -> str:
         columns = ["session_id", "visitor_id", "occurred_at_us", "event_id", "code", "user_id", *CONTEXT_COLUMNS]
         columns += [f"v{place}" for place in range(len(self._plan.columns))]
-        columns += [f"t{place}" for place in range(len(self._texts))]
+        columns += [*(f"t{place}" for place in range(len(self._texts))), *self._details]
         chosen = ", ".join(columns)
         # A session that names several visitors belongs to the first, wherever its rows were staged.
         stays = "position NOT IN (SELECT position FROM losers)"
@@ -150,6 +154,7 @@ def read_log(
     source: Source = CANONICAL,
     quarantine: Path | None = None,
     texts: tuple[str, ...] = (),
+    elements: Mapping[str, str] | None = None,
     batch_events: int = DEFAULT_BATCH_EVENTS,
     memory_gb: float = 3.0,
     threads: int = 2,
@@ -161,7 +166,8 @@ def read_log(
     Where events carry no session id, a silence of more than ``timeout_seconds`` cuts a visitor's events into
     sessions named ``visitor~microseconds of the first event``. Refused rows go to the JSON Lines file ``quarantine``,
     each with its reason; nothing is written where none is given. ``texts`` are properties of which each session's first
-    known one is kept in ``EncodedLog.context``, for cohorts.
+    known one is kept in ``EncodedLog.context``, for cohorts. ``elements`` maps event names to the property that says
+    what such an event was about; where given, ``EncodedLog.details`` has it.
     """
     with tempfile.TemporaryDirectory(prefix="dropoff-") as temporary:
         folder = Path(temporary)
@@ -176,19 +182,23 @@ def read_log(
             progress("checking and encoding", 0.0)
             try:
                 create_canonical(connection, raw, source)
-                staged = stage(connection, plan, folder / "staged", batch_events, now or datetime.now(UTC), texts)
+                staged = stage(
+                    connection, plan, folder / "staged", batch_events, now or datetime.now(UTC), texts, elements
+                )
                 progress("looking for duplicates", 0.0)
                 summary = _summarise(connection, staged, raw.is_text, quarantine)
             except duckdb.Error as error:
                 raise LogError(f"{path} cannot be read: {str(error).strip().splitlines()[0][:300]}") from error
-            timeout_us = round(timeout_seconds * US_PER_SECOND)
-            yield LogRead(connection, staged, plan, timeout_us, summary, progress, texts, raw.is_text)
+            timeout_us, details = round(timeout_seconds * US_PER_SECOND), () if elements is None else DETAILS
+            yield LogRead(connection, staged, plan, timeout_us, summary, progress, texts, raw.is_text, details)
 
 
-def encode_sessions(table: pa.Table, plan: Plan, timeout_us: int, texts: tuple[str, ...] = ()) -> EncodedLog:
+def encode_sessions(
+    table: pa.Table, plan: Plan, timeout_us: int, texts: tuple[str, ...] = (), details: tuple[str, ...] = ()
+) -> EncodedLog:
     """Return the sessions of rows ordered by (visitor_id, session_id, occurred_at_us, event_id).
 
-    ``texts`` are the names of the properties in the columns ``t0``, ``t1`` and so on.
+    ``texts`` are the names of the properties in the columns ``t0``, ``t1`` and so on, ``details`` columns to keep.
     """
     kept = {column: column for column in CONTEXT_COLUMNS} | {name: f"t{place}" for place, name in enumerate(texts)}
     visitors, sessions = _codes(table["visitor_id"]), _codes(table["session_id"])
@@ -226,11 +236,12 @@ def encode_sessions(table: pa.Table, plan: Plan, timeout_us: int, texts: tuple[s
         values=values,
         event_ids=_texts(table["event_id"], rows),
         context={name: _known(table[column], rows, owner, len(order), latest=False) for name, column in kept.items()},
+        details={name: _repeated(table[name], rows) for name in details},
     )
 
 
 def concatenate(logs: list[EncodedLog], column_count: int) -> EncodedLog:
-    """Return several batches as one log."""
+    """Return several batches as one log, without details."""
     empty = np.array([], object)
     offsets = np.cumsum([0, *(log.event_count for log in logs)])
     starts = [log.starts[:-1] + offset for log, offset in zip(logs, offsets, strict=False)]
@@ -248,7 +259,7 @@ def concatenate(logs: list[EncodedLog], column_count: int) -> EncodedLog:
 
 
 def keep_visitors(log: EncodedLog, keeps: Callable[[str], bool]) -> EncodedLog:
-    """Return the sessions of the visitors that ``keeps`` keeps."""
+    """Return the sessions of the visitors that ``keeps`` keeps, without details."""
     chosen = np.array([keeps(visitor_id) for visitor_id in log.visitor_ids], np.bool_)
     lengths = np.diff(log.starts)
     events = np.repeat(chosen, lengths)
@@ -326,6 +337,14 @@ def _codes(column: pa.ChunkedArray) -> IntArray:
 def _texts(column: pa.ChunkedArray, rows: IntArray) -> TextArray:
     taken: TextArray = column.take(pa.array(rows)).to_numpy().astype(object)
     return taken
+
+
+def _repeated(column: pa.ChunkedArray, rows: IntArray) -> TextArray:
+    """The texts of the rows or None, where few differ: equal ones are one object."""
+    encoded = pc.dictionary_encode(column.combine_chunks())
+    texts = np.array([*encoded.dictionary.to_pylist(), None], object)
+    found: TextArray = texts[np.asarray(encoded.indices.fill_null(-1))[rows]]
+    return found
 
 
 def _known(column: pa.ChunkedArray, rows: IntArray, owner: IntArray, sessions: int, *, latest: bool) -> TextArray:

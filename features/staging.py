@@ -1,6 +1,6 @@
 """Stage a log on disk: checked, typed, encoded, split into buckets of whole visitors, and freed of duplicates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ MAX_NAME_LENGTH = 200
 MAX_ID_LENGTH = 512
 MAX_PROPERTIES_BYTES = 1_000_000
 BAD_BUCKET = -1
+_SHARED = f"code IS NULL OR code = {TREATMENT_CODE}"
 
 Progress = Callable[[str, float], None]
 
@@ -68,11 +69,13 @@ def stage(
     batch_events: int,
     now: datetime,
     kept_texts: tuple[str, ...] = (),
+    elements: Mapping[str, str] | None = None,
 ) -> Staged:
     """Write the rows of ``canonical`` into buckets, encoded for the plan, each with the reason if it is refused.
 
-    Of each property in ``kept_texts`` the text itself is written too, as ``t0``, ``t1`` and so on. The view ``checked``
-    stays: the rows of ``canonical`` with the same reasons.
+    Of each property in ``kept_texts`` the text itself is written too, as ``t0``, ``t1`` and so on. ``elements`` maps
+    event names to the property that is written as ``element``, with the ``shared_name`` of events without a code of
+    their own. The view ``checked`` stays: the rows of ``canonical`` with the same reasons.
     """
     connection.execute("CREATE TABLE codes (code_name VARCHAR, code INTEGER)")
     if plan.codes:
@@ -84,6 +87,8 @@ def stage(
     paths = ", ".join(json_path(name) for name in keys)
     extracted = f"json_extract_string(properties, [{paths}])" if keys else "NULL"
     read += "".join(f", {_property_text(name)} AS t{place}" for place, name in enumerate(kept_texts))
+    if elements is not None:
+        read += f", {_element(elements)} AS element, CASE WHEN {_SHARED} THEN name END AS shared_name"
     good = "reason IS NULL"
     connection.execute(
         f"""CREATE VIEW checked AS SELECT * REPLACE (
@@ -204,6 +209,17 @@ def json_path(name: str) -> str:
 
 def _property_text(name: str) -> str:
     return f"CASE WHEN reason IS NULL THEN nullif(json_extract_string(properties, {json_path(name)}), '') END"
+
+
+def _element(elements: Mapping[str, str]) -> str:
+    """Return the SQL for the text of the property that says what an event was about; NULL where nobody says."""
+    by_property: dict[str, list[str]] = {}
+    for event, name in elements.items():
+        by_property.setdefault(name, []).append("'" + event.replace("'", "''") + "'")
+    cases = "".join(
+        f" WHEN name IN ({', '.join(events)}) THEN {_property_text(name)}" for name, events in by_property.items()
+    )
+    return f"CASE{cases} END" if cases else "CAST(NULL AS VARCHAR)"
 
 
 def _bound_names(plan: Plan) -> set[str]:

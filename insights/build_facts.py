@@ -2,9 +2,11 @@
 
 import json
 import shutil
+import tempfile
 import time
 from bisect import bisect_right
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from features.staging import Progress
 from insights.arrivals import write_arrivals
 from insights.diagnosed_rows import diagnose_batch, named_blockers, without_model
 from insights.facts import FORMAT, Facts, open_facts
+from insights.pacing.normal import write_pace
+from insights.pacing.silences import silence_rows
 from insights.session_rows import event_rows, follow, revenue_plan, session_rows, stage_rows
 from insights.timelines import SCHEMA as TIMELINES
 from insights.timelines import choose_retold, retell
@@ -65,11 +69,14 @@ def build_facts(
             texts=journey.cohorts,
             batch_events=1_000_000,
             memory_gb=1.5,
+            elements=journey.elements,
             progress=progress,
         ) as log:
             firsts = _write_tables(journey, plan, log, unfinished, model)
             facts = _describe(journey, log.summary, unfinished, model)
             _write_hours(facts)
+            with facts.connect() as connection:
+                write_pace(connection, journey, unfinished / "pace.parquet")
             _write_timelines(facts, journey, plan, log, firsts, model)
             write_arrivals(log, journey, unfinished)
         shutil.rmtree(out, ignore_errors=True)
@@ -79,6 +86,20 @@ def build_facts(
     return open_facts(out)
 
 
+@contextmanager
+def facts_for_now(
+    journey: Journey,
+    path: Path,
+    model: RiskModel | None = None,
+    *,
+    quarantine: Path | None = None,
+    progress: Progress = lambda _phase, _fraction: None,
+) -> Iterator[Facts]:
+    """Yield the facts of a log, which are removed when the block ends; raises ``LogError`` as :func:`build_facts`."""
+    with tempfile.TemporaryDirectory(prefix="dropoff-facts-") as folder:
+        yield build_facts(journey, path, Path(folder) / "facts", model, quarantine=quarantine, progress=progress)
+
+
 def _write_tables(journey: Journey, plan: Plan, log: LogRead, folder: Path, model: RiskModel | None) -> dict[int, int]:
     """Write the tables with a row for each session, stage and event; return the first key of each batch."""
     firsts: dict[int, int] = {}
@@ -86,7 +107,7 @@ def _write_tables(journey: Journey, plan: Plan, log: LogRead, folder: Path, mode
     with ExitStack() as stack:
         tables = {
             name: stack.enter_context(_Growing(folder / f"{name}.parquet"))
-            for name in ("sessions", "stages", "blockers", "events")
+            for name in ("sessions", "stages", "blockers", "events", "silences")
         }
         tables["blockers"].add(_BLOCKERS.empty_table())
         for number, encoded in log.numbered_batches():
@@ -103,6 +124,7 @@ def _write_tables(journey: Journey, plan: Plan, log: LogRead, folder: Path, mode
             tables["sessions"].add(pa.table(columns))
             tables["stages"].add(stages.append_column("named", named))
             tables["events"].add(event_rows(batch))
+            tables["silences"].add(silence_rows(batch, model, log.summary.visitors, log.summary.last_at_us))
             firsts[number] = first
             first += encoded.session_count
     return firsts
@@ -146,7 +168,7 @@ def _describe(journey: Journey, summary: ReadSummary, folder: Path, model: RiskM
     }
     (folder / "facts.json").write_text(json.dumps({"format": FORMAT, **described}, indent=1) + "\n", encoding="utf-8")
     # The other tables are made from these first ones; views are read only when asked.
-    for name in ("hours", "timelines"):
+    for name in ("hours", "timelines", "pace"):
         pq.write_table(pa.table({"session": pa.array([], pa.int64())}), folder / f"{name}.parquet")
     return open_facts(folder)
 

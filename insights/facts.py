@@ -16,8 +16,10 @@ that :meth:`Facts.connect` opens are the contract:
   went on.
 * ``blockers``, for abandoned sessions: ``session, stage_index, friction, problem_type, confidence, first``. The sum of
   confidences is the expected number of sessions left for a friction.
-* ``events``: ``session, place`` (from 0), ``occurred_at, name, stage_index`` (after it), ``gap_seconds`` (null for the
-  first).
+* ``events``: ``session, place`` (from 0), ``occurred_at, name``, the ``element`` that it was about where the journey
+  declares one, ``stage_index`` (after it), ``gap_seconds`` (null for the first).
+* ``pace``: the visitor's own actions with what is normal after each (``insights.pacing.normal``); ``silences``: what
+  the model says while some of them last (``insights.pacing.silences``).
 * ``timelines``, some sessions retold: ``session, place, occurred_at, name, stage, risk, leaving_soon, blocker,
   phrase``.
 * ``hours``: ``local_day, local_hour, name, events``.
@@ -35,11 +37,11 @@ from insights.filters import Filters
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FORMAT = 1
+FORMAT = 2
 """The version of the layout; a folder of another is refused."""
 UNFILTERED = ("hours",)
 """Tables that are not about single sessions, so that no filter applies to them."""
-OF_SESSIONS = ("stages", "blockers", "events", "timelines")
+OF_SESSIONS = ("stages", "blockers", "events", "timelines", "pace", "silences")
 """Tables whose rows belong to a session each."""
 
 

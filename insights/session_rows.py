@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.build import build, every_event, opens_visitor
 from features.events import US_PER_SECOND, EncodedLog, FloatArray, IntArray
-from features.plan import TREATMENT_CODE, UNKNOWN_CODE, Plan
+from features.plan import TREATMENT_CODE, Plan
 from features.scan import prop
 from features.table import CONTEXT_COLUMNS
 from journeys.ends import SessionEnds, find_ends, first_event
@@ -150,7 +151,8 @@ def event_rows(batch: SessionBatch) -> pa.Table:
             "session": pa.array(batch.first + batch.owner),
             "place": pa.array(place.astype(np.int32)),
             "occurred_at": _stamps(log.at_us),
-            "name": names_of(batch.plan).take(pa.array(log.codes)),
+            "name": event_names(batch, np.arange(log.event_count)),
+            "element": pa.array(log.details["element"], pa.string()),
             "stage_index": pa.array(batch.stage_after.astype(np.int16)),
             "gap_seconds": pa.array(gap, mask=place == 0),
         }
@@ -169,13 +171,14 @@ def stage_names(journey: Journey) -> pa.Array:
     return pa.array([*(stage.name for stage in journey.stages), None], pa.string())
 
 
-def names_of(plan: Plan) -> pa.Array:
-    """Return the name of each event code."""
-    names: list[str | None] = [None] * (max(plan.codes.values(), default=TREATMENT_CODE) + 1)
-    names[UNKNOWN_CODE], names[TREATMENT_CODE] = "undeclared", "intervention"
-    for name, code in plan.codes.items():
+def event_names(batch: SessionBatch, events: IntArray) -> pa.Array:
+    """Return the names of some events (R,), as they stand in the log."""
+    codes = batch.plan.codes
+    names: list[str | None] = [None] * (max(codes.values(), default=TREATMENT_CODE) + 1)
+    for name, code in codes.items():
         names[code] = name
-    return pa.array(names, pa.string())
+    own = pa.array(names, pa.string()).take(pa.array(batch.log.codes[events]))
+    return pc.coalesce(pa.array(batch.log.details["shared_name"][events], pa.string()), own)
 
 
 def _named(batch: SessionBatch, stages: IntArray) -> IntArray:

@@ -11,7 +11,7 @@ from decisions.diagnosis import Diagnosis, diagnose
 from decisions.risk import RiskModel
 from features.build import build
 from features.events import Cutoffs, IntArray
-from insights.session_rows import SessionBatch, names_of, stage_names
+from insights.session_rows import SessionBatch, event_names, stage_names
 
 TYPICAL = 3
 """Sessions retold for each blocker and stage."""
@@ -77,7 +77,7 @@ def retell(batch: SessionBatch, chosen: Collection[int], model: RiskModel | None
         "session": pa.array(batch.keys[session]),
         "place": pa.array(place.astype(np.int32)),
         "occurred_at": pa.array(log.at_us[event]).cast(pa.timestamp("us", tz="UTC")),
-        "name": names_of(batch.plan).take(pa.array(log.codes[event])),
+        "name": event_names(batch, event),
         "stage": stage_names(batch.journey).take(
             pa.array(np.where(batch.stage_after[event] < 0, len(batch.journey.stages), batch.stage_after[event]))
         ),

@@ -31,6 +31,7 @@ def check(journey: "Journey") -> None:
     _check_versions(journey)
     _check_cohorts(journey)
     _check_stewards(journey)
+    _check_elements(journey)
 
 
 def _check_words(journey: "Journey") -> None:
@@ -61,6 +62,19 @@ def _check_stewards(journey: "Journey") -> None:
             _refuse(journey, f"the steward {steward!r} is of no channel or source; write its name as the log has it")
         if not steward.strip():
             _refuse(journey, f"the steward of {origin!r} is empty; write who answers for its data, for example 'CRM'")
+
+
+def _check_elements(journey: "Journey") -> None:
+    for event, name in journey.elements.items():
+        if event not in journey.events:
+            known = _nearest(event, journey.events)
+            _refuse(journey, f"elements name the event {event!r}, which events does not list; did you mean {known}?")
+        if name not in journey.properties:
+            known = _nearest(name, journey.properties)
+            _refuse(journey, f"elements read {name!r}, which properties does not list; did you mean {known}?")
+    for event in journey.edits:
+        if event not in journey.elements:
+            _refuse(journey, f"{event!r} in edits has no element; say in elements which property names what it changes")
 
 
 def _check_ends(journey: "Journey") -> None:

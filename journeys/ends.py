@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.events import US_PER_SECOND, EncodedLog, FloatArray, IntArray
+from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray, IntArray
 from features.plan import Plan
 from journeys.journey import Journey
 
@@ -53,3 +53,25 @@ def first_event(plan: Plan, log: EncodedLog, names: tuple[str, ...]) -> IntArray
     places = np.append(np.flatnonzero(wanted), log.event_count)
     found = places[np.searchsorted(places, log.starts[:-1])]
     return np.where(found < log.starts[1:], found, log.event_count).astype(np.int64)
+
+
+def label_leaving(
+    ends: SessionEnds, cutoffs: Cutoffs, within_seconds: float, silence_seconds: float, known_until_us: int
+) -> FloatArray:
+    """Return whether the visitor acts for the last time by ``within_seconds`` after each cutoff, and abandons (R,).
+
+    1 where they do; 0 where they act later, or reach the goal or a competing end at any time; NaN where nobody could
+    know at ``known_until_us``: ``silence_seconds`` of silence have to pass before an exit counts as one (0 where only
+    declared ends do). Whether a row is known depends on its moment alone, never on what happened, so leaving out the
+    rest favours no outcome.
+    """
+    until_us = cutoffs.at_us + int(within_seconds * US_PER_SECOND)
+    known = until_us + int(silence_seconds * US_PER_SECOND) <= known_until_us
+    left = (ends.outcome[cutoffs.session] == 1) & (ends.left_us[cutoffs.session] <= until_us)
+    labels: FloatArray = np.where(known, left.astype(np.float64), np.nan)
+    return labels
+
+
+def silence_seconds(journey: Journey) -> float:
+    """Return how long a silence has to last before an exit is known."""
+    return journey.session_timeout_seconds if journey.ends.silence_abandons else 0.0

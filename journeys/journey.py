@@ -45,7 +45,9 @@ class Journey:
     journey takes weeks. ``versions`` are the changes of its stages and frictions, the oldest first. ``revenue`` is the
     property of the goal's event that says what it brought, and ``cohorts`` are properties by which people are compared,
     besides the log's own columns: a session's first known one counts. ``stewards`` says who answers for the data of a
-    channel or a source, as the log calls it.
+    channel or a source, as the log calls it. ``elements`` maps an event to the property that names what it was about
+    (``{"edit_field": "field"}``), where people may hesitate; ``edits`` are those of them that change something, so that
+    a second time is a correction.
     """
 
     name: str
@@ -68,6 +70,8 @@ class Journey:
     revenue: str = ""
     cohorts: tuple[str, ...] = ()
     stewards: Mapping[str, str] = field(default_factory=dict)
+    elements: Mapping[str, str] = field(default_factory=dict)
+    edits: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _ = self.table

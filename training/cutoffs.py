@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from features.events import US_PER_SECOND, Cutoffs, EncodedLog, IntArray
+from features.build import silent_after
+from features.events import Cutoffs, EncodedLog, IntArray
 from features.plan import Plan
 
 DENSE_EVENTS = 10
@@ -31,18 +32,6 @@ def training_cutoffs(
         return every
     kept = every.take(_spaced(int(every.after.max()))[every.after] | _enters_stage(plan, log, every))
     return _ordered([kept, *(silent_after(log, kept, tick, log_end_us) for tick in idle_ticks_seconds)])
-
-
-def silent_after(log: EncodedLog, cutoffs: Cutoffs, seconds: float, log_end_us: int) -> Cutoffs:
-    """Return cutoffs taken right after an event so long a silence later, where the next event had not come by then."""
-    following = log.starts[cutoffs.session] + cutoffs.after
-    padded = np.append(log.at_us, log_end_us)
-    next_us = np.where(
-        following < log.starts[cutoffs.session + 1], padded[np.minimum(following, log.event_count)], log_end_us + 1
-    )
-    at_us = cutoffs.at_us + int(seconds * US_PER_SECOND)
-    silent = at_us < next_us
-    return Cutoffs(cutoffs.session[silent], cutoffs.after[silent], at_us[silent])
 
 
 def _spaced(most: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

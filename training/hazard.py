@@ -14,12 +14,11 @@ from features.build import build
 from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray, IntArray
 from features.plan import Plan
 from features.vocabulary import Vocabulary
-from journeys.ends import SessionEnds
+from journeys.ends import SessionEnds, label_leaving, silence_seconds
 from journeys.journey import Journey
 from training.calibrate import calibrate
 from training.cutoffs import training_cutoffs
 from training.fit import EARLY_STOPPING_TREES, Settings
-from training.labels import label_leaving
 from training.split import BoolArray, Split, persons
 
 MAX_ROWS = 400_000
@@ -59,11 +58,6 @@ def idle_ticks(journey: Journey) -> tuple[float, ...]:
         ticks.append(tick)
         tick *= 2
     return tuple(ticks)
-
-
-def silence_seconds(journey: Journey) -> float:
-    """Return how long a silence has to last before an exit is known."""
-    return journey.session_timeout_seconds if journey.ends.silence_abandons else 0.0
 
 
 def idle_after(log: EncodedLog, cutoffs: Cutoffs) -> FloatArray:

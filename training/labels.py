@@ -1,4 +1,4 @@
-"""Labels of cutoffs. ``label`` and ``label_leaving`` are the only functions that may look past a cutoff."""
+"""Labels of cutoffs. ``label``, and ``label_leaving`` of ``journeys.ends``, alone may look past a cutoff."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,23 +22,6 @@ def label(ends: SessionEnds, cutoffs: Cutoffs, horizon_seconds: float | None, lo
     within = (outcome == 1) & (ends.end_us[cutoffs.session] <= until_us)
     unknown = np.isnan(outcome) & (until_us > log_end_us)
     labels: FloatArray = np.where(unknown, np.nan, within.astype(np.float64))
-    return labels
-
-
-def label_leaving(
-    ends: SessionEnds, cutoffs: Cutoffs, within_seconds: float, silence_seconds: float, known_until_us: int
-) -> FloatArray:
-    """Return whether the visitor acts for the last time by ``within_seconds`` after each cutoff, and abandons (R,).
-
-    1 where they do; 0 where they act later, or reach the goal or a competing end at any time; NaN where nobody could
-    know at ``known_until_us``: ``silence_seconds`` of silence have to pass before an exit counts as one (0 where only
-    declared ends do). Whether a row is known depends on its moment alone, never on what happened, so leaving out the
-    rest favours no outcome.
-    """
-    until_us = cutoffs.at_us + int(within_seconds * US_PER_SECOND)
-    known = until_us + int(silence_seconds * US_PER_SECOND) <= known_until_us
-    left = (ends.outcome[cutoffs.session] == 1) & (ends.left_us[cutoffs.session] <= until_us)
-    labels: FloatArray = np.where(known, left.astype(np.float64), np.nan)
     return labels
 
 

@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 
 from decisions.hazard import Hazard
-from features.build import build
+from features.build import build, silent_after
 from features.duration import write_duration
 from features.events import EncodedLog, FloatArray, IntArray
 from features.plan import Plan
 from features.vocabulary import Vocabulary
-from journeys.ends import SessionEnds
+from journeys.ends import SessionEnds, label_leaving, silence_seconds
 from journeys.journey import Journey
-from training.cutoffs import after_every_event, silent_after
-from training.hazard import idle_ticks, silence_seconds
-from training.labels import label_leaving
+from training.cutoffs import after_every_event
+from training.hazard import idle_ticks
 from training.metrics import measure
 from training.split import BoolArray
 

@@ -2,7 +2,7 @@
 
 from features.scan import on
 from features.table import Stage
-from journeys.ecommerce.events import EVENTS, PROPERTIES
+from journeys.ecommerce.events import EDITS, ELEMENTS, EVENTS, PROPERTIES
 from journeys.ecommerce.features import FEATURES
 from journeys.ecommerce.interventions import INTERVENTIONS
 from journeys.journey import Ends, Journey, PolicySettings
@@ -40,4 +40,6 @@ JOURNEY = Journey(
         "in_app": "App team",
         "call": "Customer service",
     },
+    elements=ELEMENTS,
+    edits=EDITS,
 )

@@ -78,3 +78,22 @@ PROPERTIES = {
     "intervention": "which intervention",
     "propensity": "the probability with which the intervention was chosen",
 }
+
+ELEMENTS = {
+    "page_view": "page",
+    "apply_filter": "filter",
+    "view_category": "category",
+    "view_product": "product",
+    "open_help": "topic",
+    "edit_field": "field",
+    "form_error": "field",
+    "choose_payment_method": "method",
+    "payment_failed": "code",
+    "rage_click": "element",
+    "dead_click": "element",
+    "intervention_shown": "intervention",
+    "intervention_clicked": "intervention",
+    "intervention_dismissed": "intervention",
+}
+"""Which property names what an event was about."""
+EDITS = ("edit_field",)

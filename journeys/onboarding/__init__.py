@@ -7,7 +7,7 @@ life is an abandonment, and so is deleting the account.
 from features.scan import on
 from features.table import Stage
 from journeys.journey import Ends, Journey, PolicySettings
-from journeys.onboarding.events import EVENTS, PROPERTIES
+from journeys.onboarding.events import EDITS, ELEMENTS, EVENTS, PROPERTIES
 from journeys.onboarding.features import DAY, FEATURES, HOUR
 from journeys.onboarding.interventions import INTERVENTIONS
 
@@ -39,4 +39,6 @@ JOURNEY = Journey(
     revenue="revenue",
     cohorts=("country",),
     stewards={"in_app": "Product analytics", "email": "CRM", "ads": "Growth", "call": "Customer success"},
+    elements=ELEMENTS,
+    edits=EDITS,
 )

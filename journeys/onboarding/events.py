@@ -93,3 +93,26 @@ PROPERTIES = {
     "intervention": "which intervention",
     "propensity": "the probability with which the intervention was chosen",
 }
+
+ELEMENTS = {
+    "edit_field": "field",
+    "form_error": "field",
+    "use_template": "template",
+    "change_settings": "setting",
+    "read_docs": "topic",
+    "open_help": "topic",
+    "connect_tool": "tool",
+    "connection_failed": "tool",
+    "use_feature": "feature",
+    "reach_limit": "limit",
+    "compare_plans": "plan",
+    "choose_method": "method",
+    "payment_failed": "code",
+    "rage_click": "element",
+    "dead_click": "element",
+    "intervention_shown": "intervention",
+    "intervention_clicked": "intervention",
+    "intervention_dismissed": "intervention",
+}
+"""Which property names what an event was about."""
+EDITS = ("edit_field", "change_settings")

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from features.friction import Friction
 from insights.facts import FORMAT, Facts, open_facts
+from insights.pacing.normal import write_pace
 from journeys.journey import Journey
 from journeys.load import load_journey
 
@@ -56,6 +57,10 @@ class MadeSession:
     leaving_soon: float | None = None
     told: Sequence[tuple[float, str, str | None, str]] = ()
     """The session retold: seconds after the start, event, blocker and phrase."""
+    elements: Mapping[int, str] = field(default_factory=dict)
+    """What some of the events, by their place, were about."""
+    silences: Sequence[tuple[int, int, int, float | None, float | None]] = ()
+    """Silences read: place, stage and tick, what the model said and whether the visitor left soon."""
 
 
 def write_facts(
@@ -70,6 +75,8 @@ def write_facts(
         "events": (_EVENTS, [row for at, one in enumerate(made) for row in _event_rows(at, one)]),
         "timelines": (_TIMELINES, [row for at, one in enumerate(made) for row in _told_rows(at, one, journey)]),
         "hours": (_HOURS, _hour_rows(made, journey)),
+        "silences": (_SILENCES, [row for at, one in enumerate(made) for row in _silence_rows(at, one)]),
+        "pace": (_EVENTS, []),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, (schema, rows) in tables.items():
@@ -90,7 +97,10 @@ def write_facts(
         "summary": {"read": events, "used": events, "deduplicated": 0, "quarantined": 0, "reasons": {}},
     }
     (folder / "facts.json").write_text(json.dumps(described), encoding="utf-8")
-    return open_facts(folder)
+    facts = open_facts(folder)
+    with facts.connect() as connection:
+        write_pace(connection, journey, folder / "pace.parquet")
+    return facts
 
 
 def _session_schema(journey: Journey) -> list[tuple[str, pa.DataType]]:
@@ -117,11 +127,15 @@ _BLOCKERS = [
 ]  # fmt: skip
 _EVENTS = [
     ("session", _LONG), ("place", pa.int32()), ("occurred_at", _STAMP), ("name", _TEXT), ("stage_index", _SHORT),
-    ("gap_seconds", _REAL),
+    ("gap_seconds", _REAL), ("element", _TEXT),
 ]  # fmt: skip
 _TIMELINES = [
     ("session", _LONG), ("place", pa.int32()), ("occurred_at", _STAMP), ("name", _TEXT), ("stage", _TEXT),
     ("risk", _REAL), ("leaving_soon", _REAL), ("blocker", _TEXT), ("phrase", _TEXT),
+]  # fmt: skip
+_SILENCES = [
+    ("session", _LONG), ("place", pa.int32()), ("stage_index", _SHORT), ("tick", _SHORT), ("leaving_soon", _REAL),
+    ("left_soon", _REAL),
 ]  # fmt: skip
 _HOURS = [("local_day", pa.date32()), ("local_hour", _SHORT), ("name", _TEXT), ("events", _LONG)]
 
@@ -205,6 +219,7 @@ def _event_rows(at: int, one: MadeSession) -> list[dict[str, Any]]:
             "stage_index": stage,
             "place": place,
             "gap_seconds": seconds - events[place - 1][0] if place else None,
+            "element": one.elements.get(place),
         }
         for place, (seconds, name, stage) in enumerate(events)
     ]
@@ -225,6 +240,13 @@ def _told_rows(at: int, one: MadeSession, journey: Journey) -> list[dict[str, An
             "phrase": phrase,
         }
         for place, (seconds, name, blocker, phrase) in enumerate(one.told)
+    ]
+
+
+def _silence_rows(at: int, one: MadeSession) -> list[dict[str, Any]]:
+    return [
+        {"session": at, "place": place, "stage_index": stage, "tick": tick, "leaving_soon": said, "left_soon": left}
+        for place, stage, tick, said, left in one.silences
     ]
 
 

@@ -57,6 +57,21 @@ def test_a_steward_or_an_origin_without_a_name_is_refused(
     assert said in refusal(declare, stewards=stewards)
 
 
+# What events are about
+
+
+def test_an_element_of_an_unknown_event_or_property_is_refused(declare: Declare) -> None:
+    properties = {"field": "which field"}
+    assert "'form_eror'" in refusal(declare, properties=properties, elements={"form_eror": "field"})
+    assert "'feild'" in refusal(declare, properties=properties, elements={"form_error": "feild"})
+
+
+def test_what_edits_has_to_have_an_element(declare: Declare) -> None:
+    assert "'form_error' in edits" in refusal(declare, edits=("form_error",))
+    accepted = declare(properties={"field": "which"}, elements={"form_error": "field"}, edits=("form_error",))
+    assert accepted.edits == ("form_error",)
+
+
 # Names
 
 

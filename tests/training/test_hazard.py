@@ -9,18 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_logs import TIMEOUT, Visit, at, encode, signup, until, visits
 
-from features.build import build
+from features.build import build, silent_after
 from features.events import Cutoffs
 from features.plan import compile_plan
 from features.read_log import read_log
 from features.vocabulary import Vocabulary
-from journeys.ends import find_ends
+from journeys.ends import find_ends, label_leaving, silence_seconds
 from journeys.journey import Ends, Journey
 from journeys.load import load_journey
-from training.cutoffs import after_every_event, silent_after
+from training.cutoffs import after_every_event
 from training.evaluate import stage_names
-from training.hazard import fit_hazard, held_out_sessions, idle_ticks, silence_seconds
-from training.labels import label_leaving
+from training.hazard import fit_hazard, held_out_sessions, idle_ticks
 from training.leaving import describe_leaving, foresee
 from training.simulator import simulate
 from training.split import forward_split

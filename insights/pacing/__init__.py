@@ -1,0 +1,1 @@
+"""Pacing: where interest rises and fades inside a journey, where people hesitate, and when to nudge."""
