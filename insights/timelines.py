@@ -1,6 +1,7 @@
 """Some sessions retold event by event: the most typical abandoned ones of each blocker, and the latest."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import duckdb
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from decisions.diagnosis import Diagnosis, diagnose
 from decisions.risk import RiskModel
 from features.build import build
-from features.events import Cutoffs, IntArray
+from features.events import Cutoffs, FloatArray, IntArray
 from insights.session_rows import SessionBatch, event_names, stage_names
 
 TYPICAL = 3
@@ -103,21 +104,39 @@ def _say(
     phrase: list[str | None] = [None] * len(session)
     if len(asked):
         cutoffs = Cutoffs(session[asked], place[asked] + 1, batch.log.at_us[event[asked]])
-        rows = build(batch.plan, batch.log, cutoffs)
-        risks, soon = model.foresee(rows, np.zeros(len(rows)))
-        risk[asked] = risks
-        if soon is not None:
-            leaving[asked] = soon
-        contributions = model.explain(rows).contributions
-        for number, row in enumerate(asked.tolist()):
-            found = diagnose(model.table, model.blockers, rows[number], rows[number], contributions[number])
-            blocker[row], phrase[row] = _first(found)
+        told = say_of_rows(model, build(batch.plan, batch.log, cutoffs))
+        risk[asked] = told.risk
+        leaving[asked] = told.leaving_soon
+        for row, one, words in zip(asked.tolist(), told.blocker, told.phrase, strict=True):
+            blocker[row], phrase[row] = one, words
     return {
         "risk": pa.array(risk, from_pandas=True),
         "leaving_soon": pa.array(leaving, from_pandas=True),
         "blocker": pa.array(blocker, pa.string()),
         "phrase": pa.array(phrase, pa.string()),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a model says right after each of R events; ``leaving_soon`` is NaN where it has not learnt it."""
+
+    risk: FloatArray
+    leaving_soon: FloatArray
+    blocker: list[str | None]
+    phrase: list[str | None]
+
+
+def say_of_rows(model: RiskModel, rows: FloatArray) -> Said:
+    """Return risk and first blocker at raw rows (R, F), each right after an event."""
+    risk, soon = model.foresee(rows, np.zeros(len(rows)))
+    contributions = model.explain(rows).contributions
+    firsts = [
+        _first(diagnose(model.table, model.blockers, row, row, contribution))
+        for row, contribution in zip(rows, contributions, strict=True)
+    ]
+    leaving = np.full(len(rows), np.nan) if soon is None else soon
+    return Said(risk, leaving, [first[0] for first in firsts], [first[1] for first in firsts])
 
 
 def _first(diagnosis: Diagnosis) -> tuple[str | None, str | None]:

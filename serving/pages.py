@@ -27,6 +27,7 @@ from insights.pages.write import write
 from serving.body import read_body
 from serving.errors import ClientError
 from serving.forms import FORMS
+from serving.live_log import LiveLog
 from serving.runtime import Runtime
 from serving.times import show_time
 from storage.record_store import load_records
@@ -132,7 +133,7 @@ def _make(entry: Entry, runtime: Runtime, facts: Facts, request: Request) -> Mad
     query = [pair for pair in request.query_params.multi_items() if pair[0] != _DONE]
     records = load_records(runtime.engine, runtime.journey.name)
     try:
-        return make_page(entry, runtime.journey, facts, records, query)
+        return make_page(entry, runtime.journey, facts, records, query, LiveLog(runtime))
     except FilterError as error:
         raise ClientError(400, "wrong_filter", f"{str(error)[0].upper()}{str(error)[1:]}.") from error
     except duckdb.IOException as error:

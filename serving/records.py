@@ -2,10 +2,12 @@
 
 import asyncio
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from features.events import FloatArray
+from features.events import Event, FloatArray
 from insights.current import forget_facts
 from serving.errors import ClientError
 from serving.messages import (
@@ -47,8 +49,51 @@ async def describe_session(runtime: Runtime, session_id: str) -> SessionAnswer:
 
 
 def _tell(runtime: Runtime, session_id: str) -> SessionAnswer:
-    # All from the log: memory belongs to the event loop, and holds events that are still on their way.
     model = runtime.model
+    replayed = replay_session(runtime, session_id)
+    visitor_id, events, stages = replayed.visitor_id, replayed.events, replayed.stages
+    outcomes: dict[str, list[str]] = {}
+    for outcome in runtime.ledger.session_outcomes(session_id):
+        outcomes.setdefault(outcome.decision_id, []).append(str(outcome.outcome))
+    return SessionAnswer(
+        session_id=session_id,
+        journey=runtime.journey.name,
+        visitor_id=visitor_id,
+        user_id=replayed.user_id,
+        stage=stages[-1],
+        model_version=model.version,
+        events=[
+            SessionEvent(
+                event.event_id, event.name, show_time(event.occurred_at_us), dict(event.properties), stage, float(risk)
+            )
+            for event, stage, risk in zip(events, stages, model.predict(replayed.rows), strict=True)
+        ],
+        decisions=[
+            _decision(entry, outcomes.get(entry.decision_id, []))
+            for entry in runtime.ledger.session_decisions(session_id)
+            if entry.visitor_id == visitor_id
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedSession:
+    """A session from the log: its events (N,) in order, the rows (N, F) right after each, and the stages then."""
+
+    visitor_id: str
+    events: Sequence[Event]
+    rows: FloatArray
+    stages: Sequence[str | None]
+
+    @property
+    def user_id(self) -> str | None:
+        """The latest known user."""
+        return next((event.user_id for event in reversed(self.events) if event.user_id), None)
+
+
+def replay_session(runtime: Runtime, session_id: str) -> ReplayedSession:
+    """Return a session as the log has it, for any thread; raises ClientError, 404."""
+    # All from the log: memory belongs to the event loop, and holds events that are still on their way.
     visitor_id = runtime.log.visitor_of_session(session_id)
     if visitor_id is None:
         raise unknown_session(session_id)
@@ -61,32 +106,9 @@ def _tell(runtime: Runtime, session_id: str) -> SessionAnswer:
         (one.event for one in placed if one.session is session),
         key=lambda event: (event.occurred_at_us, event.event_id.encode()),
     )
-    rows = session.rows(
-        [(number, event.occurred_at_us) for number, event in enumerate(events, start=1)], visitor.others(session)
-    )
-    stages = [_stage_name(runtime, row) for row in rows]
-    outcomes: dict[str, list[str]] = {}
-    for outcome in runtime.ledger.session_outcomes(session_id):
-        outcomes.setdefault(outcome.decision_id, []).append(str(outcome.outcome))
-    return SessionAnswer(
-        session_id=session_id,
-        journey=runtime.journey.name,
-        visitor_id=visitor_id,
-        user_id=next((event.user_id for event in reversed(events) if event.user_id), None),
-        stage=stages[-1],
-        model_version=model.version,
-        events=[
-            SessionEvent(
-                event.event_id, event.name, show_time(event.occurred_at_us), dict(event.properties), stage, float(risk)
-            )
-            for event, stage, risk in zip(events, stages, model.predict(rows), strict=True)
-        ],
-        decisions=[
-            _decision(entry, outcomes.get(entry.decision_id, []))
-            for entry in runtime.ledger.session_decisions(session_id)
-            if entry.visitor_id == visitor_id
-        ],
-    )
+    moments = [(number, event.occurred_at_us) for number, event in enumerate(events, start=1)]
+    rows = session.rows(moments, visitor.others(session))
+    return ReplayedSession(visitor_id, events, rows, [_stage_name(runtime, row) for row in rows])
 
 
 async def erase_visitor(runtime: Runtime, visitor_id: str) -> ErasureReceipt:

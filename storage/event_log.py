@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select
+from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, select
 
 from features.events import Event
 from storage.database import insert_if_absent
@@ -123,6 +123,20 @@ class EventLog:
         with self._engine.connect() as connection:
             row = connection.execute(query.limit(1)).first()
         return None if row is None else (row.visitor_id, row.session_id)
+
+    def sessions_of(self, text: str, most: int = 20) -> list[str]:
+        """Return the sessions with events of this session, visitor or user id, the latest to arrive first."""
+        found: dict[str, int] = {}
+        with self._engine.connect() as connection:
+            # One query for each index: an OR over the three would read the whole table.
+            for column in (events.c.session_id, events.c.visitor_id, events.c.user_id):
+                query = (
+                    select(events.c.session_id, func.max(events.c.position))
+                    .where(events.c.journey == self.journey, column == text)
+                    .group_by(events.c.session_id)
+                )
+                found.update({row[0]: row[1] for row in connection.execute(query)})
+        return sorted(found, key=lambda session_id: -found[session_id])[:most]
 
     def batches(self, batch_events: int = _BATCH_EVENTS) -> Iterator[pa.RecordBatch]:
         """Stream the whole log in the order of arrival, in the canonical columns."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from insights.facts import Facts
 from insights.filters import Filters
+from insights.sessions import LiveSessions
 from journeys.journey import Journey
 from storage.records import Records
 
@@ -239,7 +240,7 @@ class View:
     """All that a page is made from.
 
     ``records`` are what people and the service have noted down; ``query`` are further choices in the page's address,
-    such as the session to show.
+    such as the session to show. ``live`` tells of sessions as they stand now, None in a report.
     """
 
     journey: Journey
@@ -247,6 +248,7 @@ class View:
     filters: Filters = field(default_factory=Filters)
     records: Records = field(default_factory=Records)
     query: Sequence[tuple[str, str]] = ()
+    live: LiveSessions | None = None
 
     def chosen(self, name: str) -> str:
         """Return the last choice of a name in the page's address, empty where nothing was chosen."""

@@ -11,6 +11,7 @@ from insights.pages.figure import Figure, Page, View
 from insights.pages.links import ServiceLinks
 from insights.pages.render import NavEntry, Shell, render_page
 from insights.pages.site import PAGES, Entry
+from insights.sessions import LiveSessions
 from journeys.journey import Journey
 from storage.records import Records
 
@@ -31,13 +32,18 @@ class MadePage:
 
 
 def make_page(
-    entry: Entry, journey: Journey, facts: Facts, records: Records, query: Sequence[tuple[str, str]]
+    entry: Entry,
+    journey: Journey,
+    facts: Facts,
+    records: Records,
+    query: Sequence[tuple[str, str]],
+    live: LiveSessions | None = None,
 ) -> MadePage:
     """Return the page at an address; raises :class:`FilterError` for what it does not know."""
     chosen = ("since", "until", *dimensions(journey))
     choices = tuple((name, value) for name, value in query if name not in chosen)
     filters = Filters.from_query([pair for pair in query if pair[0] in chosen], journey)
-    view = View(journey=journey, facts=facts, filters=filters, records=records, query=choices)
+    view = View(journey=journey, facts=facts, filters=filters, records=records, query=choices, live=live)
     page = entry.make(view)
     known = [field.name for field in page.choices]
     for name, _ in choices:

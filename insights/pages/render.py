@@ -74,18 +74,30 @@ def show_figures(page: Page, links: Links, timezone: str, *, prefix: str = "") -
     ]
 
 
+def in_blocks(figures: Sequence[ShownFigure]) -> list[list[ShownFigure]]:
+    """Return the figures in order, neighbouring tiles together, so that they share rows evenly."""
+    blocks: list[list[ShownFigure]] = []
+    for figure in figures:
+        if figure.tile and blocks and blocks[-1][0].tile:
+            blocks[-1].append(figure)
+        else:
+            blocks.append([figure])
+    return blocks
+
+
 def render_page(page: Page, shell: Shell, links: Links, timezone: str, filters: Filters) -> str:
     """Return a page of the service as HTML."""
-    kept = [*_pairs(filters), *((field.name, field.value) for field in page.choices if field.kind == "hidden")]
+    figures = show_figures(page, links, timezone)
     return (
         _environment()
         .get_template("page.html")
         .render(
             page=page,
-            figures=show_figures(page, links, timezone),
+            blocks=in_blocks(figures),
+            has_charts=any(figure.option for figure in figures),
             shell=shell,
             choices=[field for field in page.choices if field.kind != "hidden"],
-            kept=[(name, value) for name, value in kept if value],
+            kept=_pairs(filters),
             asset=asset,
         )
     )

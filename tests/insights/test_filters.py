@@ -42,7 +42,7 @@ def test_what_a_form_sends_empty_is_no_filter() -> None:
     ("query", "said"),
     [
         ({"since": "yesterday"}, "since='yesterday' is no day; write it like since=2026-06-01"),
-        ({"devise": "phone"}, r"there is no filter 'devise'; did you mean \['device'"),
+        ({"devise": "phone"}, "there is no filter 'devise'; did you mean device or"),
         ({"since": "2026-03-02", "until": "2026-03-01"}, "begins on 2026-03-02, after its end on 2026-03-01"),
         ({"device": "a\0b"}, "holds a NUL byte"),
     ],
