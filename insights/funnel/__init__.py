@@ -1,0 +1,1 @@
+"""How many people take the steps of a funnel, in which order, how fast, and where they stop."""
