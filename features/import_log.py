@@ -9,7 +9,7 @@ import duckdb
 from features.raw_log import REJECTED, LogError, open_raw, require_closed_quotes
 from features.read_log import ReadSummary
 from features.source import CANONICAL_COLUMNS, Source
-from features.staging import Progress, create_canonical, refusal_sql
+from features.staging import Progress, create_canonical, create_checked
 
 
 def import_log(
@@ -55,12 +55,7 @@ def import_log(
 
 def refuse(connection: duckdb.DuckDBPyConnection, now: datetime, *, is_text: bool) -> None:
     """Create the view ``checked``, of ``canonical`` with a reason where a row is refused, and the table ``refused``."""
-    empty = ", ".join(f"nullif({name}, '') AS {name}" for name in ("session_id", "user_id", "channel", "device"))
-    empty += ", nullif(source, '') AS source, nullif(campaign, '') AS campaign"
-    empty += ", coalesce(nullif(visitor_id, ''), nullif(user_id, '')) AS visitor_id"
-    connection.execute(
-        f"CREATE VIEW checked AS SELECT * REPLACE ({empty}), {refusal_sql(now)} AS reason FROM canonical"
-    )
+    create_checked(connection, now)
     connection.execute(
         "CREATE TABLE refused AS SELECT reason, position AS row, left(raw_row, 100000) AS content FROM checked "
         "WHERE reason IS NOT NULL"

@@ -1,6 +1,6 @@
 """Stage a log on disk: checked, typed, encoded, split into buckets of whole visitors, and freed of duplicates."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,8 +35,13 @@ class Staged:
     row_count: int
 
 
-def create_canonical(connection: duckdb.DuckDBPyConnection, raw: RawLog, source: Source) -> None:
-    """Create the view ``canonical``: text columns, times in microseconds, properties as JSON text, and row numbers."""
+def create_canonical(
+    connection: duckdb.DuckDBPyConnection, raw: RawLog, source: Source, carried: Sequence[str] = ()
+) -> None:
+    """Create the view ``canonical``: text columns, times in microseconds, properties as JSON text, and row numbers.
+
+    ``carried`` are columns of the log's own that come along as the texts ``carried0``, ``carried1`` and so on.
+    """
     types = dict(connection.execute("SELECT column_name, column_type FROM (DESCRIBE raw)").fetchall())
     shown = {
         column: expression if _readable(expression, source, raw) else "NULL"
@@ -47,18 +52,36 @@ def create_canonical(connection: duckdb.DuckDBPyConnection, raw: RawLog, source:
         for column in CANONICAL_COLUMNS
         if column not in ("event_id", "occurred_at", "received_at", "properties")
     ]
+    texts += [f"{_text(name, _quoted(name), types)} AS carried{place}" for place, name in enumerate(carried)]
     times = [
         f"{_microseconds(connection, shown.get(column, 'NULL'), column)} AS {column}_us"
         for column in ("occurred_at", "received_at")
     ]
     event_id = _text("event_id", shown["event_id"], types) if shown.get("event_id", "NULL") != "NULL" else "NULL"
-    numbered = event_id == "NULL" or source.rows_in_order
+    numbered = is_numbered(raw, source)
     connection.execute(
         f"CREATE VIEW canonical AS SELECT {', '.join((*texts, *times))}, "
         f"{'printf($$%015d$$, position)' if numbered else event_id} AS event_id, "
         f"{_properties(source, raw, shown, types)} AS properties, position, raw_row, malformed "
         "FROM (SELECT *, row_number() OVER () AS position FROM raw)"
         + (f" WHERE {source.where}" if source.where else "")
+    )
+
+
+def is_numbered(raw: RawLog, source: Source) -> bool:
+    """Whether events get their row's number for an id, so that none is there twice."""
+    expression = source.columns.get("event_id", "NULL")
+    return expression == "NULL" or source.rows_in_order or not _readable(expression, source, raw)
+
+
+def create_checked(connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
+    """Create the view ``checked``: ``canonical`` with null for empty texts, and the ``reason`` if a row is refused."""
+    names = ("session_id", "user_id", "channel", "device", "source", "campaign")
+    empty = ", ".join(f"nullif({name}, '') AS {name}" for name in names)
+    connection.execute(
+        f"CREATE VIEW checked AS SELECT * REPLACE ({empty}, "
+        f"coalesce(nullif(visitor_id, ''), nullif(user_id, '')) AS visitor_id), {refusal_sql(now)} AS reason "
+        "FROM canonical"
     )
 
 
@@ -77,6 +100,7 @@ def stage(
     event names to the property that is written as ``element``, with the ``shared_name`` of events without a code of
     their own. The view ``checked`` stays: the rows of ``canonical`` with the same reasons.
     """
+    create_checked(connection, now)
     connection.execute("CREATE TABLE codes (code_name VARCHAR, code INTEGER)")
     if plan.codes:
         connection.executemany("INSERT INTO codes VALUES (?, ?)", list(plan.codes.items()))
@@ -90,13 +114,6 @@ def stage(
     if elements is not None:
         read += f", {_element(elements)} AS element, CASE WHEN {_SHARED} THEN name END AS shared_name"
     good = "reason IS NULL"
-    connection.execute(
-        f"""CREATE VIEW checked AS SELECT * REPLACE (
-            nullif(session_id, '') AS session_id, nullif(user_id, '') AS user_id,
-            coalesce(nullif(visitor_id, ''), nullif(user_id, '')) AS visitor_id, nullif(channel, '') AS channel,
-            nullif(device, '') AS device, nullif(source, '') AS source, nullif(campaign, '') AS campaign
-        ), {refusal_sql(now)} AS reason FROM canonical"""
-    )
     connection.execute(
         f"""COPY (
             SELECT position, reason, CASE WHEN {good} THEN NULL ELSE left(raw_row, 100000) END AS raw_row,
@@ -127,12 +144,16 @@ def has_rows(staged: Staged, bucket: int | None = None) -> bool:
 def find_duplicates(connection: duckdb.DuckDBPyConnection, staged: Staged) -> int:
     """Create the table ``losers`` (positions of rows whose event id came earlier) and return how many there are."""
     good = rows_of(staged)
+    suspects = f"SELECT hash(event_id) AS hashed FROM {good} GROUP BY hashed HAVING count(*) > 1"
+    return create_losers(connection, good, suspects)
+
+
+def create_losers(connection: duckdb.DuckDBPyConnection, good: str, suspects: str) -> int:
+    """Create the table ``losers`` of the relation ``good``, given the hashes of ids that may be there twice."""
     connection.execute(
-        f"CREATE TABLE losers AS WITH suspects AS "
-        f"(SELECT hash(event_id) AS hashed FROM {good} GROUP BY hashed HAVING count(*) > 1) "
-        f"SELECT position FROM (SELECT position, row_number() OVER (PARTITION BY event_id "
+        f"CREATE TABLE losers AS SELECT position FROM (SELECT position, row_number() OVER (PARTITION BY event_id "
         f"ORDER BY received_at_us NULLS LAST, position) AS place FROM {good} "
-        f"WHERE hash(event_id) IN (SELECT hashed FROM suspects)) WHERE place > 1"
+        f"WHERE hash(event_id) IN ({suspects})) WHERE place > 1"
     )
     return _one(connection, "SELECT count(*) FROM losers")
 
@@ -236,6 +257,10 @@ def _text(column: str, expression: str, types: dict[str, str]) -> str:
     if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
         raise LogError(f"the column {column} has the type {kind}; it should be text or a number")
     return f"CAST({expression} AS VARCHAR)"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _plain(expression: str) -> str:

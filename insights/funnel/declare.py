@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from features.duration import parse_duration
@@ -11,6 +12,8 @@ from insights.funnel.steps import FunnelError, Step, mark_optional, parse_steps
 
 NO_LIMIT_US = 1 << 61
 MAX_BITS = 30
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class Order(StrEnum):
@@ -148,7 +151,7 @@ def declare(
     )
 
 
-def _one_of[Choice: StrEnum](kind: type[Choice], text: str, what: str) -> Choice:
+def _one_of(kind: type[Choice], text: str, what: str) -> Choice:
     try:
         return kind(text)
     except ValueError as error:

@@ -120,7 +120,7 @@ def _word(tokens: list[str], place: int, text: str, what: str) -> tuple[str, int
     if place >= len(tokens) or tokens[place] in (*OPERATORS, ",", "|", "[", "]", "!"):
         found = f"{tokens[place]!r}" if place < len(tokens) else "the end"
         raise FunnelError(f"{text!r}: {what} is missing before {found}")
-    token = tokens[place].strip()
-    if token == '"':
+    word = tokens[place].strip()
+    if word == '"':
         raise FunnelError(f"{text!r} opens a quotation mark and does not close it")
-    return _ESCAPED.sub(r"\1", token[1:-1]) if token.startswith('"') else token, place + 1
+    return _ESCAPED.sub(r"\1", word[1:-1]) if word.startswith('"') else word, place + 1
