@@ -485,6 +485,104 @@ def score(
     say(f"A row for every session is in {out}")
 
 
+@app.command(epilog="Example: dropoff funnel --log events/ --steps view,cart,buy --window 30m --by device")
+def funnel(
+    log: LogOption,
+    steps: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,C",
+            help="Event names by commas; `a|b` takes either, `view[page=home,price>=10]` asks for columns or "
+            "properties, double quotes keep a comma in a name.",
+        ),
+    ],
+    window: Annotated[
+        str | None,
+        typer.Option(metavar="30m", help="From the first step to the last at most; by default without limit."),
+    ] = None,
+    order: Annotated[
+        str,
+        typer.Option(
+            metavar="ORDER",
+            help="ordered: other events may lie between; strict: nothing may; unordered: within one window.",
+        ),
+    ] = "ordered",
+    step_window: Annotated[
+        str | None, typer.Option(metavar="10m", help="From the step before to each step at most.")
+    ] = None,
+    exclude: Annotated[
+        str | None,
+        typer.Option(metavar="X,Y", help="Leave out whoever does one of these within the attempt, step 1 included."),
+    ] = None,
+    optional: Annotated[
+        str | None, typer.Option(metavar="B", help="Which of the steps people may leave out; not the first.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Break down by a column (device) or a property (country).")
+    ] = None,
+    attribution: Annotated[
+        str,
+        typer.Option(
+            metavar="WHICH",
+            help="Whose value counts with --by. first, last: the first or last known one of the person; step: each "
+            "step its own event's; all: a funnel for each value, of the events that have it.",
+        ),
+    ] = "first",
+    attribution_step: Annotated[
+        str | None,
+        typer.Option(metavar="B", help="With --attribution step: everybody under the value at this step."),
+    ] = None,
+    count_by: Annotated[str, typer.Option(metavar="WHO", help="visitor, user or session.")] = "visitor",
+    since: Annotated[
+        str | None, typer.Option(metavar="DAY", help="Attempts that begin on this local day or later.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="DAY", help="Attempts that begin on this local day or before.")
+    ] = None,
+    timezone: Annotated[str, typer.Option(metavar="ZONE", help="Whose days these are, such as Europe/Berlin.")] = "UTC",
+    session_timeout: Annotated[
+        str, typer.Option(metavar="30m", help="The silence that ends a session, where events carry no session id.")
+    ] = "30m",
+    json: JsonOption = None,
+    quarantine: QuarantineOption = None,
+) -> None:
+    """Count who takes the steps of a funnel, and where people stop.
+
+    Needs no journey. Of several attempts of one person that which gets furthest counts, the earliest of equals. Shows
+    shares with 95 % intervals, the time from step to step, a breakdown and the days; docs/insights/funnels.md defines
+    each of them.
+    """
+    from console import out, progress, quarantine_path, say, tell, write_json
+    from insights.funnel.declare import declare
+    from insights.funnel.measure import measure_funnel
+    from insights.funnel.show import show_funnel
+
+    declared = declare(
+        steps,
+        order=order,
+        window=window,
+        step_window=step_window,
+        exclude=exclude,
+        optional=optional,
+        count_by=count_by,
+        by=by,
+        attribution=attribution,
+        attribution_step=attribution_step,
+        since=since,
+        until=until,
+        timezone=timezone,
+        session_timeout=session_timeout,
+    )
+    refused = quarantine_path(quarantine, log)
+    with progress() as report:
+        result = measure_funnel(declared, log, quarantine=refused, progress=report)
+    tell(result.summary, refused)
+    for part in show_funnel(result):
+        say(part) if isinstance(part, str) else out.print(part)
+        out.print()
+    write_json(json, result.to_json())
+
+
 @app.command(epilog="Example: dropoff drift ecommerce --log last_week/ --json drift.json")
 def drift(
     journey: JourneyArgument,

@@ -313,5 +313,6 @@ def _epoch(number: str) -> str:
 
 
 def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0
+    # DuckDB lets nothing else run on a connection while a result is not read to its end.
+    [(number,)] = connection.execute(query).fetchall()
+    return int(number)
