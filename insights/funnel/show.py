@@ -21,7 +21,11 @@ def show_funnel(result: FunnelResult) -> Iterator[FittedTable | str]:
     headers = ("Step", people.capitalize(), "", "Of all", "Of the step before", "Median time")
     rows = [_row(step, result.steps[0].count) for step in result.steps]
     yield FittedTable(
-        f"Funnel of {people}, {funnel.order}", headers, rows, numbers=(people.capitalize(), "Median time"), whole=("", "Median time")
+        f"Funnel of {people}, {funnel.order}",
+        headers,
+        rows,
+        numbers=(people.capitalize(), "Median time"),
+        whole=("", "Median time"),
     )
     yield _sentence(result, people)
     if result.groups:
