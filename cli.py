@@ -149,7 +149,7 @@ def describe(journey: JourneyArgument) -> None:
 def simulate(
     journey: JourneyArgument,
     sessions: Annotated[int, typer.Option(metavar="N", min=1, help="How many sessions.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for events/*.parquet and truth.parquet.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for events/, touchpoints/ and truth.parquet.")],
     seed: SeedOption = 0,
 ) -> None:
     """Write a log of simulated sessions, and the truth about each."""

@@ -11,12 +11,11 @@ def contribution_tables(found: Contribution) -> Iterator[FittedTable]:
     """Yield the models side by side for the goal, the values, and for each stage what one model says."""
     goal, by = found.goal, found.by.capitalize()
     touched = {one.channel: one for one in goal.counts}
-    headers = (by, "Touches", "Persons", *(name.replace("_", " ") for name in goal.conversions))
+    headers = (by, "Touches", *(name.replace("_", " ") for name in goal.conversions))
     rows = [
         (
             channel,
             f"{touched[channel].touches:,}" if channel in touched else "-",
-            f"{touched[channel].persons:,}" if channel in touched else "-",
             *(f"{credit[channel]:,.1f}" for credit in goal.conversions.values()),
         )
         for channel in goal.channels

@@ -23,13 +23,13 @@ def to_events(world: World, visits: Visits, walks: Walks, first_session: int, rn
     late = rng.random(len(session)) < LATE
     delay = 150_000 + (1.5e6 * rng.random(len(session))).astype(np.int64)
     delay += np.where(late, 1e6 * np.exp(rng.normal(np.log(900.0), 1.2, len(session))), 0).astype(np.int64)
-    session_ids = _numbered("s", first_session + np.arange(visits.session_count), 9).take(pa.array(session))
+    session_ids = numbered("s", first_session + np.arange(visits.session_count), 9).take(pa.array(session))
     stamp = pa.timestamp("us", tz="UTC")
     table = pa.table(
         {
-            "event_id": pc.binary_join_element_wise(session_ids, _numbered("", place, 3), pa.scalar("-")),
+            "event_id": pc.binary_join_element_wise(session_ids, numbered("", place, 3), pa.scalar("-")),
             "session_id": session_ids,
-            "visitor_id": _numbered("v", visits.visitor, 9).take(pa.array(session)),
+            "visitor_id": numbered("v", visits.visitor, 9).take(pa.array(session)),
             "user_id": _users(world, visits, walks, session),
             "name": pa.array(world.names).take(pa.array(walks.code)),
             "occurred_at": pa.array(occurred).cast(stamp),
@@ -58,8 +58,8 @@ def to_truth(world: World, visits: Visits, walks: Walks, p_convert: np.ndarray, 
     last = walks.starts[1:] - 1
     return pa.table(
         {
-            "session_id": _numbered("s", first_session + np.arange(visits.session_count), 9),
-            "visitor_id": _numbered("v", visits.visitor, 9),
+            "session_id": numbered("s", first_session + np.arange(visits.session_count), 9),
+            "visitor_id": numbered("v", visits.visitor, 9),
             "person": visits.person,
             "started_at": pa.array(visits.started_us).cast(pa.timestamp("us", tz="UTC")),
             "blocker": frictions.take(pa.array(setting.blocker)),
@@ -86,7 +86,7 @@ def _users(world: World, visits: Visits, walks: Walks, session: IntArray) -> pa.
     start = walks.starts[first[session]]
     before = np.where(start > 0, entered[start - 1], 0)
     known = entered > before
-    return pc.if_else(pa.array(known), _numbered("u", visits.person, 8).take(pa.array(session)), None)
+    return pc.if_else(pa.array(known), numbered("u", visits.person, 8).take(pa.array(session)), None)
 
 
 def _campaigns(world: World, visits: Visits) -> pa.Array:
@@ -123,6 +123,7 @@ def _properties(world: World, visits: Visits, walks: Walks, session: IntArray) -
     return pa.concat_arrays(parts).take(pa.array(back))
 
 
-def _numbered(prefix: str, numbers: IntArray, width: int) -> pa.Array:
+def numbered(prefix: str, numbers: IntArray, width: int) -> pa.Array:
+    """Return ids: a prefix and the numbers, filled with zeros to so many digits."""
     digits = pc.utf8_lpad(pc.cast(pa.array(numbers), pa.string()), width, "0")
     return pc.binary_join_element_wise(pa.scalar(prefix), digits, pa.scalar("")) if prefix else digits

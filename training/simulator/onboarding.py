@@ -3,7 +3,7 @@
 from features.friction import Friction
 from journeys.onboarding.features import INTEGRATION, SECURITY
 from training.simulator.onboarding_properties import SEAT_PRICES, onboarding_properties
-from training.simulator.world import Basket, Calendar, Kind, Obstacle, Place, Remedy, Trait, World
+from training.simulator.world import Basket, Calendar, Kind, Obstacle, Outreach, Place, Remedy, Trait, World
 
 HOUR, DAY = 3_600.0, 86_400.0
 
@@ -192,6 +192,12 @@ REMEDIES = (
     Remedy("trial_extension", ("integrate", "pay"), {INTEGRATION: 0.2}, advance=0.25),
 )
 
+OUTREACH = (
+    Outreach("email", "email_open", "email", reach=0.25, hours=48, strays=0.5),
+    Outreach("ads", "ad_view", "ads", reach=0.3, hours=72, aim=0.8, strays=0.5),
+    Outreach("call", "call_answered", "sales", reach=0.08, hours=24, pull=1.0, strays=0.05),
+)
+
 ONBOARDING = World(
     journey="onboarding",
     places=PLACES,
@@ -216,6 +222,7 @@ ONBOARDING = World(
     channel="in_app",
     channels={"email_open": "email", "email_click": "email", "ad_click": "ads", "view_sign_up": "web"},
     remedies=REMEDIES,
+    outreach=OUTREACH,
     properties=onboarding_properties(tuple(remedy.name for remedy in REMEDIES)),
     upsetting={
         "mute_mails": 2, "payment_failed": 2, "form_error": 1, "import_failed": 1, "connection_failed": 1,

@@ -2,7 +2,7 @@
 
 from features.friction import Friction
 from training.simulator.shop_properties import PRODUCTS, shop_properties
-from training.simulator.world import Basket, Calendar, Kind, Obstacle, Place, Remedy, Trait, World
+from training.simulator.world import Basket, Calendar, Kind, Obstacle, Outreach, Place, Remedy, Trait, World
 
 PLACES = (
     Place(
@@ -164,6 +164,14 @@ REMEDIES = (
     Remedy("basket_discount", ("cart", "payment"), {Friction.SHIPPING: 0.25}, advance=0.3),
 )
 
+OUTREACH = (
+    Outreach("email", "email_open", "email", reach=0.22, hours=20, pull=0.7, strays=0.3),
+    # Shown to those who are about to buy anyway: much credit, and no pull.
+    Outreach("ads", "ad_view", "ads", reach=0.3, hours=40, aim=0.9, strays=0.6),
+    Outreach("in_app", "message_shown", "app", reach=0.12, hours=3, strays=0.1),
+    Outreach("call", "call_answered", "phone", reach=0.04, hours=8, pull=1.2, strays=0.02),
+)
+
 PRICES = tuple(8.99 + 5.0 * (product % 23) + product % 7 for product in range(len(PRODUCTS)))
 
 SHOP = World(
@@ -188,6 +196,7 @@ SHOP = World(
     channels={"email_open": "email", "email_click": "email", "ad_click": "ads", "open_chat": "in_app"},
     touchpoints={"email": ("email_open", "email_click"), "ads": ("ad_click",)},
     remedies=REMEDIES,
+    outreach=OUTREACH,
     properties=shop_properties(tuple(remedy.name for remedy in REMEDIES)),
     upsetting={
         "exit_intent": 2, "payment_failed": 2, "page_error": 1, "form_error": 1, "rage_click": 1, "hide_tab": 1,

@@ -11,12 +11,14 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from features.events import US_PER_SECOND, FloatArray
+from features.raw_log import EVENTS_FOLDER, TOUCHPOINTS_FOLDER
 from training.simulator.dynamics import reach_goal, step_odds
 from training.simulator.log import to_events, to_truth
 from training.simulator.onboarding import ONBOARDING
 from training.simulator.people import DAY_SECONDS, Visits, draw_visits
 from training.simulator.rules import Rules, compile_world
 from training.simulator.shop import SHOP
+from training.simulator.touchpoints import draw_reached, to_touchpoints, to_truth_of_channels, touchpoints_generator
 from training.simulator.walk import Walks, walk
 from training.simulator.world import World
 
@@ -61,16 +63,20 @@ def simulate(
 ) -> None:
     """Write ``out/events/*.parquet`` in the canonical columns and ``out/truth.parquet``.
 
-    An earlier simulation in ``out`` is replaced. Raises :class:`SimulationError`.
+    Where the world has outreach, ``out/touchpoints/*.parquet`` and ``out/touchpoints_truth.parquet``, too. An earlier
+    simulation in ``out`` is replaced. Raises :class:`SimulationError`.
     """
     world = world_of(journey)
     _check(sessions, world.calendar.days if days is None else days)
-    events, truth = out / "events", out / "truth.parquet"
-    if events.exists() and any(_PART.fullmatch(file.name) is None for file in events.iterdir()):
-        raise SimulationError(f"{events} holds something else; give an empty folder")
-    shutil.rmtree(events, ignore_errors=True)
+    events, touchpoints, truth = out / EVENTS_FOLDER, out / TOUCHPOINTS_FOLDER, out / "truth.parquet"
+    for folder in (events, touchpoints):
+        if folder.exists() and any(_PART.fullmatch(file.name) is None for file in folder.iterdir()):
+            raise SimulationError(f"{folder} holds something else; give an empty folder")
+    for folder in (events, touchpoints):
+        shutil.rmtree(folder, ignore_errors=True)
     events.mkdir(parents=True)
     rules = compile_world(world)
+    touched, extra = np.zeros(len(world.outreach), np.int64), np.zeros(len(world.outreach))
     writer: pq.ParquetWriter | None = None
     try:
         for number, chunk in enumerate(draw(world, sessions=sessions, seed=seed, days=days)):
@@ -81,9 +87,29 @@ def simulate(
             known = to_truth(world, chunk.visits, chunk.walks, odds, chunk.first_session)
             writer = writer or pq.ParquetWriter(truth, known.schema)
             writer.write_table(known)
+            if world.outreach:
+                generator = touchpoints_generator(seed, number)
+                intent, converted = chunk.visits.setting.intent, chunk.walks.converted
+                reached = draw_reached(world.outreach, intent, odds, converted, generator)
+                touched, extra = touched + reached.touched.sum(axis=0), extra + reached.extra
+                table = to_touchpoints(
+                    world,
+                    chunk.visits,
+                    reached,
+                    chunk=number,
+                    start_us=int(FIRST_DAY.timestamp()) * US_PER_SECOND,
+                    days=world.calendar.days if days is None else days,
+                    rng=generator,
+                )
+                touchpoints.mkdir(exist_ok=True)
+                pq.write_table(table, touchpoints / f"part-{number:05}.parquet", compression="zstd")
     finally:
         if writer is not None:
             writer.close()
+    truth_of_channels = out / "touchpoints_truth.parquet"
+    truth_of_channels.unlink(missing_ok=True)
+    if world.outreach:
+        pq.write_table(to_truth_of_channels(world, touched, extra), truth_of_channels)
     progress(f"simulating {sessions:,} sessions", 1.0)
 
 

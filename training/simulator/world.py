@@ -102,6 +102,25 @@ class Basket:
 
 
 @dataclass(frozen=True)
+class Outreach:
+    """Touchpoints outside of sessions on one channel: a mail, an ad, a call.
+
+    ``reach`` is the share of sessions before which the visitor is touched, some ``hours`` earlier on average; ``aim``
+    is added to its log-odds for each unit of intent, so that those are reached who would convert anyway. ``pull`` is
+    added to the log-odds to convert in the session that follows. ``strays`` are further touches of a visitor id.
+    """
+
+    channel: str
+    event: str
+    source: str
+    reach: float
+    hours: float
+    aim: float = 0.0
+    pull: float = 0.0
+    strays: float = 0.0
+
+
+@dataclass(frozen=True)
 class Calendar:
     """When people start and come back: the log's length, the weights of the hours of a day (UTC), and later visits.
 
@@ -154,6 +173,7 @@ class World:
     channel: str = "on_site"
     channels: Mapping[str, str] = field(default_factory=dict)
     """The channel of each event that has one of its own."""
+    outreach: tuple[Outreach, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -73,7 +73,8 @@ def test_the_same_seed_writes_the_same_bytes_and_another_seed_does_not(tmp_path:
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
         simulate("ecommerce", sessions=400, seed=seed, out=tmp_path / name)
     first, second, third = (digests(tmp_path / name) for name in "abc")
-    assert first.keys() == {"truth.parquet", "events/part-00000.parquet"}
+    parts = {f"{folder}/part-00000.parquet" for folder in ("events", "touchpoints")}
+    assert first.keys() == {"truth.parquet", "touchpoints_truth.parquet", *parts}
     assert first == second
     assert all(first[name] != third[name] for name in first)
 
@@ -96,9 +97,9 @@ def test_a_seed_draws_the_sessions_that_it_always_drew(journey: str) -> None:
 
 def test_an_earlier_simulation_is_replaced(tmp_path: Path) -> None:
     simulate("ecommerce", sessions=60_000, seed=1, out=tmp_path)
-    assert len(digests(tmp_path)) == 3
+    assert len(digests(tmp_path)) == 2 + 2 * 2
     simulate("ecommerce", sessions=30, seed=1, out=tmp_path)
-    assert len(digests(tmp_path)) == 2
+    assert len(digests(tmp_path)) == 2 + 2
     assert len(Simulated(world_of("ecommerce"), tmp_path).truth("session_id")) == 30
 
 
