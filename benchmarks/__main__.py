@@ -14,6 +14,7 @@ from rich.console import Console
 
 from benchmarks import (
     anomalies,
+    channels,
     choices,
     diagnosis,
     drift,
@@ -60,6 +61,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "drift": drift.run,
     "anomalies": anomalies.run,
     "recalibration": recalibration.run,
+    "channels": channels.run,
     "choices": choices.run,
     "sizes": sizes.run,
     "memory": memory.run,

@@ -14,7 +14,7 @@ from features.raw_log import find_files
 from features.source import CANONICAL_COLUMNS
 from training.simulator.rules import compile_world
 from training.simulator.shop import SHOP
-from training.simulator.simulate import SimulationError, draw, simulate, starting_odds
+from training.simulator.simulate import WORLDS, SimulationError, draw, simulate, starting_odds
 from training.simulator.touchpoints import draw_reached
 from training.simulator.world import Outreach
 
@@ -41,9 +41,7 @@ def test_the_sessions_are_those_that_were_simulated_before_there_were_touchpoint
 def test_a_world_without_outreach_has_the_same_sessions_and_no_touchpoints(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(
-        __import__("training.simulator.simulate").simulator.simulate.WORLDS, "ecommerce", replace(SHOP, outreach=())
-    )
+    monkeypatch.setitem(WORLDS, "ecommerce", replace(SHOP, outreach=()))
     simulate("ecommerce", sessions=4_000, seed=3, out=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["events", "truth.parquet"]
     for name in ("events/part-00000.parquet", "truth.parquet"):
