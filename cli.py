@@ -689,6 +689,58 @@ def channels(
     write_json(json_path, found.to_json())
 
 
+@app.command(epilog="Example: dropoff cohorts ecommerce --log shop/events --by device")
+def cohorts(
+    journey: JourneyArgument,
+    log: Annotated[
+        Path | None, typer.Option("--log", metavar="PATH", help="Parquet, CSV, JSON Lines, or a folder of one of them.")
+    ] = None,
+    facts: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Facts made of a log before, in place of --log.")
+    ] = None,
+    by: Annotated[str, typer.Option(metavar="NAME", help="visitor_kind, device, blocker, country, ...")] = "device",
+    compare: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Two cohorts side by side: device=mobile,device=desktop.")
+    ] = None,
+    progress_from: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="Also what goes with going on from this stage.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Only these sessions, also since= and until= a day; may be repeated."),
+    ] = None,
+    correction: Annotated[
+        str, typer.Option(metavar="NAME", help="For many comparisons: discovery (lenient), every (strict) or none.")
+    ] = "discovery",
+    model: ModelOption = None,
+    json_path: JsonOption = None,
+    quarantine: QuarantineOption = None,
+) -> None:
+    """Compare cohorts: how far each gets and where it leaves.
+
+    Each against all others, or any two with --compare, with 95 % intervals. Groups of fewer than 20 visitors are
+    hidden; DROPOFF_MIN_CELL in the environment says another number.
+    """
+    from console import facts_of, out, say, write_json
+    from features.output import require_writable
+    from insights.cohort_report import report_cohorts
+    from journeys.load import load_journey
+
+    if json_path is not None:
+        require_writable(json_path, log=log)
+    declared = load_journey(journey)
+    with facts_of(declared, journey, log, facts, model, quarantine) as made:
+        found = report_cohorts(
+            made, declared, by, compare=compare, progress_from=progress_from, only=only or [], correction=correction
+        )
+    for table in found.tables:
+        out.print(table)
+        out.print()
+    for note in found.notes:
+        say(note)
+    write_json(json_path, found.figures)
+
+
 @app.command(epilog="Example: dropoff compare ecommerce 1 2 --log later/events")
 def compare(
     journey: JourneyArgument,

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +20,7 @@ from journeys.tables import Cell, FittedTable
 if TYPE_CHECKING:
     from decisions.risk import RiskModel
     from features.read_log import ReadSummary
+    from insights.facts import Facts
     from journeys.journey import Journey
     from serving.replay import Step
     from training.promote import Promoted
@@ -107,6 +108,34 @@ def find_model(journey: "Journey", given: str, version: str | None = None) -> "R
         say(f"{journey.name} has no model, so nothing is told that needs one; dropoff train {given} makes it.")
         return None
     return load_model(journey, given, version)
+
+
+@contextmanager
+def facts_of(
+    journey: "Journey", given: str, log: Path | None, folder: Path | None, model: str | None, quarantine: Path | None
+) -> "Iterator[Facts]":
+    """Yield facts that lie in a folder, or those of a log, which are told of and removed when the block ends.
+
+    Raises ``insights.facts.FactsError`` where it is not one of the two, or the facts are of another journey.
+    """
+    from features.read_log import ReadSummary
+    from insights.build_facts import facts_for_now
+    from insights.facts import FactsError, open_facts
+
+    if (log is None) == (folder is None):
+        raise FactsError("name either a log with --log PATH, or the facts made of one with --facts FOLDER")
+    if log is None:
+        found = open_facts(folder or Path())
+        if found.journey != journey.name:
+            raise FactsError(f"the facts in {folder} are of {found.journey}, not of {journey.name}")
+        yield found
+        return
+    refused, loaded = quarantine_path(quarantine, log), find_model(journey, given, model)
+    with ExitStack() as stack:
+        with progress() as report:
+            made = stack.enter_context(facts_for_now(journey, log, loaded, quarantine=refused, progress=report))
+        tell(ReadSummary(**made.summary), refused)
+        yield made
 
 
 def moment_us(text: str) -> int:

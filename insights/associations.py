@@ -22,11 +22,11 @@ from journeys.journey import Journey
 
 
 class When(StrEnum):
-    """When something was so, or was done."""
+    """When something was so, or was done: from the session's start, before the stage, or inside it."""
 
-    START = "from the start"
-    BEFORE = "before the stage"
-    INSIDE = "in the stage"
+    START = "start"
+    BEFORE = "before"
+    INSIDE = "inside"
 
 
 @dataclass(frozen=True, slots=True)
