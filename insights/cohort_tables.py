@@ -86,8 +86,8 @@ def contrast_table(
         shown.sort(key=lambda one: (one.adjusted or 0.0, -abs(one.difference.value)))
     headers = (("Cohort",) if named else ()) + (
         "Figure",
-        "Its own",
-        "The other's",
+        "Own",
+        "Other",
         "Difference",
         "95 %",
         "Ratio",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from insights.suppression import MIN_CELL
 from storage.database import Durability, database_url
 
 PACKAGED_FOLDER = Path(__file__).parents[1] / "packaged"
@@ -68,6 +69,10 @@ class Configuration:
             "about": "Seconds between two makings of the pages' figures, where new events have come; at least ten "
             "times as long as the last one took; 0 makes none"
         },
+    )
+    min_cell: int = field(
+        default=MIN_CELL,
+        metadata={"about": "Cohorts of fewer visitors, and what would tell of them, are hidden; 0 hides nothing"},
     )
     tracing: bool = field(
         default=False, metadata={"about": "Switch BentoML's OpenTelemetry tracing on; it costs more than the model"}
