@@ -25,6 +25,7 @@ from features.read_log import LogRead
 from features.staging import EARLIEST, json_path
 from journeys.journey import Journey
 
+ARRIVAL_TABLES = ("arrivals", "lateness", "fields", "refused")
 COLUMNS = ("session_id", "user_id", "received_at", "channel", "device", "source", "campaign")
 """The canonical columns that a log may leave out."""
 CLOCK_TOLERANCE_SECONDS = 5
