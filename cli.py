@@ -741,6 +741,40 @@ def cohorts(
     write_json(json_path, found.figures)
 
 
+@app.command(epilog="Example: dropoff quality ecommerce --log shop/events --until 2026-03-28")
+def quality(
+    journey: JourneyArgument,
+    log: LogOption,
+    until: Annotated[
+        str | None, typer.Option(metavar="DAY", help="Judge this day, as 2026-03-28; by default the log's last one.")
+    ] = None,
+    json_path: JsonOption = None,
+    quarantine: QuarantineOption = None,
+) -> None:
+    """Say whether a log's data can be trusted.
+
+    Volume, lateness, clocks, duplicates, unknown events, missing fields, refused rows and silences of one day, each
+    against yesterday and against what is usual. Exits with status 3 where one is an alarm; with 0 where none is.
+    """
+    from console import day_of, progress, quarantine_path, say, tell, write_json
+    from features.output import require_writable
+    from insights.measure_quality import quality_of_log
+    from journeys.load import load_journey
+
+    declared, refused = load_journey(journey), quarantine_path(quarantine, log)
+    if json_path is not None:
+        require_writable(json_path, log=log)
+    day = None if until is None else day_of(until)
+    with progress() as report:
+        found, summary = quality_of_log(declared, log, quarantine=refused, until=day, progress=report)
+    tell(summary, refused)
+    for line in found.describe():
+        say(line)
+    write_json(json_path, found.to_json())
+    if found.alarms:
+        raise typer.Exit(_MOVED)
+
+
 @app.command(epilog="Example: dropoff compare ecommerce 1 2 --log later/events")
 def compare(
     journey: JourneyArgument,

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,6 +150,16 @@ def moment_us(text: str) -> int:
     except ValueError as error:
         raise LogError(f"{text!r} is no time; write it as 2026-03-17 or 2026-03-17T08:00") from error
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6)
+
+
+def day_of(text: str) -> date:
+    """Return a day in ISO 8601; raises ``features.raw_log.LogError``."""
+    from features.raw_log import LogError
+
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise LogError(f"{text!r} is no day; write it as 2026-03-17") from error
 
 
 def say_promoted(journey: "Journey", promoted: "Promoted") -> None:

@@ -119,7 +119,8 @@ def stage(
             SELECT position, reason, CASE WHEN {good} THEN NULL ELSE left(raw_row, 100000) END AS raw_row,
                 event_id, session_id, visitor_id, user_id, channel, device, source, campaign,
                 occurred_at_us, received_at_us, {code_sql("name")} AS code,
-                CASE WHEN code IS NULL THEN name END AS unknown_name {read},
+                CASE WHEN code IS NULL THEN name END AS unknown_name,
+                CASE WHEN code = {TREATMENT_CODE} THEN name END AS treatment {read},
                 CASE WHEN {good} THEN CAST(hash(visitor_id) % {bucket_count} AS INTEGER) ELSE {BAD_BUCKET} END AS bucket
             FROM (
                 SELECT *, CASE WHEN {good} THEN {extracted} END AS texts

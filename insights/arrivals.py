@@ -38,11 +38,12 @@ def write_arrivals(log: LogRead, journey: Journey, folder: Path) -> None:
     connection.execute(
         f"""CREATE OR REPLACE TEMP VIEW arrived AS SELECT {_day("occurred_at_us", journey)} AS local_day,
             CAST(hour({_local("occurred_at_us", journey)}) AS SMALLINT) AS local_hour, channel, source,
-            coalesce(code_name, unknown_name) AS name, staged.code <> {UNKNOWN_CODE} AS declared,
+            coalesce(unknown_name, treatment, code_name) AS name, staged.code <> {UNKNOWN_CODE} AS declared,
             session_id, user_id, device, campaign, received_at_us AS received_at,
             (received_at_us - occurred_at_us) / {US_PER_SECOND}.0 AS delay,
             position IN (SELECT position FROM losers) AS duplicate
-        FROM {log.rows} AS staged LEFT JOIN codes ON staged.code = codes.code AND staged.unknown_name IS NULL"""
+        FROM {log.rows} AS staged LEFT JOIN codes
+            ON staged.code = codes.code AND coalesce(unknown_name, treatment) IS NULL"""
     )
     late = f"delay > {journey.leaving_soon_within_seconds!r}"
     _write(

@@ -39,7 +39,8 @@ Steward = Callable[[Part], str]
 class Check:
     """One figure of one day: its value, yesterday's, the usual one and the limits beyond which it is an alarm.
 
-    Volumes are counts, ``SILENCE`` is hours, everything else a share of ``rows``. ``surprise`` is by how many standard
+    Volumes are counts, everything else a share of ``rows``; ``SILENCE`` is hours, and ``rows`` what usually falls into
+    them. ``surprise`` is by how many standard
     deviations the value is off; it and the limits are None where too few days came before. ``since`` is the first of
     the days in a row on which it is an alarm.
     """
@@ -67,6 +68,8 @@ class Check:
 
     def describe(self) -> str:
         """Return the figure in a sentence."""
+        if self.measure is Measure.SILENCE:
+            return f"{self._subject()}no event for {self.value:.0f} h, into which {self.rows:,.0f} events usually fall"
         compared = ""
         if self.usual is not None:
             on = f" on a {self.day:%A}" if self.measure is Measure.VOLUME else ""
@@ -78,13 +81,12 @@ class Check:
         where = next((f"{name}" for name in (part.event, part.channel, part.source) if name is not None), "all data")
         if part.field is not None:
             return f"{part.field} is missing in {where}: "
-        return f"{where}: {self.measure} " if self.measure is not Measure.VOLUME else f"{where}: "
+        told = self.measure in (Measure.VOLUME, Measure.SILENCE)
+        return f"{where}: " if told else f"{where}: {self.measure} "
 
     def _written(self, value: float) -> str:
         if self.measure is Measure.VOLUME:
             return f"{value:,.0f} event" + ("" if round(value) == 1 else "s")
-        if self.measure is Measure.SILENCE:
-            return f"{value:.0f} hour" + ("" if round(value) == 1 else "s")
         return f"{value:.1%}"
 
 
@@ -163,16 +165,14 @@ def judge_silence(
     """Return for each channel the longest silence that ends on the last day, before the hour ``until``.
 
     ``hours`` are the events by day and hour, (D, 24). What usually falls into a silence is the sum of the hours' means
-    over the days before. Hours that daylight saving leaves out are no silence.
+    over the days before, nothing in the first week. Hours that daylight saving leaves out are no silence.
     """
     checks = []
     for channel, events in hours.items():
         part = Part(channel=channel)
-        means = events[:-1].mean(axis=0) if len(days) > LEAST_DAYS else np.full(24, np.nan)
-        longest = [_silence(events, days, place, 24, means, zone) for place in range(1, len(days) - 1)]
+        means = events[:-1].mean(axis=0) if len(days) > LEAST_DAYS else np.zeros(24)
+        earlier = [_silence(events, days, place, 24, means, zone)[1] for place in range(1, len(days) - 1)]
         length, missed = _silence(events, days, len(days) - 1, until, means, zone)
-        usual = float(np.median([one for one, _ in longest])) if longest else None
-        most = max((one for _, one in longest), default=0.0)
         checks.append(
             Check(
                 day=days[-1],
@@ -180,10 +180,8 @@ def judge_silence(
                 part=part,
                 steward=steward(part),
                 value=float(length),
-                rows=0.0 if np.isnan(missed) else float(missed),
-                yesterday=float(longest[-1][0]) if longest else None,
-                usual=usual,
-                alarm=bool(missed >= max(LEAST_SILENT_EVENTS, 2 * most)),
+                rows=float(missed),
+                alarm=bool(missed >= max(LEAST_SILENT_EVENTS, 2 * max(earlier, default=0.0))),
             )
         )
     return checks
@@ -211,7 +209,7 @@ def _silence(
             if day < 0 or not _exists(days[day], hour, zone):
                 continue
             length, missed = (length + 1, missed + means[hour]) if events[day, hour] == 0 else (0, 0.0)
-            if day == place and length and (missed > best or not longest):
+            if day == place and (missed, length) > (best, longest):
                 longest, best = length, missed
     return longest, best
 

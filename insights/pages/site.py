@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from insights.pages import overview, pacing, sessions
+from insights.pages import data, overview, pacing, sessions
 from insights.pages.figure import Page, View
 
 
@@ -19,6 +19,7 @@ PAGES: tuple[Entry, ...] = (
     Entry("overview", "Overview", overview.page),
     Entry("pacing", "Pacing", pacing.page),
     Entry("sessions", "Live sessions", sessions.page),
+    Entry("data", "Data health", data.page),
 )
 
 

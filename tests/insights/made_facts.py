@@ -77,6 +77,10 @@ def write_facts(
         "hours": (_HOURS, _hour_rows(made, journey)),
         "silences": (_SILENCES, [row for at, one in enumerate(made) for row in _silence_rows(at, one)]),
         "pace": (_EVENTS, []),
+        "arrivals": (_ARRIVALS, _arrival_rows(made, journey)),
+        "lateness": (_LATENESS, []),
+        "fields": (_FIELDS, []),
+        "refused": (_REFUSED, []),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, (schema, rows) in tables.items():
@@ -137,6 +141,19 @@ _SILENCES = [
     ("session", _LONG), ("place", pa.int32()), ("stage_index", _SHORT), ("tick", _SHORT), ("leaving_soon", _REAL),
     ("left_soon", _REAL),
 ]  # fmt: skip
+_ARRIVALS = [
+    ("local_day", pa.date32()), ("local_hour", _SHORT), ("channel", _TEXT), ("source", _TEXT), ("name", _TEXT),
+    ("declared", pa.bool_()), *((name, _LONG) for name in ("events", "duplicates", "timed", "late", "early")),
+]  # fmt: skip
+_LATENESS = [
+    ("local_day", pa.date32()), ("channel", _TEXT), ("whole", pa.bool_()), ("timed", _LONG),
+    *((name, _REAL) for name in ("p50", "p95", "p99", "most")),
+]  # fmt: skip
+_FIELDS = [
+    ("local_day", pa.date32()), *((name, _TEXT) for name in ("channel", "source", "name", "field")),
+    ("declared", pa.bool_()), ("events", _LONG), ("missing", _LONG),
+]  # fmt: skip
+_REFUSED = [("local_day", pa.date32()), ("reason", _TEXT), ("rows", _LONG)]
 _HOURS = [("local_day", pa.date32()), ("local_hour", _SHORT), ("name", _TEXT), ("events", _LONG)]
 
 
@@ -262,6 +279,19 @@ def _hour_rows(made: Sequence[MadeSession], journey: Journey) -> list[dict[str, 
         {"local_day": day, "local_hour": hour, "name": name, "events": count}
         for (day, hour, name), count in sorted(counts.items())
     ]
+
+
+def _arrival_rows(made: Sequence[MadeSession], journey: Journey) -> list[dict[str, Any]]:
+    zone = ZoneInfo(journey.timezone)
+    counts: dict[tuple[Any, ...], int] = {}
+    for one in made:
+        for seconds, name, _ in _events(one):
+            local = (one.started_at + timedelta(seconds=seconds)).astimezone(zone)
+            key = (local.date(), local.hour, one.channel, one.source, name)
+            counts[key] = counts.get(key, 0) + 1
+    none = dict.fromkeys(("duplicates", "timed", "late", "early"), 0)
+    names = ("local_day", "local_hour", "channel", "source", "name")
+    return [dict(zip(names, key, strict=True)) | {"declared": True, "events": n} | none for key, n in counts.items()]
 
 
 def _events(one: MadeSession) -> Sequence[tuple[float, str, int]]:

@@ -90,6 +90,23 @@ def test_names_that_nobody_declared_are_told_apart_from_what_the_service_shows(t
     assert told == [("hovercraft", False), ("intervention_shown", True), ("page_view", True)]
 
 
+def test_declared_interventions_share_a_code_and_keep_their_names(tmp_path: Path) -> None:
+    shown = ("intervention_shown", "intervention_clicked")
+    journey = signup(events={**SIGNUP.events, **dict.fromkeys(shown, "what the service shows")})
+    log = tmp_path / "log.jsonl"
+    names = (*shown, shown[0], "page_view", "intervention_other")
+    log.write_text("\n".join(json.dumps(event(at, name=name)) for at, name in enumerate(names)))
+    with read_log(log, compile_plan(journey.table), timeout_seconds=1800) as read:
+        write_arrivals(read, journey, tmp_path)
+    told = rows(tmp_path, "SELECT name, events, declared FROM arrivals ORDER BY name")
+    assert told == [
+        ("intervention_clicked", 1, True),
+        ("intervention_other", 1, True),
+        ("intervention_shown", 2, True),
+        ("page_view", 1, True),
+    ]
+
+
 def test_a_field_is_missing_where_it_is_absent_null_or_empty(tmp_path: Path) -> None:
     prices = ({"price": 1}, {"price": None}, {"price": ""}, {}, {"price": 0, "other": 1}, {"price": False})
     log = [event(at, properties=one) for at, one in enumerate(prices)]
