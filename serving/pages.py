@@ -87,9 +87,6 @@ def _guarded(answering: Answer) -> Callable[[Request], Awaitable[Response]]:
             return await answering(runtime, request)
         except ClientError as error:
             return _mistake(request, error)
-        except FactsError as error:
-            _LOG.error("Pages cannot be shown: %s", error)
-            return _mistake(request, ClientError(503, "no_facts", f"{error}."))
 
     return endpoint
 
@@ -105,7 +102,7 @@ async def _page(entry: Entry, runtime: Runtime, request: Request) -> Response:
 
 
 def _render(entry: Entry, runtime: Runtime, request: Request) -> Response:
-    facts = current_facts(runtime.configuration.home, runtime.journey.name)
+    facts = _current_facts(runtime)
     if facts is None:
         return _not_yet(runtime)
     made = _make(entry, runtime, facts, request)
@@ -119,7 +116,7 @@ async def _download(entry: Entry, runtime: Runtime, request: Request) -> Respons
 
 def _csv(entry: Entry, runtime: Runtime, request: Request) -> Response:
     name = request.path_params["figure"]
-    facts = current_facts(runtime.configuration.home, runtime.journey.name)
+    facts = _current_facts(runtime)
     if facts is None:
         raise ClientError(404, "no_facts", "There are no figures yet: the pages say when there will be.")
     figure = _make(entry, runtime, facts, request).figure(name)
@@ -127,6 +124,15 @@ def _csv(entry: Entry, runtime: Runtime, request: Request) -> Response:
         raise ClientError(404, "no_such_figure", f"The page {entry.title} has no figure {name[:80]!r}.")
     headers = {**_PRIVATE, "Content-Disposition": f'attachment; filename="{entry.slug}-{figure.name}.csv"'}
     return Response(to_csv(figure.table), 200, headers, "text/csv; charset=utf-8")
+
+
+def _current_facts(runtime: Runtime) -> Facts | None:
+    try:
+        return current_facts(runtime.configuration.home, runtime.journey.name)
+    except FactsError as error:
+        # Such as those of another version of dropoff: they are made anew like missing ones.
+        _LOG.warning("The pages' figures cannot be read: %s", error)
+        return None
 
 
 def _make(entry: Entry, runtime: Runtime, facts: Facts, request: Request) -> MadePage:
