@@ -1,0 +1,124 @@
+"""All pages as one HTML file that needs no server and loads nothing: style, scripts, charts and downloads are in it."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from insights.facts import Facts
+from insights.filters import Filters
+from insights.pages.choose import days_of
+from insights.pages.export import to_json
+from insights.pages.figure import Page, Unit, View
+from insights.pages.links import ReportLinks
+from insights.pages.render import STATIC, NavEntry, ShownFigure, in_blocks, render_template, show_figures
+from insights.pages.site import PAGES
+from insights.pages.write import write, write_day
+from journeys.journey import Journey
+from storage.records import Records
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSection:
+    """One page of the report as its template writes it."""
+
+    page: Page
+    blocks: Sequence[Sequence[ShownFigure]]
+
+
+def make_pages(
+    journey: Journey,
+    facts: Facts,
+    filters: Filters | None = None,
+    records: Records | None = None,
+    progress: Progress = lambda _phase, _fraction: None,
+) -> tuple[Page, ...]:
+    """Return all pages, in the order of the navigation."""
+    view = View(journey=journey, facts=facts, filters=filters or Filters(), records=records or Records())
+    pages = []
+    for number, entry in enumerate(PAGES):
+        progress(f"making the page {entry.title}", number / len(PAGES))
+        pages.append(entry.make(view))
+    return tuple(pages)
+
+
+def write_report(pages: Sequence[Page], journey: Journey, facts: Facts, filters: Filters, out: Path) -> None:
+    """Write the pages into one HTML file; it appears under its name only when it is whole."""
+    links = ReportLinks()
+    sections = [
+        ReportSection(page, in_blocks(show_figures(page, links, facts.timezone, prefix=f"{page.slug}--")))
+        for page in pages
+    ]
+    style, script, charts = (_read(name) for name in ("pages.css", "pages.js", "echarts.min.js"))
+    html = render_template(
+        "report.html",
+        title=f"{journey.title}: where people stop, and why",
+        journey=journey.title,
+        lede=_describe(facts, filters),
+        nav=[NavEntry(page.title, f"#{page.slug}", current=False) for page in pages],
+        sections=sections,
+        style=style,
+        scripts=(charts, script),
+        policy=_policy(style, charts, script),
+        icon=base64.b64encode((STATIC / "icon.svg").read_bytes()).decode(),
+        foot=_foot(facts),
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(f".{out.name}.unfinished")
+    try:
+        unfinished.write_text(html, encoding="utf-8")
+        unfinished.replace(out)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def figures_json(pages: Sequence[Page], journey: Journey, facts: Facts, filters: Filters) -> dict[str, Any]:
+    """Return all figures with what they rest on, for a file that programs read."""
+    return {
+        "journey": journey.name,
+        "timezone": facts.timezone,
+        "filters": filters.to_query(),
+        "model_version": facts.model_version,
+        "sessions": facts.sessions,
+        "events": facts.events,
+        "pages": to_json(pages),
+    }
+
+
+def _describe(facts: Facts, filters: Filters) -> str:
+    began, ended = days_of(facts)
+    period = f"{write_day(filters.since or began)} to {write_day(filters.until or ended)}"
+    cohort = "".join(f", {name.replace('_', ' ')} {value}" for name, value in filters.cohort)
+    return f"{period}{cohort}; days and hours are those of {facts.timezone}."
+
+
+def _foot(facts: Facts) -> list[str]:
+    built = datetime.fromtimestamp(facts.built_at_us / 1e6, UTC).isoformat(timespec="seconds")
+    made = write(built, Unit.TIME, facts.timezone)
+    model = f"Model version {facts.model_version}" if facts.model_version else "No model, so no risk and no blockers"
+    return [f"Figures of {made}, from {facts.events:,} events of {facts.sessions:,} sessions", model]
+
+
+def _read(name: str) -> Markup:
+    # Our own files, none of which ends the element that it stands in: tests/insights/test_report.py looks.
+    return Markup((STATIC / name).read_text(encoding="utf-8"))  # noqa: S704
+
+
+def _policy(style: str, *scripts: str) -> str:
+    """Return a content security policy that allows exactly what is in the file, and no request to anywhere."""
+    allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'sha256-{_digest(style)}'; "
+        "style-src-attr 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
