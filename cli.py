@@ -860,6 +860,45 @@ def pacing(
     write_json(json_path, measured.to_json())
 
 
+@app.command(epilog="Example: dropoff insights ecommerce --log shop/events --out report.html")
+def insights(
+    journey: JourneyArgument,
+    log: LogOption,
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="The .html file to write.")],
+    since: Annotated[str | None, typer.Option(metavar="DAY", help="Sessions from this day on, as 2026-03-17.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="DAY", help="Sessions up to this day, included.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only this cohort: device=mobile; may be repeated.")
+    ] = None,
+    model: ModelOption = None,
+    json_path: JsonOption = None,
+    quarantine: QuarantineOption = None,
+) -> None:
+    """Write the marketer's pages as one file.
+
+    The same as a running service shows at /: where people stop, why, for whom, what changed and what to do. The file
+    needs no server and loads nothing from elsewhere. Without a model it says nothing of risk and blockers.
+    """
+    from console import facts_of, noted_down, progress, say, write_json
+    from features.output import require_writable
+    from insights.filters import Filters
+    from insights.report import figures_json, make_pages, write_report
+    from journeys.load import load_journey
+
+    declared = load_journey(journey)
+    require_writable(out, log=log, suffixes=(".html",))
+    if json_path is not None:
+        require_writable(json_path, log=log)
+    filters = Filters.from_texts(only or (), since, until, declared)
+    with facts_of(declared, journey, log, None, model, quarantine) as facts, progress() as report:
+        pages = make_pages(declared, facts, filters, noted_down(declared), report)
+        report("writing the report", 0.0)
+        write_report(pages, declared, facts, filters, out)
+        write_json(json_path, figures_json(pages, declared, facts, filters))
+    size_mb = out.stat().st_size / 1e6
+    say(f"{len(pages)} pages with {sum(len(page.figures) for page in pages)} figures in {out} ({size_mb:.1f} MB)")
+
+
 @app.command(epilog="Example: dropoff models ecommerce")
 def models(journey: JourneyArgument, json_path: JsonOption = None) -> None:
     """List the registered versions, and who was champion when.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from insights.facts import Facts
     from journeys.journey import Journey
     from serving.replay import Step
+    from storage.records import Records
     from training.promote import Promoted
 
 out = Console(highlight=False)
@@ -108,6 +109,23 @@ def find_model(journey: "Journey", given: str, version: str | None = None) -> "R
         say(f"{journey.name} has no model, so nothing is told that needs one; dropoff train {given} makes it.")
         return None
     return load_model(journey, given, version)
+
+
+def noted_down(journey: "Journey") -> "Records":
+    """Return what people and alarms have written down about a journey; nothing where there is no database yet."""
+    from serving.configuration import Configuration
+    from storage.database import open_database
+    from storage.record_store import load_records
+    from storage.records import Records
+
+    configuration = Configuration.from_environment()
+    if not configuration.database_url and not (configuration.home / "dropoff.db").exists():
+        return Records()
+    engine = open_database(configuration.address, configuration.durability)
+    try:
+        return load_records(engine, journey.name, configuration.home)
+    finally:
+        engine.dispose()
 
 
 @contextmanager

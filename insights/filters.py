@@ -56,6 +56,16 @@ class Filters:
             raise FilterError(f"the period begins on {since}, after its end on {until}")
         return cls(since, until, tuple(dict.fromkeys(cohort)))
 
+    @classmethod
+    def from_texts(cls, only: Sequence[str], since: str | None, until: str | None, journey: Journey) -> "Filters":
+        """Return the filters of a command's options, ``only`` as ``NAME=VALUE``; raises :class:`FilterError`."""
+        pairs = [text.partition("=") for text in only]
+        for text, (name, _, value) in zip(only, pairs, strict=True):
+            if not name or not value:
+                raise FilterError(f"{text[:60]!r} is no cohort; write it like device=mobile")
+        query = [("since", since or ""), ("until", until or ""), *((name, value) for name, _, value in pairs)]
+        return cls.from_query(query, journey)
+
     def to_query(self) -> str:
         """Return what :meth:`from_query` reads, as the query of an address; empty for no filter."""
         period = [(name, str(day)) for name, day in (("since", self.since), ("until", self.until)) if day]
