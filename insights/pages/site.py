@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from insights.pages import data, overview, pacing, sessions
+from insights.pages import data, funnel, overview, pacing, sessions
 from insights.pages.figure import Page, View
 
 
@@ -17,6 +17,7 @@ class Entry(NamedTuple):
 
 PAGES: tuple[Entry, ...] = (
     Entry("overview", "Overview", overview.page),
+    Entry("funnel", "Funnel", funnel.page),
     Entry("pacing", "Pacing", pacing.page),
     Entry("sessions", "Live sessions", sessions.page),
     Entry("data", "Data health", data.page),
