@@ -26,6 +26,7 @@ from insights.pacing.silences import silence_rows
 from insights.session_rows import event_rows, follow, revenue_plan, session_rows, stage_rows
 from insights.timelines import SCHEMA as TIMELINES
 from insights.timelines import choose_retold, retell
+from insights.touches import write_touches
 from journeys.journey import Journey
 
 _ROWS_PER_GROUP = 122_880
@@ -79,6 +80,7 @@ def build_facts(
                 write_pace(connection, journey, unfinished / "pace.parquet")
             _write_timelines(facts, journey, plan, log, firsts, model)
             write_arrivals(log, journey, unfinished)
+        write_touches(path, journey, unfinished, source=source, progress=progress)
         shutil.rmtree(out, ignore_errors=True)
         unfinished.rename(out)
     finally:
@@ -168,7 +170,7 @@ def _describe(journey: Journey, summary: ReadSummary, folder: Path, model: RiskM
     }
     (folder / "facts.json").write_text(json.dumps({"format": FORMAT, **described}, indent=1) + "\n", encoding="utf-8")
     # The other tables are made from these first ones; views are read only when asked.
-    for name in ("hours", "timelines", "pace"):
+    for name in ("hours", "timelines", "pace", "touches", "persons"):
         pq.write_table(pa.table({"session": pa.array([], pa.int64())}), folder / f"{name}.parquet")
     return open_facts(folder)
 

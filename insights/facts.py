@@ -23,6 +23,7 @@ that :meth:`Facts.connect` opens are the contract:
 * ``timelines``, some sessions retold: ``session, place, occurred_at, name, stage, risk, leaving_soon, blocker,
   phrase``.
 * ``hours``: ``local_day, local_hour, name, events``.
+* ``touches`` and ``persons``: which channels people came by, in and before sessions (``insights.touches``).
 """
 
 import json
@@ -37,11 +38,11 @@ from insights.filters import Filters
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FORMAT = 2
+FORMAT = 3
 """The version of the layout; a folder of another is refused."""
-UNFILTERED = ("hours",)
+UNFILTERED = ("hours", "touches")
 """Tables that are not about single sessions, so that no filter applies to them."""
-OF_SESSIONS = ("stages", "blockers", "events", "timelines", "pace", "silences")
+OF_SESSIONS = ("stages", "blockers", "events", "timelines", "pace", "silences", "persons")
 """Tables whose rows belong to a session each."""
 
 

@@ -12,7 +12,7 @@ from features.events import US_PER_SECOND, FloatArray
 from features.table import nearest
 from insights.channels.exact import divisible, settle
 from insights.channels.markov import ChannelsError, markov
-from insights.channels.paths import NONE, Conversions, Paths, Touches, build_paths
+from insights.channels.paths import NONE, Conversions, Paths, Touches, Window, build_paths
 from insights.channels.rules import first_touch, last_touch, linear, position_based, time_decay
 from insights.channels.shapley import shapley, shapley_of_rates
 
@@ -112,13 +112,16 @@ def credit_channels(
     models: Sequence[str] = STANDARD,
     settings: CreditSettings | None = None,
     with_value: bool = False,
+    window_us: Window | None = None,
 ) -> Credit:
     """Return what each model credits to each channel for reaching the target; raises :class:`ChannelsError`.
 
-    ``with_value`` shares out the conversions' values, too.
+    ``with_value`` shares out the conversions' values, too. With a window, only touches within it are counted, and make
+    paths without a conversion; a conversion's path goes back as far as the lookback.
     """
     chosen, settings = require_models(models), settings or CreditSettings()
-    paths = build_paths(touches, conversions, lookback_us=round(settings.lookback_seconds * US_PER_SECOND))
+    lookback_us = round(settings.lookback_seconds * US_PER_SECOND)
+    paths = build_paths(touches, conversions, lookback_us=lookback_us, window_us=window_us)
     total, whole = len(conversions.at_us), float(conversions.value.sum())
     untouched = paths.lengths[:total] == 0
     channels = (*touches.names, NONE) if untouched.any() else touches.names
@@ -137,7 +140,7 @@ def credit_channels(
         channels=channels,
         total=total,
         conversions={name: _named(channels, one, float(untouched.sum()), total) for name, one in shares.items()},
-        counts=tuple(_count(touches, paths)),
+        counts=tuple(_count(touches, paths, window_us)),
         paths=int((paths.lengths > 0).sum()),
         total_value=whole if with_value else None,
         values={name: _named(channels, one, of_none, whole) for name, one in worth.items()},
@@ -177,10 +180,13 @@ def _named(channels: Sequence[str], shares: FloatArray, untouched: float, total:
     return dict(zip(channels, settled.tolist(), strict=True))
 
 
-def _count(touches: Touches, paths: Paths) -> list[ChannelCount]:
+def _count(touches: Touches, paths: Paths, window_us: Window | None) -> list[ChannelCount]:
     size = max(1, len(touches.names))
-    of_channel = np.bincount(touches.channel, minlength=size)
-    persons = np.bincount(np.unique(touches.person * size + touches.channel) % size, minlength=size)
+    begin_us, end_us = window_us or (-(1 << 62), 1 << 62)
+    inside = (touches.at_us >= begin_us) & (touches.at_us < end_us)
+    channel, person = touches.channel[inside], touches.person[inside]
+    of_channel = np.bincount(channel, minlength=size)
+    persons = np.bincount(np.unique(person * size + channel) % size, minlength=size)
     before = int(paths.starts[len(paths.value)])
     led = np.unique(paths.owner[:before] * size + paths.channel[:before]) % size
     conversions = np.bincount(led, minlength=size)

@@ -12,6 +12,10 @@ NONE = "none"
 """What is reached without any touch is credited to this name, and lost to no model."""
 
 
+Window = tuple[int, int]
+"""From a moment on until before another, in microseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Touches:
     """``T`` touches in the order of person and time."""
@@ -66,11 +70,14 @@ class Paths:
         return np.repeat(np.arange(len(self.starts) - 1), self.lengths)
 
 
-def build_paths(touches: Touches, conversions: Conversions, *, lookback_us: int) -> Paths:
+def build_paths(
+    touches: Touches, conversions: Conversions, *, lookback_us: int, window_us: Window | None = None
+) -> Paths:
     """Return a path for each conversion, of its person's touches in the lookback up to that moment, ends inclusive.
 
     A touch can stand in several paths: whoever buys twice within the lookback came by it both times. Touches that no
-    conversion followed within the lookback form paths without one, none of which is longer than the lookback.
+    conversion followed within the lookback form paths without one, none of which is longer than the lookback; those
+    outside of the window, where one is given, are left out.
     """
     times = np.unique(touches.at_us)
 
@@ -85,6 +92,9 @@ def build_paths(touches: Touches, conversions: Conversions, *, lookback_us: int)
     last = place(conversions.person, conversions.at_us, "right")
     begun, over = (np.bincount(side, minlength=len(keys) + 1) for side in (first, last))
     loose = np.flatnonzero(np.cumsum(begun - over)[:-1] == 0)
+    if window_us is not None:
+        at_us = touches.at_us[loose]
+        loose = loose[(at_us >= window_us[0]) & (at_us < window_us[1])]
     opens = loose[_openings(touches.person[loose], touches.at_us[loose], lookback_us)]
     lengths = np.concatenate((last - first, np.diff(np.append(np.searchsorted(loose, opens), len(loose)))))
     starts = np.concatenate(([0], np.cumsum(lengths)))

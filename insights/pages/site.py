@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from insights.pages import data, funnel, overview, pacing, sessions
+from insights.pages import channels, data, funnel, overview, pacing, sessions
 from insights.pages.figure import Page, View
 
 
@@ -18,6 +18,7 @@ class Entry(NamedTuple):
 PAGES: tuple[Entry, ...] = (
     Entry("overview", "Overview", overview.page),
     Entry("funnel", "Funnel", funnel.page),
+    Entry("channels", "Channels", channels.page),
     Entry("pacing", "Pacing", pacing.page),
     Entry("sessions", "Live sessions", sessions.page),
     Entry("data", "Data health", data.page),

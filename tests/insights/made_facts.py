@@ -81,6 +81,8 @@ def write_facts(
         "lateness": (_LATENESS, []),
         "fields": (_FIELDS, []),
         "refused": (_REFUSED, []),
+        "touches": (_TOUCHES, _touch_rows(made)),
+        "persons": (_PERSONS, [{"session": at, "person": person} for at, person in enumerate(_persons(made))]),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, (schema, rows) in tables.items():
@@ -154,6 +156,8 @@ _FIELDS = [
     ("declared", pa.bool_()), ("events", _LONG), ("missing", _LONG),
 ]  # fmt: skip
 _REFUSED = [("local_day", pa.date32()), ("reason", _TEXT), ("rows", _LONG)]
+_TOUCHES = [("dimension", _TEXT), ("person", _LONG), ("occurred_at", _STAMP), ("name", _TEXT)]
+_PERSONS = [("session", _LONG), ("person", _LONG)]
 _HOURS = [("local_day", pa.date32()), ("local_hour", _SHORT), ("name", _TEXT), ("events", _LONG)]
 
 
@@ -265,6 +269,22 @@ def _silence_rows(at: int, one: MadeSession) -> list[dict[str, Any]]:
         {"session": at, "place": place, "stage_index": stage, "tick": tick, "leaving_soon": said, "left_soon": left}
         for place, stage, tick, said, left in one.silences
     ]
+
+
+def _persons(made: Sequence[MadeSession]) -> list[int]:
+    visitors = [one.visitor or f"v{at}" for at, one in enumerate(made)]
+    return [sorted(set(visitors)).index(visitor) for visitor in visitors]
+
+
+def _touch_rows(made: Sequence[MadeSession]) -> list[dict[str, Any]]:
+    """A touch for each session that names a channel, source or campaign, as if it was silent before."""
+    rows = [
+        {"dimension": by, "person": person, "occurred_at": one.started_at, "name": getattr(one, by)}
+        for one, person in zip(made, _persons(made), strict=True)
+        for by in ("channel", "source", "campaign")
+        if getattr(one, by) is not None
+    ]
+    return sorted(rows, key=lambda row: (row["dimension"], row["person"], row["occurred_at"]))
 
 
 def _hour_rows(made: Sequence[MadeSession], journey: Journey) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from made_facts import SHOP, MadeSession, write_facts
 
 from insights.build_facts import build_facts
 
-VIEWS = ("sessions", "stages", "blockers", "events", "timelines", "hours")
+VIEWS = ("sessions", "stages", "blockers", "events", "timelines", "hours", "touches", "persons")
 
 
 def test_made_facts_have_the_columns_and_types_of_facts_that_are_built_of_a_log(tmp_path: Path) -> None:
