@@ -94,7 +94,7 @@ def total(connection: duckdb.DuckDBPyConnection) -> Totals:
             FROM sessions GROUP BY visitor_id)
         SELECT count(*) FILTER (n > 0), coalesce(sum(n), 0)::BIGINT, coalesce(sum(y), 0)::BIGINT,
             coalesce(sum(n * n), 0)::DOUBLE, coalesce(sum(y * y), 0)::DOUBLE, coalesce(sum(n * y), 0)::DOUBLE,
-            coalesce(sum(sessions), 0)::BIGINT, coalesce(sum(abandoned), 0)::BIGINT, sum(revenue),
+            coalesce(sum(sessions), 0)::BIGINT, coalesce(sum(abandoned), 0)::BIGINT, round(sum(revenue), 2),
             coalesce(sum(valued), 0)::BIGINT FROM persons"""
     ).fetchall()[0]
     conversion = None

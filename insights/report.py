@@ -51,7 +51,7 @@ def make_pages(
 
 def write_report(pages: Sequence[Page], journey: Journey, facts: Facts, filters: Filters, out: Path) -> None:
     """Write the pages into one HTML file; it appears under its name only when it is whole."""
-    links = ReportLinks()
+    links = ReportLinks(tuple(page.slug for page in pages))
     sections = [
         ReportSection(page, in_blocks(show_figures(page, links, facts.timezone, prefix=f"{page.slug}--")))
         for page in pages

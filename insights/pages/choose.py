@@ -64,13 +64,18 @@ class FilterBar:
 
 
 def make_bar(
-    journey: Journey, facts: Facts, filters: Filters, slug: str, first: str, query: Sequence[tuple[str, str]]
+    journey: Journey,
+    facts: Facts,
+    filters: Filters,
+    slug: str,
+    slugs: tuple[str, ...],
+    query: Sequence[tuple[str, str]],
 ) -> FilterBar:
     """Return the bar of one page."""
     began, ended = days_of(facts)
 
     def address(changed: Filters) -> str:
-        links = ServiceLinks(first, changed)
+        links = ServiceLinks(slugs, changed)
         kept = urlencode(query)
         return links.page(f"{slug}?{kept}" if kept else slug)
 
@@ -88,7 +93,7 @@ def make_bar(
         for name, value in filters.cohort
     ]
     return FilterBar(
-        address=ServiceLinks(first, Filters()).page(slug),
+        address=ServiceLinks(slugs, Filters()).page(slug),
         period=f"{write_day(filters.since or began)} to {write_day(filters.until or ended)}",
         since=str(filters.since or ""),
         until=str(filters.until or ""),

@@ -17,6 +17,7 @@ from storage.records import Records
 
 FIRST = PAGES[0].slug
 """The page that answers at ``/``."""
+_SLUGS = tuple(entry.slug for entry in PAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,8 @@ def render_made(
     """Return a page of the service as HTML; ``foot`` says what serves it, ``notice`` what has just been done."""
     page, view = made.page, made.view
     query = tuple((name, value) for name, value in view.query if value)
-    links = ServiceLinks(FIRST, view.filters, query)
+    links = ServiceLinks(_SLUGS, view.filters, query)
     nav = [NavEntry(entry.title, links.page(entry.slug), entry.slug == page.slug) for entry in PAGES]
-    bar = make_bar(view.journey, view.facts, view.filters, page.slug, FIRST, query)
+    bar = make_bar(view.journey, view.facts, view.filters, page.slug, _SLUGS, query)
     shell = Shell(view.journey.title, nav, bar, foot, foot_links, notice)
     return render_page(page, shell, links, view.facts.timezone, view.filters)
