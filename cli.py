@@ -50,6 +50,12 @@ JourneyArgument = Annotated[str, typer.Argument(metavar="JOURNEY", help="A journ
 LogOption = Annotated[
     Path, typer.Option("--log", metavar="PATH", help="Parquet, CSV, JSON Lines, or a folder of one of them.")
 ]
+LogOrFactsOption = Annotated[
+    Path | None, typer.Option("--log", metavar="PATH", help="Parquet, CSV, JSON Lines, or a folder of one of them.")
+]
+FactsOption = Annotated[
+    Path | None, typer.Option("--facts", metavar="FOLDER", help="Facts made of a log before, in place of --log.")
+]
 OutOption = Annotated[Path, typer.Option("--out", metavar="PATH", help="The .parquet file to write.")]
 ScoresOption = Annotated[Path, typer.Option("--out", metavar="PATH", help="A .parquet, .csv or .jsonl file to write.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write the figures as JSON.")]
@@ -692,12 +698,8 @@ def channels(
 @app.command(epilog="Example: dropoff cohorts ecommerce --log shop/events --by device")
 def cohorts(
     journey: JourneyArgument,
-    log: Annotated[
-        Path | None, typer.Option("--log", metavar="PATH", help="Parquet, CSV, JSON Lines, or a folder of one of them.")
-    ] = None,
-    facts: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Facts made of a log before, in place of --log.")
-    ] = None,
+    log: LogOrFactsOption = None,
+    facts: FactsOption = None,
     by: Annotated[str, typer.Option(metavar="NAME", help="visitor_kind, device, blocker, country, ...")] = "device",
     compare: Annotated[
         str | None, typer.Option(metavar="A,B", help="Two cohorts side by side: device=mobile,device=desktop.")
@@ -821,7 +823,8 @@ def compare(
 @app.command(epilog="Example: dropoff pacing ecommerce --log shop/events --json pacing.json")
 def pacing(
     journey: JourneyArgument,
-    log: LogOption,
+    log: LogOrFactsOption = None,
+    facts: FactsOption = None,
     threshold: Annotated[
         float,
         typer.Option(
@@ -837,27 +840,56 @@ def pacing(
     The pace of each stage, the moments of hesitation with how often people left afterwards, and the silence from which
     on somebody is probably leaving: the best moment for a nudge.
     """
-    from console import find_model, out, progress, quarantine_path, tell, write_json
+    from console import facts_of, out, write_json
     from features.output import require_writable
-    from features.read_log import ReadSummary
-    from insights.build_facts import facts_for_now
     from insights.pacing.measure import measure_pacing
     from insights.pacing.tables import pacing_tables
     from journeys.load import load_journey
 
-    declared, refused = load_journey(journey), quarantine_path(quarantine, log)
+    declared = load_journey(journey)
     if json_path is not None:
         require_writable(json_path, log=log)
-    loaded = find_model(declared, journey, model)
-    with progress() as report, facts_for_now(declared, log, loaded, quarantine=refused, progress=report) as facts:
-        with facts.connect() as connection:
-            measured = measure_pacing(declared, connection, threshold)
-        summary = ReadSummary(**facts.summary)
-    tell(summary, refused)
+    with facts_of(declared, journey, log, facts, model, quarantine) as made, made.connect() as connection:
+        measured = measure_pacing(declared, connection, threshold)
     for table in pacing_tables(measured):
         out.print(table)
         out.print()
     write_json(json_path, measured.to_json())
+
+
+@app.command(epilog="Example: dropoff story ecommerce --log shop/events --out week.md")
+def story(
+    journey: JourneyArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="A .md, .html or .eml (an e-mail) to write.")],
+    log: LogOrFactsOption = None,
+    facts: FactsOption = None,
+    week: Annotated[
+        str, typer.Option(metavar="DAY", help="The week of this day, as 2026-11-16; by default the last whole one.")
+    ] = "",
+    model: ModelOption = None,
+    quarantine: QuarantineOption = None,
+) -> None:
+    """Write the week of a journey in words.
+
+    What changed, where people stop and what stood in their way, what was tried, what is known of it, and what to do
+    next. Every sentence links to its figures. DROPOFF_REPHRASE in the environment may name a local language model.
+    """
+    import os
+
+    from console import facts_of, noted_down, say
+    from features.output import require_writable
+    from insights.story.compose import tell_week
+    from insights.story.documents import SUFFIXES, write_story
+    from insights.story.rephrase import SETTING, rephrase_by
+    from insights.story.week import find_week
+    from journeys.load import load_journey
+
+    declared, rephrase = load_journey(journey), rephrase_by(os.environ.get(SETTING, ""))
+    require_writable(out, log=log, suffixes=SUFFIXES)
+    with facts_of(declared, journey, log, facts, model, quarantine) as made:
+        told = tell_week(declared, made, find_week(made, week), noted_down(declared), rephrase)
+    write_story(told, out)
+    say(f"The week of {told.week.since} in {sum(1 for _ in told.sentences())} sentences: {out}")
 
 
 @app.command(epilog="Example: dropoff insights ecommerce --log shop/events --out report.html")

@@ -36,13 +36,21 @@ SCHEMA = pa.schema(
 
 
 def choose_retold(connection: duckdb.DuckDBPyConnection) -> list[int]:
-    """Return the keys of the sessions to retell, from the view ``sessions``.
+    """Return the keys of the sessions to retell, from the view ``sessions``."""
+    chosen = connection.execute(
+        f"""SELECT session FROM ({rank_typical()}) WHERE rank <= {TYPICAL}
+        UNION (SELECT session FROM sessions ORDER BY started_at DESC, session LIMIT {LATEST})"""
+    ).fetchall()
+    return sorted(key for (key,) in chosen)
+
+
+def rank_typical() -> str:
+    """Return the SQL for ``session, stage_index, blocker, rank`` of abandoned sessions, the most typical first.
 
     Typical is who lies nearest to the medians of events, seconds and confidence among those who were abandoned at the
     same stage with the same blocker, each distance in median absolute deviations.
     """
-    chosen = connection.execute(
-        f"""WITH abandoned AS (
+    return """WITH abandoned AS (
             SELECT session, stage_index, blocker, ln(1 + events) AS size, confidence,
                 ln(1 + epoch(last_at - started_at)) AS lasted
             FROM sessions WHERE outcome = 'abandoned' AND blocker IS NOT NULL
@@ -51,17 +59,12 @@ def choose_retold(connection: duckdb.DuckDBPyConnection) -> list[int]:
                 median(lasted) AS lasted, mad(size) AS size_spread, mad(confidence) AS confidence_spread,
                 mad(lasted) AS lasted_spread
             FROM abandoned GROUP BY ALL
-        ), ranked AS (
-            SELECT session, row_number() OVER (PARTITION BY stage_index, blocker ORDER BY
+        )
+        SELECT session, stage_index, blocker, row_number() OVER (PARTITION BY stage_index, blocker ORDER BY
                 abs(abandoned.size - usual.size) / (size_spread + 1e-3)
                 + abs(abandoned.confidence - usual.confidence) / (confidence_spread + 1e-3)
                 + abs(abandoned.lasted - usual.lasted) / (lasted_spread + 1e-3), session) AS rank
-            FROM abandoned JOIN usual USING (stage_index, blocker)
-        )
-        SELECT session FROM ranked WHERE rank <= {TYPICAL}
-        UNION (SELECT session FROM sessions ORDER BY started_at DESC, session LIMIT {LATEST})"""
-    ).fetchall()
-    return sorted(key for (key,) in chosen)
+        FROM abandoned JOIN usual USING (stage_index, blocker)"""
 
 
 def retell(batch: SessionBatch, chosen: Collection[int], model: RiskModel | None) -> pa.Table:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Engine, Row, Table, delete, func, insert, sel
 from features.events import US_PER_SECOND
 from storage.audit import AuditEntry, read_audit, visitor_subject, with_promotions, write_audit
 from storage.database import insert_if_absent
+from storage.holdout import count_holdout
 from storage.models import champion_history
 from storage.record_rows import alarm_row, shown, to_alarm, to_annotation, to_milestone, to_status
 from storage.records import (
@@ -48,6 +50,7 @@ def load_records(engine: Engine, journey: str, home: Path | None = None) -> Reco
         milestones=store.milestones(),
         audit=entries,
         refused=store.refused(),
+        count_holdout=partial(count_holdout, engine, journey),
     )
 
 

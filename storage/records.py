@@ -1,6 +1,6 @@
 """What people and alarms write down about a journey."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -96,6 +96,20 @@ class RefusedRows:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldoutCounts:
+    """Visitors who were once at risk for a blocker that could be named, and how many of them reached the goal then.
+
+    ``held_out`` were chosen at random to be shown nothing, the other ``visitors`` could be shown something.
+    """
+
+    first_us: int
+    visitors: int
+    converted: int
+    held_out: int
+    held_out_converted: int
+
+
+@dataclass(frozen=True, slots=True)
 class Records:
     """All that is written down about a journey, the oldest first; empty where there is no database."""
 
@@ -105,3 +119,5 @@ class Records:
     milestones: tuple[Milestone, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
     refused: tuple[RefusedRows, ...] = ()
+    count_holdout: Callable[[], HoldoutCounts | None] = field(default=lambda: None, compare=False)
+    """The randomised comparison so far, counted when asked for: it reads every decision."""

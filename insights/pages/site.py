@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from insights.pages import channels, data, funnel, overview, pacing, sessions
+from insights.pages import channels, data, funnel, overview, pacing, sessions, story
 from insights.pages.figure import Page, View
 
 
@@ -21,6 +21,7 @@ PAGES: tuple[Entry, ...] = (
     Entry("channels", "Channels", channels.page),
     Entry("pacing", "Pacing", pacing.page),
     Entry("sessions", "Live sessions", sessions.page),
+    Entry("story", "Story", story.page),
     Entry("data", "Data health", data.page),
 )
 
