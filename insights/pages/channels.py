@@ -12,6 +12,7 @@ Rows = tuple[tuple[Value, ...], ...]
 
 SHOWN_MODEL = "linear"
 """Whose shares the map of channels and stages is coloured by."""
+_NOTE = "This is association; whether a channel changes anything is for an experiment to say."
 _TITLES = {
     "first": "First",
     "last": "Last",
@@ -68,7 +69,7 @@ def _value(credit: Credit, by: str) -> Figure:
         "What the goals brought, shared out by the same models. " + _definitions(),
         Table(columns, rows),
         Bars("channel", tuple(MODELS)) if rows else None,
-        CAVEAT,
+        _NOTE,
     )
 
 
@@ -77,22 +78,28 @@ def _map(credit: JourneyCredit, by: str) -> Figure:
         Column("stage", "Stage"),
         Column("channel", by.capitalize()),
         Column("share", "Share of the credit", Unit.SHARE),
+        Column("times", "Times its share at the first stage", Unit.NUMBER),
     )
-    rows: Rows = tuple(
-        (one.target, name, one.conversions[SHOWN_MODEL].get(name, 0.0) / one.total)
-        for one in (*credit.stages, credit.goal)
-        if one.total
-        for name in _all_channels(credit)
-    )
+    steps = [one for one in (*credit.stages, credit.goal) if one.total]
+    rows: list[tuple[Value, ...]] = []
+    for one in steps:
+        for name in _all_channels(credit):
+            share, first = _share(one, name), _share(steps[0], name)
+            rows.append((one.target, name, share, share / first if first else None))
     return Figure(
         "map",
-        "Where along the journey each channel counts",
-        f"Of the credit for getting to each stage, and to the goal, the share of each {by}, by the {SHOWN_MODEL} "
-        "model: a channel whose share grows from stage to stage stands before people who get further.",
-        Table(columns, rows),
-        Heat("stage", "channel", "share") if rows else None,
-        CAVEAT,
+        "Which channels stand before people who get further",
+        f"Of the {SHOWN_MODEL} credit for getting to each stage, and to the goal, the share of each {by}, and how many "
+        "times its share at the first stage that is. Above 1, people whom it touched get further than others; below 1, "
+        "less far. Empty where it had no share to begin with.",
+        Table(columns, tuple(rows)),
+        Heat("stage", "channel", "times") if rows else None,
+        _NOTE,
     )
+
+
+def _share(credit: Credit, channel: str) -> float:
+    return credit.conversions[SHOWN_MODEL].get(channel, 0.0) / credit.total
 
 
 def _stages(credit: JourneyCredit, by: str) -> Figure:
@@ -114,7 +121,7 @@ def _stages(credit: JourneyCredit, by: str) -> Figure:
         "among the touches of the 30 days before. " + _definitions(),
         Table(columns, rows),
         None,
-        CAVEAT,
+        _NOTE,
     )
 
 

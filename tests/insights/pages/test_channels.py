@@ -64,8 +64,21 @@ def test_every_stage_has_its_credit_and_its_share_on_the_map(facts: Facts) -> No
     assert [row[2:-1] for row in rows] == [
         tuple(shares[name] for shares in one.conversions.values()) for one in stages for name in one.channels
     ]
-    # Browse was reached by mail; by mail and ads; and by ads: one and a half each.
-    assert figures["map"].table.rows[:2] == (("browse", "ads", 0.5), ("browse", "mail", 0.5))
+    # Browse was reached by mail; by mail and ads; and by ads: one and a half each, and the goal half and half.
+    assert figures["map"].table.rows[:2] == (("browse", "ads", 0.5, 1.0), ("browse", "mail", 0.5, 1.0))
+    assert figures["map"].table.rows[-1] == ("purchase", "mail", 0.5, 1.0)
+
+
+def test_the_map_shows_who_gets_further_as_times_the_first_share(tmp_path: Path) -> None:
+    sessions = [MadeSession(stage=0, channel="ads")] * 3 + [MadeSession(stage=1, channel="mail")]
+    table = shown(write_facts(tmp_path / "facts", sessions))["map"].table
+    # Of four who browse, one came by mail: a quarter. The one who looks at a product did: four times that.
+    assert table.rows == (
+        ("browse", "ads", 0.75, 1.0),
+        ("browse", "mail", 0.25, 1.0),
+        ("product", "ads", 0.0, 0.0),
+        ("product", "mail", 1.0, 4.0),
+    )
 
 
 def test_sources_can_be_shown_instead_and_what_is_no_dimension_is_refused(facts: Facts) -> None:
