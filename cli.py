@@ -931,6 +931,154 @@ def insights(
     say(f"{len(pages)} pages with {sum(len(page.figures) for page in pages)} figures in {out} ({size_mb:.1f} MB)")
 
 
+@app.command(epilog="Example: dropoff agenda ecommerce --log shop/events --out agenda.md")
+def agenda(
+    journey: JourneyArgument,
+    log: Annotated[
+        Path | None,
+        typer.Option("--log", metavar="PATH", help="A log; by default the service's figures as they stand."),
+    ] = None,
+    facts: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Facts made of a log before, in place of --log.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="DAY", help="By default the day after the last review, or a week before.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="PATH", help="The Markdown file to write.")] = None,
+    held: Annotated[
+        bool, typer.Option("--held", help="The review was held: the next agenda begins where this one ends.")
+    ] = False,
+    model: ModelOption = None,
+    quarantine: QuarantineOption = None,
+) -> None:
+    """Write the agenda of the next review.
+
+    What moved since the last one, open alarms, opportunities, milestones, flaws of the data, and the decisions that
+    are needed, each with who is to speak.
+    """
+    from contextlib import nullcontext
+
+    from console import day_of, facts_of, say
+    from features.output import require_writable
+    from insights.agenda import write_agenda
+    from insights.current import current_facts
+    from journeys.load import load_journey
+    from serving.configuration import Configuration
+    from serving.runtime import now_us
+    from storage.database import open_database, writing
+    from storage.history import account
+    from storage.record_store import RecordStore, load_records
+
+    if out is not None:
+        require_writable(out, log=log)
+    declared, configuration = load_journey(journey), Configuration.from_environment()
+    begin = None if since is None else day_of(since)
+    engine = open_database(configuration.address)
+    named = log is not None or facts is not None
+    opened = (
+        facts_of(declared, journey, log, facts, model, quarantine)
+        if named
+        else nullcontext(current_facts(configuration.home, declared.name))
+    )
+    with opened as found:
+        records = load_records(engine, declared.name, configuration.home)
+        written = write_agenda(declared, records, found, now_us=now_us(), since=begin)
+    if out is None:
+        say(written.to_markdown())
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(written.to_markdown(), encoding="utf-8")
+        say(f"The agenda for {written.since} to {written.until} is {out}")
+    if held:
+        with writing(engine) as connection:
+            store = RecordStore(engine, declared.name)
+            store.hold_review(connection, written.until, actor=account(), now_us=now_us())
+        say(f"The review of the days up to {written.until} was held.")
+    engine.dispose()
+
+
+@app.command(epilog="Example: dropoff milestone ecommerce 'Free returns' --due 2026-07-01 --owner Logistics")
+def milestone(
+    journey: JourneyArgument,
+    title: Annotated[
+        str | None, typer.Argument(metavar="[TITLE]", help="What is to be done; without it, all are listed.")
+    ] = None,
+    due: Annotated[str | None, typer.Option(metavar="DAY", help="By when, as 2026-07-01.")] = None,
+    owner: Annotated[str, typer.Option(metavar="NAME", help="Who does it; by default the journey's owner.")] = "",
+    done: Annotated[int | None, typer.Option(metavar="N", help="The milestone of this number is done.")] = None,
+    move: Annotated[
+        int | None, typer.Option(metavar="N", help="Put the milestone of this number on --due DAY.")
+    ] = None,
+) -> None:
+    """Plan what is to be done for a journey, and by when.
+
+    Lists the milestones, adds one, moves one, or says that one is done. The agenda names what is due.
+    """
+    import insights.milestones as plan
+    from console import day_of, say
+    from journeys.load import load_journey
+    from serving.configuration import Configuration
+    from serving.runtime import now_us
+    from storage.database import open_database
+    from storage.record_store import load_records
+
+    if sum(one is not None for one in (title, done, move)) > 1:
+        raise typer.BadParameter("give one of TITLE, --done and --move")
+    if (title is not None or move is not None) and due is None:
+        raise typer.BadParameter("say by when with --due DAY")
+    declared = load_journey(journey)
+    day = None if due is None else day_of(due)
+    engine, now = open_database(Configuration.from_environment().address), now_us()
+    today = plan.today_of(declared, now)
+    if title is not None and day is not None:
+        added = plan.add_milestone(engine, declared, title=title, due=day, owner=owner or declared.owner, now_us=now)
+        say(plan.say_milestone(added, today))
+    elif move is not None and day is not None:
+        say(plan.say_milestone(plan.move_milestone(engine, declared, move, day, now), today))
+    elif done is not None:
+        say(plan.say_milestone(plan.complete_milestone(engine, declared, done, now), today))
+    else:
+        for line in plan.say_milestones(load_records(engine, declared.name).milestones, today):
+            say(line)
+    engine.dispose()
+
+
+@app.command(epilog="Example: dropoff audit ecommerce --json audit.json")
+def audit(
+    journey: JourneyArgument,
+    visitor: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Only the erasures of this visitor, whose id the audit does not hold."),
+    ] = None,
+    json_path: JsonOption = None,
+) -> None:
+    """Show who changed what, and when.
+
+    Annotations, alarms, statuses, milestones, reviews, champions and erasures, the oldest first.
+    """
+    from console import say, write_json
+    from features.output import require_writable
+    from insights.audit_words import erasures_of, say_entry, to_json
+    from journeys.load import load_journey
+    from serving.configuration import Configuration
+    from storage.database import open_database
+    from storage.record_store import load_records
+
+    if json_path is not None:
+        require_writable(json_path)
+    declared, configuration = load_journey(journey), Configuration.from_environment()
+    engine = open_database(configuration.address)
+    entries = load_records(engine, declared.name, configuration.home).audit
+    engine.dispose()
+    if visitor is not None:
+        entries = erasures_of(entries, visitor)
+    for entry in entries:
+        say(say_entry(entry, declared.timezone))
+    if not entries:
+        say("Nothing was changed yet." if visitor is None else "No erasure of this visitor is in the audit.")
+    write_json(json_path, {"journey": declared.name, "entries": [to_json(entry) for entry in entries]})
+
+
 @app.command(epilog="Example: dropoff models ecommerce")
 def models(journey: JourneyArgument, json_path: JsonOption = None) -> None:
     """List the registered versions, and who was champion when.

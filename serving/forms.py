@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from serving import governance
 from serving.runtime import Runtime
 
 
@@ -17,5 +18,9 @@ class TakenForm:
     done: str
 
 
-FORMS: Mapping[tuple[str, str], TakenForm] = {}
+FORMS: Mapping[tuple[str, str], TakenForm] = {
+    ("governance", "milestone"): TakenForm(governance.add_milestone, "The milestone is added."),
+    ("governance", "done"): TakenForm(governance.complete_milestone, "The milestone is done."),
+    ("governance", "review"): TakenForm(governance.hold_review, "The next agenda begins after that day."),
+}
 """The forms by the slug of their page and their name."""

@@ -137,7 +137,7 @@ def _current_facts(runtime: Runtime) -> Facts | None:
 
 def _make(entry: Entry, runtime: Runtime, facts: Facts, request: Request) -> MadePage:
     query = [pair for pair in request.query_params.multi_items() if pair[0] != _DONE]
-    records = load_records(runtime.engine, runtime.journey.name)
+    records = load_records(runtime.engine, runtime.journey.name, runtime.configuration.home)
     try:
         return make_page(entry, runtime.journey, facts, records, query, LiveLog(runtime))
     except FilterError as error:

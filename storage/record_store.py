@@ -28,6 +28,8 @@ from storage.records import (
 )
 from storage.tables import alarms, annotations, milestones, opportunity_statuses, quarantine
 
+REVIEW = "hold review"
+"""The action in the audit that says up to which day a review looked."""
 _US_PER_HOUR = 3_600 * US_PER_SECOND
 _RENAMES = {
     AlarmStatus.OPEN: "reopen alarm",
@@ -189,6 +191,10 @@ class RecordStore:
         if before.due == due:
             return before
         return self._changed(connection, before, replace(before, due=due), "move milestone", actor, now_us)
+
+    def hold_review(self, connection: Connection, until: date, *, actor: str, now_us: int) -> None:
+        """Keep that a review was held which looked at the days up to ``until``; the next one goes on from there."""
+        self._audit(connection, now_us, actor, REVIEW, f"review of {until}", None, {"until": until})
 
     def audit_erasure(
         self, connection: Connection, visitor_id: str, erased: Mapping[str, int], *, actor: str, now_us: int

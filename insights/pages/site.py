@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from insights.pages import channels, data, funnel, overview, pacing, sessions, story
+from insights.pages import channels, data, funnel, glossary, governance, overview, pacing, sessions, story
 from insights.pages.figure import Page, View
 
 
@@ -23,6 +23,8 @@ PAGES: tuple[Entry, ...] = (
     Entry("sessions", "Live sessions", sessions.page),
     Entry("story", "Story", story.page),
     Entry("data", "Data health", data.page),
+    Entry("governance", "Governance", governance.page),
+    Entry("glossary", "Glossary", glossary.page),
 )
 
 
