@@ -167,7 +167,8 @@ def _milestones(records: Records, today: date) -> Iterator[Item]:
         state = state_of(one, today)
         if state in ("overdue", "due soon"):
             days = (one.due - today).days
-            when = f"{-days} days overdue" if days < 0 else f"due in {days} days" if days else "due today"
+            span = "1 day" if abs(days) == 1 else f"{abs(days)} days"
+            when = f"{span} overdue" if days < 0 else f"due in {span}" if days else "due today"
             yield Item(f"{one.title}: {when} ({one.due}).", one.owner, "governance")
 
 
