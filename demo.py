@@ -1,4 +1,4 @@
-"""The demo: simulate a shop, train, register, serve, and replay held-out sessions against the live service."""
+"""The demo: simulate a shop, train, register, report, serve, and replay held-out sessions against the live service."""
 
 import json
 import os
@@ -18,6 +18,9 @@ import duckdb
 from console import figures, out, progress, say, show_replay, telling, waiting
 from features.plan import compile_plan
 from features.read_sessions import read_sessions
+from insights.build_facts import build_facts
+from insights.filters import Filters
+from insights.report import make_pages, write_report
 from journeys.load import load_journey
 from serving.replay import ReplayError, replay, require_ready
 from storage.models import champion_version, model_folder
@@ -72,20 +75,28 @@ def run_demo(home: Path, mlruns: Path, *, sessions: int, seed: int, stay: bool) 
         timeout_seconds=journey.session_timeout_seconds,
         session_ids=[exhibit.session_id for exhibit in exhibits],
     )
-    say("\n2. Start the service")
+    say("\n2. Write the marketer's pages: where people stop, what stood in their way, and what to do")
+    pages = folder / "report.html"
+    with progress() as report:
+        facts = build_facts(journey, folder / "events", folder / "facts", result.model, progress=report)
+        made = make_pages(journey, facts, progress=report)
+        write_report(made, journey, facts, Filters(), pages)
+    say(f"{len(made)} pages are in {pages}")
+    say("\n3. Start the service")
     with running_service(home, folder / "service.log") as url:
         say(f"{JOURNEY} is served at {url}")
-        say("\n3. Replay sessions that the model has never seen, event by event\n")
+        say("\n4. Replay sessions that the model has never seen, event by event\n")
         titles = {exhibit.session_id: exhibit.truth for exhibit in exhibits}
         show_replay(replay(url, recorded, ends=journey.ends.all_names, erase_first=True), titles, PAUSE_SECONDS)
         say(f"All of it took {time.monotonic() - began:.0f} s.")
         if stay:
-            _tell_addresses(url, recorded[-1].session_id)
+            _tell_addresses(url, recorded[-1].session_id, pages)
             _tell_runs(mlruns)
             say("\nThe service stays up until Ctrl-C.")
             _wait()
     say("The service is stopped.")
     if not stay:
+        say(f"  report     {pages}")
         _tell_runs(mlruns)
         say(f"  again      dropoff serve {JOURNEY}, and dropoff replay {JOURNEY} --log {folder / 'events'}")
 
@@ -205,8 +216,9 @@ def _tell_quality(result: TrainingResult) -> None:
     )
 
 
-def _tell_addresses(url: str, session_id: str) -> None:
+def _tell_addresses(url: str, session_id: str, pages: Path) -> None:
     say(f"  service    {url}")
+    say(f"  report     {pages}")
     say(f"  API        {url}/docs.json")
     say(f"  a session  {url}/v1/sessions/{session_id}")
 

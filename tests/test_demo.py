@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from demo import DemoError, choose_exhibits, refuse_to_replace, running_service
+from insights.pages.site import PAGES
 from journeys.load import load_journey
 from storage.models import point_champion, publish
 from training.simulator import simulate
@@ -134,7 +135,7 @@ def test_the_demo_shows_how_stage_risk_blockers_and_recommendation_evolve_and_le
     stages = {"-", *(stage.name for stage in journey.stages)}
     frictions = {friction.name for friction in journey.frictions}
     advised = {intervention.name for intervention in journey.interventions}
-    replayed = list(sections(ran.stdout.partition("3. Replay sessions")[2]))
+    replayed = list(sections(ran.stdout.partition("4. Replay sessions")[2]))
     assert 2 <= len(replayed) <= 4
     seen_blockers: set[str] = set()
     seen_advice: set[str] = set()
@@ -156,6 +157,9 @@ def test_the_demo_shows_how_stage_risk_blockers_and_recommendation_evolve_and_le
     assert all(len(line) <= 100 for lines in replayed for line in lines if ROW.match(line))
     assert "Version 1 of ecommerce is champion: it is the first model." in ran.stdout
     assert "The service is stopped." in ran.stdout
+    report = tmp_path / "home" / "demo" / "report.html"
+    assert f"  report     {report}" in ran.stdout
+    assert report.read_text(encoding="utf-8").count('<section class="report-page"') == len(PAGES)
     assert (tmp_path / "mlruns" / "mlflow.db").exists()
     assert (tmp_path / "home" / "models" / "ecommerce" / "champion").read_text() == "1\n"
     assert (tmp_path / "home" / "demo" / "service.log").read_text().startswith("Serving ecommerce at http://127.0.0.1:")
