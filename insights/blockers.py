@@ -85,20 +85,6 @@ class Phrase:
     sessions: int
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One event of a session that is retold; ``seconds`` are since its first event."""
-
-    session_id: str
-    place: int
-    seconds: float
-    event: str
-    stage: str | None
-    risk: float | None
-    blocker: str | None
-    phrase: str | None
-
-
 def describe_blockers(
     facts: Facts, journey: Journey, filters: Filters | None = None, *, least: int | None = None
 ) -> Blockers:
@@ -178,8 +164,8 @@ def find_phrases(facts: Facts, friction: str, filters: Filters | None = None) ->
     return phrases, sum(count for _, count in rows)
 
 
-def retell_typical(facts: Facts, friction: str, filters: Filters | None = None) -> tuple[Told, ...]:
-    """Return the most typical retold sessions of a blocker, at the stage where it is named first most often."""
+def find_typical(facts: Facts, friction: str, filters: Filters | None = None) -> tuple[str, ...]:
+    """Return the ids of the most typical retold sessions of a blocker, at the stage where it is named most often."""
     with facts.connect(filters) as connection:
         rows = connection.execute(
             f"""WITH ranked AS ({rank_typical()}),
@@ -190,16 +176,12 @@ def retell_typical(facts: Facts, friction: str, filters: Filters | None = None) 
             commonest AS (
                 SELECT stage_index FROM ranked WHERE blocker = ? AND stage_index IN (SELECT stage_index FROM retold)
                 GROUP BY stage_index ORDER BY count(*) DESC, stage_index LIMIT 1
-            ),
-            chosen AS (
-                SELECT session, rank FROM retold JOIN commonest USING (stage_index) ORDER BY rank LIMIT {TYPICAL}
             )
-            SELECT session_id, timelines.place, epoch(occurred_at - started_at), name, timelines.stage, timelines.risk,
-                timelines.blocker, phrase
-            FROM timelines JOIN chosen USING (session) JOIN sessions USING (session) ORDER BY rank, session, place""",
+            SELECT session_id FROM retold JOIN commonest USING (stage_index) JOIN sessions USING (session)
+            ORDER BY rank LIMIT {TYPICAL}""",
             [friction, friction],
         ).fetchall()
-    return tuple(Told(*row) for row in rows)
+    return tuple(session_id for (session_id,) in rows)
 
 
 def _parts(

@@ -78,12 +78,20 @@ def tell_stages(
 
 
 def tell_mixes(
-    values: Sequence[Value], shown: Sequence[Value], sums: Mapping[Key, Mapping[Value, Pair]], least: int
+    journey: Journey,
+    values: Sequence[Value],
+    shown: Sequence[Value],
+    sums: Mapping[Key, Mapping[Value, Pair]],
+    least: int,
 ) -> dict[Value, tuple[Mix, ...]]:
     """Return how often each stage, device, ... occurs among the exits of each cohort that is shown."""
     found: dict[Value, list[Mix]] = {value: [] for value in shown}
+    stages = {stage.name: place for place, stage in enumerate(journey.stages)}
     for kind in dict.fromkeys(kind for kind, _ in sums):
-        labels = sorted(label for other, label in sums if other == kind)
+        order = stages if kind == "stage" else {}
+        labels = sorted(
+            (label for other, label in sums if other == kind), key=lambda label: (order.get(label, 0), label)
+        )
         visitors = np.array([[sums[kind, label][value].hit for label in labels] for value in values], np.int64)
         hidden, _, _ = hide_cells(visitors, least)
         for row, value in enumerate(values):

@@ -8,6 +8,7 @@ from insights.associations import find_associations
 from insights.cohort_pairs import Chosen, compare_cohorts
 from insights.cohort_tables import (
     CAVEAT,
+    MARKED,
     OF_ENDINGS,
     STEPS,
     association_table,
@@ -58,7 +59,7 @@ def report_cohorts(
     if compare is None:
         cohorts = describe_cohorts(facts, journey, by, filters, correction=how)
         tables += cohort_tables(cohorts)
-        notes += cohort_notes(cohorts)
+        notes += [*cohort_notes(cohorts), MARKED + corrected(how, len(cohorts.against_rest))]
         figures["cohorts"] = to_json(cohorts)
     else:
         names = compare.split(",")
@@ -70,7 +71,7 @@ def report_cohorts(
         comparison = compare_cohorts(facts, journey, one, other, filters, correction=how)
         tables.append(comparison_table(comparison))
         notes += [OF_ENDINGS] if comparison.is_of_exits else []
-        notes.append(corrected(how, len(comparison.contrasts)))
+        notes.append(MARKED + corrected(how, len(comparison.contrasts)))
         figures["comparison"] = to_json(comparison)
     if progress_from is not None:
         associations = find_associations(facts, journey, filters, stage=progress_from, correction=how)

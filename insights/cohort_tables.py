@@ -21,11 +21,12 @@ OF_ENDINGS = (
     "These cohorts are about how sessions ended, so all their sessions were abandoned: they are compared by where and "
     "with what people left, not by conversion."
 )
+MARKED = "* marks what differs by more than chance. "
 STEPS = "What nobody went on without is a step of the way and left out; who stays longer in a stage does more in it."
 _CORRECTED = {
-    Correction.DISCOVERY: "of what is marked, at most 5 % is chance in the mean (Benjamini and Hochberg)",
-    Correction.EVERY: "that chance alone marks even one has a probability of at most 5 % (Holm)",
-    Correction.NONE: "each comparison by itself, so that chance alone marks one in twenty",
+    Correction.DISCOVERY: "of those called different, at most 5 % are chance in the mean (Benjamini and Hochberg)",
+    Correction.EVERY: "that chance calls even one different has a probability of at most 5 % (Holm)",
+    Correction.NONE: "each by itself, so that chance calls one in twenty different",
 }
 _FIGURES = {"conversion": "conversion", "abandonment": "abandonment", "revenue": "revenue a session", "seconds": "time"}
 
@@ -51,12 +52,11 @@ def cohort_notes(found: Cohorts) -> Iterator[str]:
             f"{found.hidden} are not shown: those with fewer than {found.least_visitors} visitors, and those from "
             "which their number could be worked out."
         )
-    yield corrected(found.correction, len(found.against_rest))
 
 
 def corrected(correction: Correction, comparisons: int) -> str:
     """Return how many comparisons there were, and what the correction promises."""
-    return f"* marks what differs by more than chance: {comparisons:,} comparisons, {_CORRECTED[correction]}."
+    return f"Differences are told from chance over {comparisons:,} comparisons: {_CORRECTED[correction]}."
 
 
 def comparison_table(found: Comparison) -> FittedTable:

@@ -111,7 +111,7 @@ def describe_cohorts(
     values, shown = list(sizes), find_shown(sizes, visitors, least)
     is_shown = visitors >= least
     stages = find_shown_stages(journey, values, shown, reached, least)
-    mixes = tell_mixes(values, shown, sums, least) if is_ending else {}
+    mixes = tell_mixes(journey, values, shown, sums, least) if is_ending else {}
     total = sum(size.sessions for size in sizes.values())
     cohorts = tuple(
         Cohort(

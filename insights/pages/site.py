@@ -3,7 +3,19 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from insights.pages import channels, data, funnel, glossary, governance, overview, pacing, sessions, story
+from insights.pages import (
+    blockers,
+    channels,
+    cohorts,
+    data,
+    funnel,
+    glossary,
+    governance,
+    overview,
+    pacing,
+    sessions,
+    story,
+)
 from insights.pages.figure import Page, View
 
 
@@ -18,6 +30,8 @@ class Entry(NamedTuple):
 PAGES: tuple[Entry, ...] = (
     Entry("overview", "Overview", overview.page),
     Entry("funnel", "Funnel", funnel.page),
+    Entry("blockers", "Blockers", blockers.page),
+    Entry("cohorts", "Cohorts", cohorts.page),
     Entry("channels", "Channels", channels.page),
     Entry("pacing", "Pacing", pacing.page),
     Entry("sessions", "Live sessions", sessions.page),
