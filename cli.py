@@ -559,6 +559,7 @@ def funnel(
     each of them.
     """
     from console import out, progress, quarantine_path, say, tell, write_json
+    from features.output import require_writable
     from insights.funnel.declare import declare
     from insights.funnel.measure import measure_funnel
     from insights.funnel.show import show_funnel
@@ -579,6 +580,8 @@ def funnel(
         timezone=timezone,
         session_timeout=session_timeout,
     )
+    if json is not None:
+        require_writable(json, log=log)
     refused = quarantine_path(quarantine, log)
     with progress() as report:
         result = measure_funnel(declared, log, quarantine=refused, progress=report)

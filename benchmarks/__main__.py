@@ -19,6 +19,7 @@ from benchmarks import (
     diagnosis,
     drift,
     features,
+    funnel,
     leaving,
     loan,
     memory,
@@ -50,6 +51,7 @@ def measure_serving(sessions: int = 24_000, rate: float = 100.0) -> Report:
 
 BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "features": features.run,
+    "funnel": funnel.run,
     "serving": measure_serving,
     "parity": parity.run,
     "loan": loan.run,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 OPERATORS = ("!=", ">=", "<=", "=", ">", "<")
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|!=|>=|<=|[=<>,|\[\]]|[^"=<>,|\[\]!]+|.')
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|!=|>=|<=|[=<>,|\[\]]|(?:[^"=<>,|\[\]!]|!(?!=))+|.')
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -117,7 +117,7 @@ def _pattern(tokens: list[str], place: int, text: str) -> tuple[Pattern, int]:
 
 
 def _word(tokens: list[str], place: int, text: str, what: str) -> tuple[str, int]:
-    if place >= len(tokens) or tokens[place] in (*OPERATORS, ",", "|", "[", "]", "!"):
+    if place >= len(tokens) or tokens[place] in (*OPERATORS, ",", "|", "[", "]"):
         found = f"{tokens[place]!r}" if place < len(tokens) else "the end"
         raise FunnelError(f"{text!r}: {what} is missing before {found}")
     word = tokens[place].strip()
