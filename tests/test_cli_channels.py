@@ -98,7 +98,7 @@ def test_the_terminal_has_the_models_side_by_side_and_says_that_it_is_associatio
     lines = ran.out.splitlines()
     assert lines[:2] == ["7 events read; 7 used", "3 times buy, credited to each channel"]
     [email] = [line.split() for line in lines if line.startswith("email")]
-    assert email == ["email", "2", "1.0", "2.0", "1.5", "1.5", "1.5", "1.3", "1.5"]
+    assert email == ["email", "2", "1.00", "2.00", "1.50", "1.50", "1.52", "1.33", "1.50"]
     assert any("it is association" in line for line in lines)
 
 

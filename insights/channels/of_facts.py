@@ -15,6 +15,9 @@ from insights.filters import Filters
 from insights.touches import load_goals, load_stage, load_touches
 from journeys.journey import Journey
 
+MOST_NAMES = 20
+"""So many channels are told apart, those with the most touches; a year's campaigns would be no page."""
+OTHERS = "all others"
 _FAR_US = 1 << 61
 _KNOWN: dict[tuple[str, int, Filters, str], "JourneyCredit"] = {}
 _MOST_KNOWN = 8
@@ -32,7 +35,7 @@ def credit_facts(facts: Facts, journey: Journey, filters: Filters, by: str) -> J
     """Return the credit of sessions that the filters let through; the latest answers are kept in memory.
 
     Paths reach back before the period. Touches without a conversion count where they lie in it, and with cohorts where
-    their person has a session among those.
+    their person has a session among those. Beyond :data:`MOST_NAMES` the rarer channels are one, :data:`OTHERS`.
     """
     key = (str(facts.folder), facts.built_at_us, filters, by)
     if key not in _KNOWN:
@@ -49,6 +52,7 @@ def _credit(facts: Facts, journey: Journey, filters: Filters, by: str) -> Journe
         touches = load_touches(connection, by)
         if filters.cohort:
             touches = _of_sessions(connection, touches)
+        touches = group_rare(touches)
         goals = load_goals(connection, journey)
         reached = {stage.name: load_stage(connection, place) for place, stage in enumerate(journey.stages)}
     models = tuple(MODELS)
@@ -60,6 +64,18 @@ def _credit(facts: Facts, journey: Journey, filters: Filters, by: str) -> Journe
             credit_channels(name, touches, found, models=models, window_us=window_us) for name, found in reached.items()
         ),
     )
+
+
+def group_rare(touches: Touches, most: int = MOST_NAMES) -> Touches:
+    """Return the touches with all but so many channels under one name, which stands last; nothing else changes."""
+    if len(touches.names) <= most:
+        return touches
+    counts = np.bincount(touches.channel, minlength=len(touches.names))
+    kept = np.sort(np.argsort(-counts, kind="stable")[: most - 1])
+    places = np.full(len(touches.names), len(kept), np.int64)
+    places[kept] = np.arange(len(kept))
+    names = (*(touches.names[place] for place in kept.tolist()), OTHERS)
+    return replace(touches, names=names, channel=places[touches.channel])
 
 
 def _of_sessions(connection: duckdb.DuckDBPyConnection, touches: Touches) -> Touches:

@@ -6,6 +6,9 @@ from insights.channels.contribution import Contribution
 from insights.channels.credit import Credit
 from journeys.tables import FittedTable
 
+_FEW = 100
+"""Of fewer conversions credits are shown with another digit."""
+
 
 def contribution_tables(found: Contribution) -> Iterator[FittedTable]:
     """Yield the models side by side for the goal, the values, and for each stage what one model says."""
@@ -16,7 +19,7 @@ def contribution_tables(found: Contribution) -> Iterator[FittedTable]:
         (
             channel,
             f"{touched[channel].touches:,}" if channel in touched else "-",
-            *(f"{credit[channel]:,.1f}" for credit in goal.conversions.values()),
+            *(_credit(credit[channel], goal.total) for credit in goal.conversions.values()),
         )
         for channel in goal.channels
     ]
@@ -31,8 +34,14 @@ def contribution_tables(found: Contribution) -> Iterator[FittedTable]:
 
 def _table(title: str, by: str, credit: Credit, *, value: bool = False) -> FittedTable:
     shown, total = (credit.values, credit.total_value) if value else (credit.conversions, credit.total)
-    digits = 0 if value else 1
     headers = (by, *(name.replace("_", " ") for name in shown))
-    rows = [(name, *(f"{one[name]:,.{digits}f}" for one in shown.values())) for name in credit.channels]
+    rows = [
+        (name, *(f"{one[name]:,.0f}" if value else _credit(one[name], credit.total) for one in shown.values()))
+        for name in credit.channels
+    ]
     rows.append(("all", *(f"{total:,.0f}" for _ in shown)))
     return FittedTable(title, headers, rows, numbers=headers[1:])
+
+
+def _credit(share: float, total: int) -> str:
+    return f"{share:,.{2 if total < _FEW else 1}f}"
