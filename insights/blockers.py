@@ -165,12 +165,12 @@ def find_phrases(facts: Facts, friction: str, filters: Filters | None = None) ->
 
 
 def find_typical(facts: Facts, friction: str, filters: Filters | None = None) -> tuple[str, ...]:
-    """Return the ids of the most typical retold sessions of a blocker, at the stage where it is named most often."""
+    """Return the ids of a blocker's most typical retold sessions at its commonest stage, the latest week's first."""
     with facts.connect(filters) as connection:
         rows = connection.execute(
             f"""WITH ranked AS ({rank_typical()}),
             retold AS (
-                SELECT session, stage_index, rank
+                SELECT session, stage_index, week, rank
                 FROM ranked WHERE blocker = ? AND session IN (SELECT session FROM timelines)
             ),
             commonest AS (
@@ -178,7 +178,7 @@ def find_typical(facts: Facts, friction: str, filters: Filters | None = None) ->
                 GROUP BY stage_index ORDER BY count(*) DESC, stage_index LIMIT 1
             )
             SELECT session_id FROM retold JOIN commonest USING (stage_index) JOIN sessions USING (session)
-            ORDER BY rank LIMIT {TYPICAL}""",
+            ORDER BY week DESC, rank LIMIT {TYPICAL}""",
             [friction, friction],
         ).fetchall()
     return tuple(session_id for (session_id,) in rows)

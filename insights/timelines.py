@@ -15,7 +15,9 @@ from features.events import Cutoffs, FloatArray, IntArray
 from insights.session_rows import SessionBatch, event_names, stage_names
 
 TYPICAL = 3
-"""Sessions retold for each blocker and stage."""
+"""Sessions retold for each blocker and stage, in each of the latest weeks."""
+WEEKS = 8
+"""So many latest weeks have typical sessions retold."""
 LATEST = 50
 """Sessions retold because they are the latest."""
 MOST_EVENTS = 200
@@ -39,32 +41,34 @@ def choose_retold(connection: duckdb.DuckDBPyConnection) -> list[int]:
     """Return the keys of the sessions to retell, from the view ``sessions``."""
     chosen = connection.execute(
         f"""SELECT session FROM ({rank_typical()}) WHERE rank <= {TYPICAL}
+            AND week > (SELECT max(local_day) FROM sessions) - INTERVAL {WEEKS} WEEK
         UNION (SELECT session FROM sessions ORDER BY started_at DESC, session LIMIT {LATEST})"""
     ).fetchall()
     return sorted(key for (key,) in chosen)
 
 
 def rank_typical() -> str:
-    """Return the SQL for ``session, stage_index, blocker, rank`` of abandoned sessions, the most typical first.
+    """Return the SQL for ``session, week, stage_index, blocker, rank`` of abandoned sessions, the most typical first.
 
-    Typical is who lies nearest to the medians of events, seconds and confidence among those who were abandoned at the
-    same stage with the same blocker, each distance in median absolute deviations.
+    ``week`` is the Monday of the session's week. Typical is who lies nearest to the medians of events, seconds and
+    confidence among those who were abandoned in the same week at the same stage with the same blocker, each distance
+    in median absolute deviations.
     """
     return """WITH abandoned AS (
-            SELECT session, stage_index, blocker, ln(1 + events) AS size, confidence,
-                ln(1 + epoch(last_at - started_at)) AS lasted
+            SELECT session, CAST(date_trunc('week', local_day) AS DATE) AS week, stage_index, blocker,
+                ln(1 + events) AS size, confidence, ln(1 + epoch(last_at - started_at)) AS lasted
             FROM sessions WHERE outcome = 'abandoned' AND blocker IS NOT NULL
         ), usual AS (
-            SELECT stage_index, blocker, median(size) AS size, median(confidence) AS confidence,
+            SELECT week, stage_index, blocker, median(size) AS size, median(confidence) AS confidence,
                 median(lasted) AS lasted, mad(size) AS size_spread, mad(confidence) AS confidence_spread,
                 mad(lasted) AS lasted_spread
             FROM abandoned GROUP BY ALL
         )
-        SELECT session, stage_index, blocker, row_number() OVER (PARTITION BY stage_index, blocker ORDER BY
+        SELECT session, week, stage_index, blocker, row_number() OVER (PARTITION BY week, stage_index, blocker ORDER BY
                 abs(abandoned.size - usual.size) / (size_spread + 1e-3)
                 + abs(abandoned.confidence - usual.confidence) / (confidence_spread + 1e-3)
                 + abs(abandoned.lasted - usual.lasted) / (lasted_spread + 1e-3), session) AS rank
-        FROM abandoned JOIN usual USING (stage_index, blocker)"""
+        FROM abandoned JOIN usual USING (week, stage_index, blocker)"""
 
 
 def retell(batch: SessionBatch, chosen: Collection[int], model: RiskModel | None) -> pa.Table:

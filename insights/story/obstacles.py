@@ -79,14 +79,14 @@ def _obstacles(telling: Telling) -> tuple[Figure, tuple[str, int] | None]:
 
 
 def _typical(telling: Telling, friction: str, stage: int) -> tuple[Figure, Figure]:
-    """The most typical sessions of a blocker at a stage, in the whole log, and their steps."""
+    """The week's most typical sessions of a blocker at a stage, and their steps."""
     with telling.facts.connect() as connection:
         sessions = connection.execute(
             f"""SELECT session, row_number() OVER (ORDER BY rank), started_at, events, epoch(last_at - started_at),
                 stage
             FROM ({rank_typical()}) JOIN (SELECT * EXCLUDE (stage_index, blocker) FROM sessions) USING (session)
-            WHERE rank <= {TYPICAL} AND blocker = ? AND stage_index = ? ORDER BY rank""",
-            [friction, stage],
+            WHERE rank <= {TYPICAL} AND week = ? AND blocker = ? AND stage_index = ? ORDER BY rank""",
+            [telling.week.since, friction, stage],
         ).fetchall()
         steps = connection.execute(
             f"""WITH retold AS (
@@ -115,8 +115,8 @@ def _typical_figure(sessions: Sequence[tuple[Any, ...]]) -> Figure:
     return Figure(
         "typical",
         "The most typical sessions",
-        "Of the sessions that were abandoned at that stage with the foremost blocker, in the whole log, those nearest "
-        "to the medians of their events, their length and the probability of the blocker.",
+        "Of the week's sessions that were abandoned at that stage with the foremost blocker, those nearest to the "
+        "medians of their events, their length and the probability of the blocker.",
         Table(columns, rows),
     )
 
