@@ -66,7 +66,8 @@ class RecordStore:
     def __init__(self, engine: Engine, journey: str) -> None:
         self.journey = journey
         self._engine = engine
-        self._insert_alarm = insert_if_absent(engine, alarms)
+        # Not every driver counts the rows of such an insert; what it returns tells.
+        self._insert_alarm = insert_if_absent(engine, alarms).returning(alarms.c.id)
 
     def annotate(
         self, connection: Connection, *, at_us: int, kind: AnnotationKind, text: str, actor: str, now_us: int
@@ -94,7 +95,8 @@ class RecordStore:
     def open_alarm(self, connection: Connection, alarm: Alarm, *, actor: str, now_us: int) -> bool:
         """Keep a new alarm and return True, or False if one with its id is there, which stays as it is."""
         _require(id=alarm.id, stage=alarm.stage, direction=alarm.direction)
-        if connection.execute(self._insert_alarm, alarm_row(alarm) | {"journey": self.journey}).rowcount < 1:
+        inserted = connection.execute(self._insert_alarm, alarm_row(alarm) | {"journey": self.journey})
+        if inserted.first() is None:
             return False
         self._audit(connection, now_us, actor, "open alarm", f"alarm {alarm.id}", None, shown(alarm))
         return True
