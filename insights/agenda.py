@@ -29,11 +29,17 @@ class Item:
     who: str = ""
     page: str = ""
 
+    @property
+    def said(self) -> str:
+        """The point with the name of who is to speak or decide."""
+        return f"{self.text} ({self.who})" if self.who else self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Points of one kind; ``empty`` is said where there is none."""
+    """Points of one kind; ``name`` stands in addresses, and ``empty`` is said where there is no point."""
 
+    name: str
     title: str
     items: tuple[Item, ...]
     empty: str
@@ -88,17 +94,26 @@ def write_agenda(
     alarms = tuple(alarm for alarm in records.alarms if alarm.status is not AlarmStatus.CLOSED)
     sections = (
         Section(
-            "What moved", tuple(_moves(journey, facts, begin, until)), "Nothing was measured: there are no figures."
+            "moved",
+            "What moved",
+            tuple(_moves(journey, facts, begin, until)),
+            "Nothing was measured: there are no figures.",
         ),
-        Section("What was done", tuple(_done(journey, records, begin)), "Nothing is noted down for these days."),
-        Section("Open alarms", tuple(_alarm(journey, alarm) for alarm in alarms), "No alarm is open."),
-        Section("Milestones", tuple(_milestones(records, today)), f"Nothing is due within {SOON_DAYS} days."),
         Section(
+            "done", "What was done", tuple(_done(journey, records, begin)), "Nothing is noted down for these days."
+        ),
+        Section("alarms", "Open alarms", tuple(_alarm(journey, alarm) for alarm in alarms), "No alarm is open."),
+        Section(
+            "milestones", "Milestones", tuple(_milestones(records, today)), f"Nothing is due within {SOON_DAYS} days."
+        ),
+        Section(
+            "quality",
             "Quality of the data",
             tuple(_quality(quality)),
             "Nothing was measured: there are no figures." if quality is None else "No alarm on the data.",
         ),
         Section(
+            "decisions",
             DECISIONS,
             tuple(_decisions(journey, records, alarms, quality, today)),
             "Nothing waits for a decision.",

@@ -28,11 +28,12 @@ def say_change(entry: AuditEntry, timezone: str) -> str:
     if before is None or after is None:
         given = {name: value for name, value in (after or before or {}).items() if value not in (None, "", {}, [])}
         return ", ".join(f"{_named(name)}: {_short(name, value, timezone)}" for name, value in given.items())
-    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    return ", ".join(
-        f"{_named(name)}: {_short(name, before.get(name), timezone)} -> {_short(name, after.get(name), timezone)}"
-        for name in changed
-    )
+    told = []
+    for name in {**before, **after}:
+        if before.get(name) != after.get(name):
+            was = f"{_short(name, before[name], timezone)} -> " if name in before else ""
+            told.append(f"{_named(name)}: {was}{_short(name, after.get(name), timezone)}")
+    return ", ".join(told)
 
 
 def erasures_of(entries: Iterable[AuditEntry], visitor_id: str) -> tuple[AuditEntry, ...]:

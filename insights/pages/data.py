@@ -76,7 +76,7 @@ _TOLD = (
 
 def _told(check: Check) -> tuple[Value, ...]:
     return (
-        f"{check.describe()[:1].upper()}{check.describe()[1:]}.",
+        f"{check.describe()} ({check.steward})." if check.steward else f"{check.describe()}.",
         check.steward,
         str(check.measure),
         None if check.since is None else str(check.since),

@@ -95,11 +95,13 @@ def _volumes(quality: Quality, name: str, title: str, *, of_events: bool) -> Fig
         )
         for check in checks
     )
+    # Fifty bars are no picture.
+    chart = None if of_events else Bars("part", ("events", "usual"), horizontal=True)
     definition = (
         "Events of the day beside yesterday's and the median of the same weekday before. An alarm also needs a fall "
         "below .7 or a rise above 2 times the usual, as it is and after what all events have in common is taken out."
     )
-    return Figure(name, title, definition, Table(columns, rows), Bars("part", ("events", "usual"), horizontal=True))
+    return Figure(name, title, definition, Table(columns, rows), chart)
 
 
 def _share_table(name: str, title: str, definition: str, checks: Iterable[Check]) -> Figure:

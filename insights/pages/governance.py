@@ -8,7 +8,7 @@ from insights.agenda import Agenda, write_agenda
 from insights.audit_words import say_change
 from insights.milestones import state_of, today_of
 from insights.owners import owners_of
-from insights.pages.figure import Column, Field, Figure, Form, Page, Table, Unit, Value, View
+from insights.pages.figure import Column, Field, Figure, Form, Page, Sentences, Table, Unit, View
 
 MOST_ENTRIES = 500
 """The page shows so many changes, the latest first; ``dropoff audit`` shows all."""
@@ -20,25 +20,22 @@ def page(view: View) -> Page:
     agenda = write_agenda(
         view.journey, view.records, view.facts, now_us=view.facts.built_at_us, since=view.filters.since
     )
-    figures = (_agenda(agenda), _milestones(view, today), _owners(view), _audit(view))
+    figures = (*_agenda(agenda), _milestones(view, today), _owners(view), _audit(view))
     lede = "What the next review has to talk about, what is due, who answers for what, and who changed what."
     return Page("governance", "Governance", lede, figures, tuple(_forms(view, today)))
 
 
-def _agenda(agenda: Agenda) -> Figure:
-    columns = (Column("section", "Section"), Column("text", "Point"), Column("who", "Who"), Column("page", "Page"))
-    rows: list[tuple[Value, ...]] = []
-    for section in agenda.sections:
-        rows += [(section.title, item.text, item.who, item.page or None) for item in section.items]
-        if not section.items:
-            rows.append((section.title, section.empty, "", None))
-    return Figure(
-        "agenda",
-        "Agenda of the next review",
-        f"{agenda.since} to {agenda.until}: since the last review that was held, or a week. Shares stand beside those "
-        "of as many days before. `dropoff agenda` writes it as a file.",
-        Table(columns, tuple(rows)),
+def _agenda(agenda: Agenda) -> Iterator[Figure]:
+    columns = (Column("said", "Point"), Column("who", "Who"), Column("page", "Page", link="{}"))
+    definition = (
+        f"For the next review: {agenda.since} to {agenda.until}, since the last one that was held, or a week. Shares "
+        "stand beside those of as many days before. `dropoff agenda` writes all points as a file."
     )
+    for section in agenda.sections:
+        rows = tuple((item.said, item.who, item.page or None) for item in section.items)
+        chart = Sentences("said", "page") if rows else None
+        note = "" if rows else section.empty
+        yield Figure(f"agenda_{section.name}", section.title, definition, Table(columns, rows), chart, note)
 
 
 def _milestones(view: View, today: date) -> Figure:
@@ -74,7 +71,12 @@ def _owners(view: View) -> Figure:
         Column("data", "Data of"),
     )
     rows = tuple(
-        (one.name, ", ".join(one.stages), ", ".join(one.interventions), ", ".join(one.data))
+        (
+            one.name,
+            ", ".join((*(["the whole journey"] if one.name == view.journey.owner else []), *one.stages)),
+            ", ".join(one.interventions),
+            ", ".join(one.data),
+        )
         for one in owners_of(view.journey)
     )
     definition = "Who answers for each stage, intervention and source of data, as the journey declares it."

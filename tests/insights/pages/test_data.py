@@ -56,7 +56,7 @@ def test_the_page_shows_what_is_measured(facts: Facts) -> None:
 
 def test_an_alarm_is_a_sentence_with_the_steward(facts: Facts) -> None:
     (row,) = figure(page(View(SHOP, facts)), "alarms").table.rows
-    assert row[:2] == ("Purchase: 0 events, usually 20 events on a Monday.", "Web analytics")
+    assert row[:2] == ("purchase: 0 events, usually 20 events on a Monday (Web analytics).", "Web analytics")
 
 
 def test_the_end_of_the_period_is_the_day_that_is_judged(facts: Facts) -> None:
