@@ -1082,6 +1082,91 @@ def audit(
     write_json(json_path, {"journey": declared.name, "entries": [to_json(entry) for entry in entries]})
 
 
+@app.command(epilog="Example: dropoff alarms ecommerce --log shop/events --json alarms.json")
+def alarms(
+    journey: JourneyArgument,
+    log: Annotated[
+        Path | None,
+        typer.Option("--log", metavar="PATH", help="A log; by default the service's figures as they stand."),
+    ] = None,
+    webhook: Annotated[
+        str, typer.Option(metavar="URL", help="Where to send each alarm once; by default DROPOFF_WEBHOOK.")
+    ] = "",
+    model: ModelOption = None,
+    json_path: JsonOption = None,
+    quarantine: QuarantineOption = None,
+) -> None:
+    """Say where more or fewer people leave than is usual.
+
+    Compares each stage's exit rate, and each cohort's, with its own history: weekday, hour and trend. New alarms are
+    kept and sent once. Exits with status 3 where one is open; with 0 where none is.
+    """
+    from console import facts_of, progress, say, write_json
+    from features.output import require_writable
+    from insights.alarms import require_facts, to_json, watch
+    from insights.say_alarms import say_all
+    from insights.webhook import Webhook
+    from journeys.load import load_journey
+    from serving.configuration import Configuration
+    from serving.runtime import now_us
+    from storage.database import open_database
+
+    declared, configuration = load_journey(journey), Configuration.from_environment()
+    if json_path is not None:
+        require_writable(json_path, log=log)
+    address = webhook or configuration.webhook
+    told = Webhook(address, configuration.webhook_secret) if address else None
+    current = None if log is not None else require_facts(configuration.home, declared.name).folder
+    with facts_of(declared, journey, log, current, model, quarantine) as facts, progress() as report:
+        report("looking for changes", 0.0)
+        engine = open_database(configuration.address, configuration.durability)
+        seen = watch(facts, declared, engine, now_us=now_us(), webhook=told)
+        engine.dispose()
+    for line in say_all(seen.alarms, declared.timezone):
+        say(line)
+    for mistake in seen.unsent:
+        say(f"Not sent: {mistake}.")
+    content = [to_json(alarm, declared, seen.annotations) for alarm in seen.alarms]
+    write_json(json_path, {"journey": declared.name, "open": len(seen.open), "new": list(seen.new), "alarms": content})
+    if seen.open:
+        raise typer.Exit(_MOVED)
+
+
+@app.command(epilog="Example: dropoff annotate ecommerce --at 2026-03-17 --kind policy 'Sign-in is required'")
+def annotate(
+    journey: JourneyArgument,
+    text: Annotated[
+        str | None, typer.Argument(metavar="[TEXT]", help="What was done; without it, what is noted down is listed.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When, as 2026-03-17 or 2026-03-17T08:00, in UTC.")
+    ] = None,
+    kind: Annotated[str, typer.Option(metavar="KIND", help="release, policy, campaign or other.")] = "other",
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who says so; by default this account.")] = "",
+) -> None:
+    """Note down a release or a policy, to read figures with.
+
+    Pages mark it in their charts, and an alarm names what was noted down near its time.
+    """
+    from console import moment_us, say
+    from insights.annotate import list_annotations, write_annotation
+    from journeys.load import load_journey
+    from serving.configuration import Configuration
+    from storage.database import open_database
+
+    declared = load_journey(journey)
+    if text is not None and at is None:
+        raise typer.BadParameter("say when with --at TIME")
+    moment = None if at is None else moment_us(at)
+    engine = open_database(Configuration.from_environment().address)
+    if text is not None and moment is not None:
+        say(write_annotation(engine, declared, at_us=moment, kind=kind, text=text, author=by))
+    else:
+        for line in list_annotations(engine, declared):
+            say(line)
+    engine.dispose()
+
+
 @app.command(epilog="Example: dropoff models ecommerce")
 def models(journey: JourneyArgument, json_path: JsonOption = None) -> None:
     """List the registered versions, and who was champion when.

@@ -17,8 +17,12 @@ from features.events import FloatArray
 from insights.anomalies import Watched, watch_rates
 from insights.change_point import log_likelihood
 from insights.episodes import Direction
+from insights.watching import Watching
 
 LEARNT_DAYS = 15
+"""Two weeks, and the day before the one that is watched: the least history that anything is watched with."""
+MONTH = Watching(least_history_days=28)
+MONTH_DAYS = 29
 PERIOD_DAYS = 28
 BAR_HOURS = 8.0
 MOST_DAYS = 4
@@ -60,9 +64,9 @@ def plant(
     """Return what is found of a change of a stage's exits, which begins at one of the hours of a day."""
     found = np.full((4, times), np.nan)
     for turn, rng in enumerate(_sources(seed, times)):
-        since = 24 * (LEARNT_DAYS + 14 + turn % 7) + int(rng.choice(hours))
-        counts = draw_counts(world, LEARNT_DAYS + 21 + MOST_DAYS, rng, (Change(stage, since, ratio, cohort),))
-        watched = watch_rates(counts, thresholds=thresholds)
+        since = 24 * (MONTH_DAYS + 1 + turn % 7) + int(rng.choice(hours))
+        counts = draw_counts(world, MONTH_DAYS + 8 + MOST_DAYS, rng, (Change(stage, since, ratio, cohort),))
+        watched = watch_rates(counts, MONTH, thresholds)
         cell = of(counts, stage, cohort)
         wanted = Direction.RISE if ratio > 1 else Direction.FALL
         later = [one for one in watched.found if one.detected >= since]
@@ -88,7 +92,7 @@ def _sources(seed: int, times: int) -> Iterator[np.random.Generator]:
     yield from (np.random.default_rng([seed, turn]) for turn in range(times))
 
 
-def run(periods: int = 60, times: int = 40) -> Report:
+def run(periods: int = 50, times: int = 40) -> Report:
     """Measure false alarms over periods in which nothing changes, and delays of planted changes."""
     world = World()
     learnt = watch_rates(draw_counts(world, LEARNT_DAYS + 1, np.random.default_rng(20)))
@@ -111,6 +115,7 @@ def run(periods: int = 60, times: int = 40) -> Report:
                 "1",
             )
         )
+    thresholds = watch_rates(draw_counts(world, MONTH_DAYS + 1, np.random.default_rng(20)), MONTH).thresholds
     for stage in STAGES:
         index = list(STAGES).index(stage)
         daytime = plant(world, stage, 1.3, times, 2, thresholds, hours=tuple(range(8, 18)))

@@ -8,7 +8,7 @@ An abandonment is known only after the session timeout, so a step counts once wh
 to two CUSUMs, for a rise and a fall. Nothing that came later is used, so that a log that grows tells the same story.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -69,47 +69,77 @@ class Watched:
 
 def watch_rates(counts: Counts, watching: Watching | None = None, thresholds: FloatArray | None = None) -> Watched:
     """Walk through the steps of a log as they came, and return what moved; ``thresholds`` (2, C) spare finding them."""
-    settings = Watching.by(counts.calendar.step) if watching is None else watching
-    cells, steps = counts.entered.shape
-    blank = np.full((cells, steps), np.nan)
-    watched = Watched(counts, settings, blank, blank.copy(), blank.copy(), np.full((2, cells), np.inf))
-    usable = np.ones((cells, steps), bool)
-    usable[:, counts.matured :] = False
-    sums = np.zeros((2, cells))
-    days = int(counts.calendar.day[-1]) + 1
+    watched, usable = _begin(counts, watching)
+    sums = np.zeros((2, len(counts.cells)))
     calibrated_at: int | None = None
-    for day in range(settings.least_history_days + settings.gap_days, days, settings.fit_every_days):
-        block = np.flatnonzero(
-            (counts.calendar.day >= day)
-            & (counts.calendar.day < day + settings.fit_every_days)
-            & (np.arange(steps) < counts.matured)
-        )
-        if not len(block):
-            break
+    for day, block in _blocks(watched):
         _settle(watched, sums, usable, day)
-        baseline = _learn(counts, settings, usable, day)
+        baseline = _learn(watched, usable, day, block)
         if baseline is None:
             continue
-        watched.baseline = baseline
-        watched.rates[:, block] = baseline.rates(counts.calendar, block)
-        watched.scale[:, block] = stray(counts.entered[:, block].astype(np.float64), baseline.rho)
-        watched.errors[:, block] = baseline.errors(day)[:, None]
         if thresholds is not None:
             watched.thresholds = thresholds
         elif calibrated_at is None or day - calibrated_at >= 7 * WEEKS_PER_PERIOD:
-            watched.thresholds, calibrated_at = calibrate(counts, settings, baseline, day), day
-        _advance(watched, sums, usable, block.tolist(), baseline)
+            watched.thresholds, calibrated_at = calibrate(counts, watched.watching, baseline, day), day
+        _advance(watched, sums, usable, block, baseline)
     return watched
 
 
-def _learn(counts: Counts, settings: Watching, usable: BoolArray, day: int) -> Baseline | None:
+def expect_rates(counts: Counts, known: Sequence[Found] = (), watching: Watching | None = None) -> Watched:
+    """Return what is expected at each step, where it is known what moved; nothing is looked for."""
+    watched, blank = _begin(counts, watching)
+    for day, block in _blocks(watched):
+        usable = blank.copy()
+        for one in known:
+            rows = _at_stage(counts, one.cell)
+            if one.detected >= block[0]:
+                continue
+            if one.closed is None or one.closed >= block[0]:
+                usable[rows, one.since :] = False
+            elif one.how is Closing.STAYED:
+                usable[rows, : one.since] = False
+            else:
+                usable[rows, one.since : one.closed + 1] = False
+        _learn(watched, usable, day, block)
+    watched.found = list(known)
+    return watched
+
+
+def _begin(counts: Counts, watching: Watching | None) -> tuple[Watched, BoolArray]:
+    settings = Watching.by(counts.calendar.step) if watching is None else watching
+    blank = np.full(counts.entered.shape, np.nan)
+    thresholds = np.full((2, len(counts.cells)), np.inf)
+    watched = Watched(counts, settings, blank, blank.copy(), blank.copy(), thresholds)
+    usable = np.ones(counts.entered.shape, bool)
+    usable[:, counts.matured :] = False
+    return watched, usable
+
+
+def _blocks(watched: Watched) -> Iterator[tuple[int, list[int]]]:
+    """Yield the days from which on steps are watched with what the days before have taught, and those steps."""
+    counts, settings = watched.counts, watched.watching
+    of_day = counts.calendar.day[: counts.matured]
+    first, last = settings.least_history_days + settings.gap_days, int(counts.calendar.day[-1])
+    for day in range(first, last + 1, settings.fit_every_days):
+        block = np.flatnonzero((of_day >= day) & (of_day < day + settings.fit_every_days))
+        if len(block):
+            yield day, block.tolist()
+
+
+def _learn(watched: Watched, usable: BoolArray, day: int, block: list[int]) -> Baseline | None:
+    """Learn what is usual from the days before, keep what it makes of a block of steps, and return it."""
+    counts, settings = watched.counts, watched.watching
     until = day - settings.gap_days
     of_day = counts.calendar.day
     steps = np.flatnonzero((of_day >= until - settings.history_days) & (of_day < until))
-    steps = steps[steps < counts.matured]
     if len(steps) < settings.least_history_days * counts.calendar.step.per_day * 0.9:
         return None
-    return fit_baseline(counts.entered, counts.exited, counts.parent, counts.calendar, steps, usable)
+    baseline = fit_baseline(counts.entered, counts.exited, counts.parent, counts.calendar, steps, usable)
+    watched.baseline = baseline
+    watched.rates[:, block] = baseline.rates(counts.calendar, np.array(block))
+    watched.scale[:, block] = stray(counts.entered[:, block].astype(np.float64), baseline.rho)
+    watched.errors[:, block] = baseline.errors(day)[:, None]
+    return baseline
 
 
 def _advance(watched: Watched, sums: FloatArray, usable: BoolArray, block: Sequence[int], baseline: Baseline) -> None:

@@ -15,6 +15,7 @@ from features.events import US_PER_SECOND, IntArray
 from features.table import CONTEXT_COLUMNS
 from insights.calendar import Calendar, make_calendar, step_for
 from insights.facts import Facts
+from insights.filters import Filters
 from journeys.journey import Journey
 
 MOST_VALUES = 12
@@ -64,14 +65,14 @@ def dimensions_watched(journey: Journey) -> tuple[str, ...]:
     return ("visitor_kind", *CONTEXT_COLUMNS, *journey.cohorts)
 
 
-def read_counts(facts: Facts, journey: Journey) -> Counts:
-    """Return the counts of a journey's facts."""
+def read_counts(facts: Facts, journey: Journey, filters: Filters | None = None, *, cohorts: bool = True) -> Counts:
+    """Return the counts of a journey's facts, of the sessions that the filters let through; stages only if wanted."""
     step = step_for(journey.session_timeout_seconds)
     calendar = make_calendar(facts.first_at_us, facts.last_at_us, step, journey.timezone)
-    names = dimensions_watched(journey)
-    columns = ", ".join(f's."{name}"' for name in names)
-    sets = ", ".join(f'(stage_index, bucket, "{name}")' for name in names)
-    with facts.connect() as connection:
+    names = dimensions_watched(journey) if cohorts else ()
+    columns = "".join(f's."{name}", ' for name in names)
+    sets = "".join(f', (stage_index, bucket, "{name}")' for name in names)
+    with facts.connect(filters) as connection:
         slowest = connection.execute(
             "SELECT max(q) FROM (SELECT quantile_cont(dwell_seconds, ?) AS q FROM stages WHERE stage_index >= 0 "
             "GROUP BY stage_index)",
@@ -81,14 +82,14 @@ def read_counts(facts: Facts, journey: Journey) -> Counts:
         rows = connection.execute(
             f"""
             WITH reached AS (
-                SELECT t.stage_index, epoch_us(t.entered_at) // {_BUCKET_US} AS bucket, {columns},
+                SELECT t.stage_index, epoch_us(t.entered_at) // {_BUCKET_US} AS bucket, {columns}
                        t.exited::INT AS exited
                 FROM stages t JOIN sessions s USING (session)
                 WHERE t.stage_index >= 0 AND (t.advanced OR s.outcome <> 'open')
             )
-            SELECT stage_index, bucket, {", ".join(f'"{name}"' for name in names)},
-                   {", ".join(f'grouping("{name}")' for name in names)}, count(*), sum(exited)
-            FROM reached GROUP BY GROUPING SETS ((stage_index, bucket), {sets})
+            SELECT stage_index, bucket, {"".join(f'"{name}", ' for name in names)}
+                   {"".join(f'grouping("{name}"), ' for name in names)} count(*), sum(exited)
+            FROM reached GROUP BY GROUPING SETS ((stage_index, bucket){sets})
             """
         ).fetchall()
     dwell = float(slowest[0]) if slowest and slowest[0] is not None else 0.0

@@ -24,7 +24,7 @@ class Watching:
     """
 
     ratio: float = 1.3
-    alarms: float = 0.5
+    alarms: float = 0.35
     of_stages: float = 0.7
     history_days: int = 28
     least_history_days: int = 14

@@ -15,10 +15,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from serving import advice, metrics, openapi, records, tracking
+from serving import advice, annotations, metrics, openapi, records, tracking
 from serving.body import read_body
 from serving.errors import ClientError
-from serving.messages import OutcomeRequest, RecommendRequest, ScoreRequest, decode
+from serving.messages import AnnotationRequest, OutcomeRequest, RecommendRequest, ScoreRequest, decode
 from serving.pages import page_routes
 from serving.runtime import Runtime
 from serving.segment import MessageType
@@ -40,6 +40,8 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
         *(_post(address, _tracking(MessageType(call))) for address, call in openapi.TRACKING_ROUTES.items()),
         *(_post(address, _track_batch) for address in openapi.BATCH_ROUTES),
         _post("/v1/outcome", _outcome),
+        _post("/v1/annotations", _annotate),
+        Route("/v1/annotations", _endpoint("/v1/annotations", _annotations), methods=["GET"]),
         Route("/v1/sessions/{session_id:path}", _endpoint("/v1/sessions/{id}", _session), methods=["GET"]),
         Route("/v1/visitors/{visitor_id:path}", _endpoint("/v1/visitors/{id}", _erase), methods=["DELETE"]),
         Route("/docs.json", _docs, methods=["GET"]),
@@ -119,6 +121,14 @@ async def _recommend(runtime: Runtime, request: Request) -> Any:
 
 async def _outcome(runtime: Runtime, request: Request) -> Any:
     return await records.record_outcome(runtime, decode(await _body(runtime, request), OutcomeRequest))
+
+
+async def _annotate(runtime: Runtime, request: Request) -> Any:
+    return await annotations.annotate(runtime, decode(await _body(runtime, request), AnnotationRequest))
+
+
+async def _annotations(runtime: Runtime, _: Request) -> Any:
+    return await annotations.list_annotations(runtime)
 
 
 async def _session(runtime: Runtime, request: Request) -> Any:

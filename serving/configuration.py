@@ -74,6 +74,12 @@ class Configuration:
         default=MIN_CELL,
         metadata={"about": "Cohorts of fewer visitors, and what would tell of them, are hidden; 0 hides nothing"},
     )
+    webhook: str = field(
+        default="", metadata={"about": "Address that each new alarm about exit rates is sent to; empty sends none"}
+    )
+    webhook_secret: str = field(
+        default="", metadata={"about": "Secret that alarms are signed with, by HMAC-SHA256; empty signs none"}
+    )
     tracing: bool = field(
         default=False, metadata={"about": "Switch BentoML's OpenTelemetry tracing on; it costs more than the model"}
     )

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from serving import governance
+from serving import annotations, governance
 from serving.runtime import Runtime
 
 
@@ -19,6 +19,9 @@ class TakenForm:
 
 
 FORMS: Mapping[tuple[str, str], TakenForm] = {
+    ("alerts", "annotate"): TakenForm(annotations.take_annotation, "Noted down."),
+    ("alerts", "acknowledge"): TakenForm(annotations.acknowledge, "The alarm is acknowledged."),
+    ("alerts", "close"): TakenForm(annotations.close, "The alarm is closed."),
     ("governance", "milestone"): TakenForm(governance.add_milestone, "The milestone is added."),
     ("governance", "done"): TakenForm(governance.complete_milestone, "The milestone is done."),
     ("governance", "review"): TakenForm(governance.hold_review, "The next agenda begins after that day."),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from insights.build_facts import build_facts
+from insights.find_alarms import find_alarms
 from serving.configuration import Configuration
 from serving.start import find_source, load_model
 from storage.database import open_database
@@ -36,7 +37,9 @@ def make(folder: Path, configuration: Configuration, progress: Callable[[str, fl
         exported = folder / _LOG_FILE
         try:
             log.export(exported)
-            build_facts(source.journey, exported, folder / FACTS, model, progress=progress)
+            facts = build_facts(source.journey, exported, folder / FACTS, model, progress=progress)
+            # Kept beside the facts, so that the service itself need not work it out.
+            find_alarms(facts, source.journey)
         finally:
             exported.unlink(missing_ok=True)
     finally:

@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from serving.errors import ClientError
 from storage.ledger import Outcome
+from storage.records import AnnotationKind
 
 _T = TypeVar("_T")
 
@@ -132,6 +133,32 @@ class OutcomeRequest(Struct, frozen=True, forbid_unknown_fields=True):
     decision_id: str
     outcome: Outcome
     value: float | None = None
+
+
+class AnnotationRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What was done at a moment, ISO 8601, that figures may have to be read with."""
+
+    at: str
+    text: str
+    kind: AnnotationKind = AnnotationKind.OTHER
+    author: str = "api"
+
+
+class AnnotationAnswer(Struct, frozen=True):
+    """One annotation as it is kept."""
+
+    id: int
+    at: str
+    kind: AnnotationKind
+    text: str
+    author: str
+    created_at: str
+
+
+class AnnotationsAnswer(Struct, frozen=True):
+    """All annotations of the journey, in the order of what they are about."""
+
+    annotations: list[AnnotationAnswer]
 
 
 class Success(Struct, frozen=True):

@@ -13,6 +13,7 @@ _JSON = "application/json"
 _VERSION = "1"
 _TRACKING = "Tracking"
 _ADVICE = "Advice"
+_NOTES = "Annotations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,16 @@ OPERATIONS = (
         m.SessionAnswer,
         (404,),
     ),
+    Operation(
+        "post",
+        "/v1/annotations",
+        "Note down what was done, such as a release or a policy",
+        _NOTES,
+        m.AnnotationRequest,
+        m.AnnotationAnswer,
+        (400, 413, 415, 422, 503),
+    ),
+    Operation("get", "/v1/annotations", "What is noted down", _NOTES, None, m.AnnotationsAnswer),
     Operation(
         "delete",
         "/v1/visitors/{visitor_id}",

@@ -20,6 +20,7 @@ import bentoml  # noqa: E402
 from starlette.responses import Response  # noqa: E402
 
 from serving import advice  # noqa: E402
+from serving.alarms import watch_for_alarms  # noqa: E402
 from serving.app import answer, attach, create_app  # noqa: E402
 from serving.guard import JsonGuard  # noqa: E402
 from serving.messages import RecommendRequest, ScoreRequest, convert  # noqa: E402
@@ -51,7 +52,7 @@ class Lifecycle:
         if CONFIGURATION.model_watch_seconds and not PACKAGED_FOLDER.is_dir():
             self._tasks.append(asyncio.create_task(self._watch()))
         if CONFIGURATION.insights_refresh:
-            self._tasks.append(asyncio.create_task(keep_fresh(self.runtime)))
+            self._tasks.append(asyncio.create_task(keep_fresh(self.runtime, watch_for_alarms)))
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def close(self) -> None:

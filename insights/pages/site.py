@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from insights.pages import (
+    alerts,
     blockers,
     channels,
     cohorts,
@@ -34,6 +35,7 @@ PAGES: tuple[Entry, ...] = (
     Entry("cohorts", "Cohorts", cohorts.page),
     Entry("channels", "Channels", channels.page),
     Entry("pacing", "Pacing", pacing.page),
+    Entry("alerts", "Alerts", alerts.page),
     Entry("sessions", "Live sessions", sessions.page),
     Entry("story", "Story", story.page),
     Entry("data", "Data health", data.page),

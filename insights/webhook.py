@@ -1,0 +1,85 @@
+"""Tell another service of an alarm: one HTTP POST of JSON, signed where there is a secret, and tried again."""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPMessage
+from typing import IO, Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+SIGNATURE = "X-Dropoff-Signature"
+"""``sha256=`` and the HMAC-SHA256 of the body under the secret, in hexadecimal digits."""
+DELIVERY = "X-Dropoff-Delivery"
+"""The alarm's id: the same whenever it is sent."""
+_TOO_MANY, _SERVER_MISTAKE = 429, 500
+
+
+class WebhookError(ValueError):
+    """The address cannot be used, or nobody there took the alarm; one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where alarms are sent; raises :class:`WebhookError` for an address that is not http or https.
+
+    ``attempts`` are made, the pauses between them doubling from ``pause_seconds``.
+    """
+
+    url: str
+    secret: str = ""
+    attempts: int = 4
+    pause_seconds: float = 1.0
+    timeout_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            usable = False
+        if not usable or any(sign.isspace() for sign in self.url):
+            raise WebhookError(f"the webhook {self.url[:80]!r} is no address: write it like https://example.org/alarms")
+
+    def send(self, content: Mapping[str, Any], delivery: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Send a message, and try again where that may help; raises :class:`WebhookError` if nobody takes it."""
+        body = json.dumps(content, separators=(",", ":")).encode()
+        headers = {"Content-Type": "application/json", "User-Agent": "dropoff", DELIVERY: delivery}
+        if self.secret:
+            headers[SIGNATURE] = sign(body, self.secret)
+        request = Request(self.url, body, headers, method="POST")  # noqa: S310 (the scheme has been checked)
+        for attempt in range(self.attempts):
+            if attempt:
+                sleep(self.pause_seconds * 2 ** (attempt - 1))
+            try:
+                with _OPENER.open(request, timeout=self.timeout_seconds):
+                    return
+            except HTTPError as error:
+                error.close()
+                said = f"status {error.code}"
+                if error.code < _SERVER_MISTAKE and error.code != _TOO_MANY:
+                    break
+            except (OSError, HTTPException) as error:
+                said = str(getattr(error, "reason", None) or error or type(error).__name__)
+        raise WebhookError(f"the webhook at {urlsplit(self.url).hostname} did not take the alarm ({said})")
+
+
+def sign(body: bytes, secret: str) -> str:
+    """Return the signature of a body, as it stands in the header."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """A POST that is led elsewhere would arrive as a GET without its body."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> None:
+        """Follow nothing, so that the status of the redirect is what is answered."""
+
+
+_OPENER = build_opener(_NoRedirects)
