@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import duckdb
 
-from insights.cohort_sums import Key, Pair, Value, pair_up
+from insights.cohort_sums import VISITORS, Value, pair_up
 from insights.cohorts import ENDINGS, CohortError, name_value
 from insights.comparisons import Correction
 from insights.contrasts import Contrast, contrast_shares, correct
@@ -27,6 +27,10 @@ class When(StrEnum):
     START = "start"
     BEFORE = "before"
     INSIDE = "inside"
+
+
+_TIMES = (When.BEFORE, When.INSIDE)
+_PROGRESS = ("progress", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +91,22 @@ def find_associations(
     with facts.connect(filters) as connection:
         sessions = _stand(connection, names, stage)
         _do(connection, journey)
-        _set_own(connection, [name for name in dimensions(journey) if name not in ENDINGS])
-        sums = pair_up(connection)
+        beginnings = [name for name in dimensions(journey) if name not in ENDINGS]
+        _set_own(connection, beginnings)
+        sums = pair_up(connection, [_PROGRESS])
     found, contrasts, hidden = [], [], 0
-    for (kind, label), cohorts in sorted(sums.items()):
+    for (kind, scope, _), cohorts in sorted(sums.items()):
         for value, pair in sorted(cohorts.items(), key=lambda item: item[0] or ""):
             if not pair.rest.count:
                 continue
             if min(pair.own.people, pair.rest.people) < least:
                 hidden += 1
                 continue
-            found.append(_name(names, kind, label, value))
-            contrasts.append(contrast_shares("progress", names[int(label)], "with", "without", pair.own, pair.rest))
+            at = names[scope]
+            found.append((at, *_name(beginnings, kind, value), pair.own.count, pair.rest.count))
+            contrasts.append(contrast_shares("progress", at, "with", "without", pair.own, pair.rest))
     adjusted = correct(contrasts, correction)
-    associations = tuple(
-        Association(at, when, what, *_counts(sums, key), contrast)
-        for (at, when, what, key), contrast in zip(found, adjusted, strict=True)
-    )
+    associations = tuple(Association(*one, contrast) for one, contrast in zip(found, adjusted, strict=True))
     return Associations(sessions, associations, hidden, least, correction)
 
 
@@ -112,8 +115,8 @@ def _stand(connection: duckdb.DuckDBPyConnection, names: list[str], stage: str |
     chosen = "stages.stage_index >= 0" if stage is None else f"stages.stage_index = {names.index(stage)}"
     connection.execute(
         f"""CREATE TEMP TABLE stood AS
-        SELECT session, visitor_id AS visitor, stages.stage_index, CAST(advanced AS DOUBLE) AS y
-        FROM stages JOIN sessions USING (session)
+        SELECT session, visitor, stages.stage_index, CAST(advanced AS DOUBLE) AS y
+        FROM stages JOIN sessions USING (session) JOIN ({VISITORS}) USING (visitor_id)
         WHERE {chosen} AND stages.events > 0 AND (advanced OR outcome <> 'open')"""
     )
     counts = dict(connection.execute("SELECT stage_index, count(*) FROM stood GROUP BY stage_index").fetchall())
@@ -137,36 +140,32 @@ def _do(connection: duckdb.DuckDBPyConnection, journey: Journey) -> None:
 def _set_own(connection: duckdb.DuckDBPyConnection, beginnings: list[str]) -> None:
     """Make the tables that sums are made of: who did what, or came how, and whoever stood there."""
     chosen = "\nUNION ALL\n".join(
-        f"""SELECT '{name}' AS kind, stood.stage_index AS label, "{name}" AS cohort, visitor, y
+        f"""SELECT {kind} AS kind, stood.stage_index AS scope, "{name}" AS cohort, visitor, y
         FROM stood JOIN sessions USING (session)"""
-        for name in beginnings
+        for kind, name in enumerate(beginnings, start=len(_TIMES))
     )
     connection.execute(
         f"""CREATE TEMP TABLE own AS
-        SELECT kind, CAST(label AS VARCHAR) AS label, cohort, visitor, CAST(count(*) AS DOUBLE) AS n, sum(y) AS y FROM (
+        SELECT kind, scope, cohort, visitor, CAST(count(*) AS DOUBLE) AS n, sum(y) AS y0 FROM (
             {chosen}
             UNION ALL
-            SELECT '{When.INSIDE}', stage_index, name, visitor, y FROM stood JOIN did USING (session, stage_index)
+            SELECT {_TIMES.index(When.INSIDE)}, stage_index, name, visitor, y
+            FROM stood JOIN did USING (session, stage_index)
             UNION ALL
-            SELECT '{When.BEFORE}', stood.stage_index, name, visitor, y FROM stood JOIN (
+            SELECT {_TIMES.index(When.BEFORE)}, stood.stage_index, name, visitor, y FROM stood JOIN (
                 SELECT session, name, min(stage_index) AS earliest FROM did GROUP BY session, name
             ) USING (session) WHERE earliest < stood.stage_index
         ) GROUP BY ALL"""
     )
     connection.execute(
         """CREATE TEMP TABLE whole AS
-        SELECT kind, CAST(stage_index AS VARCHAR) AS label, visitor, CAST(count(*) AS DOUBLE) AS all_n, sum(y) AS all_y
-        FROM stood CROSS JOIN (SELECT DISTINCT kind FROM own) GROUP BY ALL"""
+        SELECT stage_index AS scope, visitor, CAST(count(*) AS DOUBLE) AS all_n, sum(y) AS all_y0
+        FROM stood GROUP BY ALL"""
     )
 
 
-def _name(names: list[str], kind: str, label: str, value: Value) -> tuple[str, When, str, tuple[Key, Value]]:
-    stage, key = names[int(label)], ((kind, label), value)
-    if kind in (When.INSIDE, When.BEFORE):
-        return stage, When(kind), str(value), key
-    return stage, When.START, f"{kind}={name_value(kind, value)}", key
-
-
-def _counts(sums: Mapping[Key, Mapping[Value, Pair]], key: tuple[Key, Value]) -> tuple[int, int]:
-    pair = sums[key[0]][key[1]]
-    return pair.own.count, pair.rest.count
+def _name(beginnings: list[str], kind: int, value: Value) -> tuple[When, str]:
+    if kind < len(_TIMES):
+        return _TIMES[kind], str(value)
+    dimension = beginnings[kind - len(_TIMES)]
+    return When.START, f"{dimension}={name_value(dimension, value)}"

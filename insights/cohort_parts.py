@@ -40,14 +40,15 @@ def find_shown_stages(
     journey: Journey,
     values: Sequence[Value],
     shown: Sequence[Value],
-    reached: Mapping[tuple[int, Value], int],
+    sums: Mapping[Key, Mapping[Value, Pair]],
     least: int,
 ) -> set[tuple[int, Value]]:
     """Return at which stages how many of a cohort came there may be shown: no stage's total may tell of few."""
     found: set[tuple[int, Value]] = set()
     for stage in range(len(journey.stages)):
-        counts = [reached.get((stage, value), 0) for value in values]
-        hidden = hide_parts(counts, sum(counts), least).tolist()
+        reached = sums.get(("exit", str(stage)), {})
+        visitors = [reached[value].own.people if value in reached else 0 for value in values]
+        hidden = hide_parts(visitors, sum(visitors), least).tolist()
         found |= {
             (stage, value) for value, is_hidden in zip(values, hidden, strict=False) if not is_hidden and value in shown
         }

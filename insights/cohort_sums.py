@@ -1,8 +1,9 @@
 """Sums over people of what their sessions came to: for each cohort, and for all who are not in it."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
@@ -17,20 +18,14 @@ Key = tuple[str, str]
 MIXED = ("stage", "blocker", "device", "visitor_kind")
 """What abandoned sessions are told apart by, where cohorts are about how a session ended."""
 
-_OF_ALL = """
-    SELECT 'conversion' AS kind, '' AS label, cohort, visitor, count(*) AS n,
-        count(*) FILTER (WHERE outcome = 'goal') AS y
-    FROM compared WHERE outcome <> 'open' GROUP BY ALL
-    UNION ALL
-    SELECT 'abandonment', '', cohort, visitor, count(*), count(*) FILTER (WHERE outcome = 'abandoned')
-    FROM compared WHERE outcome <> 'open' GROUP BY ALL
-    UNION ALL
-    SELECT 'revenue', '', cohort, visitor, count(*), sum(coalesce(value, 0))
-    FROM compared WHERE outcome <> 'open' GROUP BY ALL
-    UNION ALL
-    SELECT 'exit', CAST(stages.stage_index AS VARCHAR), cohort, visitor, count(*), count(*) FILTER (WHERE exited)
-    FROM stages JOIN compared USING (session)
-    WHERE stages.stage_index >= 0 AND (advanced OR outcome <> 'open') GROUP BY ALL"""
+_ENDED = {
+    ("conversion", ""): "count(*) FILTER (WHERE outcome = 'goal')",
+    ("abandonment", ""): "count(*) FILTER (WHERE outcome = 'abandoned')",
+    ("revenue", ""): "sum(coalesce(value, 0))",
+}
+
+VISITORS = "SELECT visitor_id, min(session) AS visitor FROM sessions GROUP BY visitor_id"
+"""A number for each visitor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +56,15 @@ class Size:
 
 
 def set_cohorts(connection: duckdb.DuckDBPyConnection, expression: str, condition: str = "true") -> None:
-    """Make the table ``compared`` of the sessions that fulfil a condition, each with its cohort, an expression."""
+    """Make the table ``compared`` of the sessions that fulfil a condition, each with its cohort, an expression.
+
+    A visitor is the first session's key, as numbers are compared faster than names.
+    """
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE compared AS
-        SELECT session, visitor_id AS visitor, {expression} AS cohort, outcome, value, stage_index,
-            epoch(last_at - started_at) AS seconds, {", ".join(MIXED)}
-        FROM sessions WHERE {condition}"""
+        SELECT session, visitor, {expression} AS cohort, outcome, value, epoch(last_at - started_at) AS seconds,
+            {", ".join(MIXED)}
+        FROM sessions JOIN ({VISITORS}) USING (visitor_id) WHERE {condition}"""
     )
 
 
@@ -98,54 +96,68 @@ def sum_cohorts(
     and exits among those that reached a stage and whose stay there is over. Else they are how often each value of the
     columns ``mixed`` occurs.
     """
-    units = "\nUNION ALL\n".join(map(_mix_of, mixed)) if mixed else _OF_ALL
-    connection.execute(
-        f"""CREATE OR REPLACE TEMP TABLE own AS
-        SELECT kind, label, cohort, visitor, CAST(n AS DOUBLE) AS n, CAST(y AS DOUBLE) AS y FROM ({units})"""
+    if mixed:
+        columns = _mixes_of(connection, mixed)
+        set_own(connection, "SELECT 0 AS kind, -1 AS scope, cohort, visitor, {} FROM compared", columns)
+        return {key: pairs for (_, _, key), pairs in pair_up(connection, list(columns)).items()}
+    set_own(
+        connection, "SELECT 0 AS kind, -1 AS scope, cohort, visitor, {} FROM compared WHERE outcome <> 'open'", _ENDED
     )
-    connection.execute(
-        """CREATE OR REPLACE TEMP TABLE whole AS
-        SELECT kind, label, visitor, sum(n) AS all_n, sum(y) AS all_y FROM own GROUP BY ALL"""
+    found = {key: pairs for (_, _, key), pairs in pair_up(connection, list(_ENDED)).items()}
+    set_own(
+        connection,
+        """SELECT 0 AS kind, stages.stage_index AS scope, cohort, visitor, {} FROM stages JOIN compared USING (session)
+        WHERE stages.stage_index >= 0 AND (advanced OR outcome <> 'open')""",
+        {("exit", ""): "count(*) FILTER (WHERE exited)"},
     )
-    return pair_up(connection)
+    exits = pair_up(connection, [("exit", "")])
+    return found | {("exit", str(stage)): pairs for (_, stage, _), pairs in exits.items()}
 
 
-def pair_up(connection: duckdb.DuckDBPyConnection) -> Mapping[Key, Mapping[Value, Pair]]:
-    """Return the sums of the table ``own`` by kind, label and cohort, and of those of ``whole`` that are not in it.
+def set_own(connection: duckdb.DuckDBPyConnection, rows: str, outcomes: Mapping[Key, str]) -> None:
+    """Make the tables ``own`` and ``whole`` that :func:`pair_up` reads.
 
-    ``own`` has for each kind, label, cohort and visitor the sessions n and what they came to, y; ``whole`` for each
-    kind, label and visitor those of all sessions, all_n and all_y.
+    ``rows`` selects kind, scope, cohort and visitor, with a place for the sums: how many sessions, n, and for each
+    outcome what they came to, y0, y1, and so on.
     """
-    sums = "count(*), sum({n}), sum({y}), sum({n} * {n}), sum({y} * {y}), sum({n} * {y})"
-    totals = {
-        (kind, label): numbers
-        for kind, label, *numbers in connection.execute(
-            f"SELECT kind, label, {sums.format(n='all_n', y='all_y')} FROM whole GROUP BY kind, label"
-        ).fetchall()
-    }
+    sums = [f"CAST({sql} AS DOUBLE) AS y{place}" for place, sql in enumerate(outcomes.values())]
+    chosen = rows.format(", ".join(["CAST(count(*) AS DOUBLE) AS n", *sums]))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE own AS {chosen} GROUP BY ALL")
+    all_y = [f"sum(y{place}) AS all_y{place}" for place in range(len(outcomes))]
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE whole AS
+        SELECT scope, visitor, {", ".join(["sum(n) AS all_n", *all_y])} FROM own GROUP BY scope, visitor"""
+    )
+
+
+def pair_up(
+    connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Key]
+) -> dict[tuple[int, int, Key], dict[Value, Pair]]:
+    """Return the sums of ``own`` by kind, scope, outcome and cohort, and those of whatever else ``whole`` has.
+
+    ``own`` has for each kind, scope, cohort and visitor the sessions n and what they came to, y0, y1, and so on;
+    ``whole`` those of all sessions of a scope and visitor, all_n, all_y0, and so on.
+    """
+    totals = _sum(connection, "scope", _totals("all_n", "all_y{}", len(outcomes)), "whole")
     # Whoever has sessions elsewhere, too, stays among the rest with those: what goes is the difference.
-    found: dict[Key, dict[Value, Pair]] = defaultdict(dict)
-    for kind, label, cohort, hit, *numbers in connection.execute(
-        f"""SELECT kind, label, cohort, count(*) FILTER (WHERE y > 0), {sums.format(n="n", y="y")},
-            count(*) FILTER (WHERE n = all_n), sum(n), sum(y),
-            sum(all_n * all_n - (all_n - n) * (all_n - n)), sum(all_y * all_y - (all_y - y) * (all_y - y)),
-            sum(all_n * all_y - (all_n - n) * (all_y - y))
-        FROM own JOIN whole USING (kind, label, visitor) GROUP BY kind, label, cohort"""
-    ).fetchall():
-        own, gone = numbers[:6], numbers[6:]
-        rest = [total - part for total, part in zip(totals[kind, label], gone, strict=True)]
-        found[kind, label][cohort] = Pair(_sums(own), _sums(rest), int(hit))
+    numbers = _totals("n", "y{}", len(outcomes))
+    gone = ["count(*) FILTER (WHERE n = all_n)", "sum(n)", "sum(all_n * all_n - (all_n - n) * (all_n - n))"]
+    for place in range(len(outcomes)):
+        y, all_y = f"y{place}", f"all_y{place}"
+        gone += [
+            f"sum({y})",
+            f"sum({all_y} * {all_y} - ({all_y} - {y}) * ({all_y} - {y}))",
+            f"sum(all_n * {all_y} - (all_n - n) * ({all_y} - {y}))",
+        ]
+    hits = [f"count(*) FILTER (WHERE y{place} > 0)" for place in range(len(outcomes))]
+    found: dict[tuple[int, int, Key], dict[Value, Pair]] = defaultdict(dict)
+    rows = _sum(connection, "kind, scope, cohort", [*numbers, *gone, *hits], "own JOIN whole USING (scope, visitor)")
+    for (kind, scope, cohort), values in rows.items():
+        own, less, hit = values[: len(numbers)], values[len(numbers) : 2 * len(numbers)], values[2 * len(numbers) :]
+        rest = [total - part for total, part in zip(totals[scope,], less, strict=True)]
+        for place, key in enumerate(outcomes):
+            found[kind, scope, key][cohort] = Pair(_sums(own, place), _sums(rest, place), round(hit[place]))
     return found
-
-
-def count_at_stages(connection: duckdb.DuckDBPyConnection) -> dict[tuple[int, Value], int]:
-    """Return how many visitors of each cohort of ``compared`` reached each stage, and their stay there is over."""
-    return {
-        (int(label), cohort): visitors
-        for label, cohort, visitors in connection.execute(
-            "SELECT label, cohort, count(*) FROM own WHERE kind = 'exit' GROUP BY ALL"
-        ).fetchall()
-    }
 
 
 def find_medians(connection: duckdb.DuckDBPyConnection) -> dict[tuple[int, Value], Estimate]:
@@ -208,13 +220,37 @@ def find_top_blockers(connection: duckdb.DuckDBPyConnection) -> dict[Value, TopB
     }
 
 
-def _mix_of(column: str) -> str:
-    return f"""
-    SELECT '{column}' AS kind, label, cohort, visitor, count(*) AS n, count(*) FILTER (WHERE {column} = label) AS y
-    FROM compared CROSS JOIN (SELECT DISTINCT {column} AS label FROM compared WHERE {column} IS NOT NULL)
-    GROUP BY ALL"""
+def _mixes_of(connection: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> dict[Key, str]:
+    """Return how to count each value of some columns."""
+    found: dict[Key, str] = {}
+    for column in columns:
+        values = connection.execute(
+            f"SELECT DISTINCT {column} FROM compared WHERE {column} IS NOT NULL ORDER BY 1"
+        ).fetchall()
+        for (value,) in values:
+            quoted = value.replace("'", "''")
+            found[column, value] = f"count(*) FILTER (WHERE {column} = '{quoted}')"
+    return found
 
 
-def _sums(numbers: list[float]) -> Sums:
-    people, count, *others = numbers
-    return Sums(round(people), round(count), *others)
+def _totals(n: str, y: str, outcomes: int) -> list[str]:
+    """Return the sums over visitors that :class:`Sums` is made of: those of n, and three for each outcome."""
+    found = ["count(*)", f"sum({n})", f"sum({n} * {n})"]
+    for place in range(outcomes):
+        of = y.format(place)
+        found += [f"sum({of})", f"sum({of} * {of})", f"sum({n} * {of})"]
+    return found
+
+
+def _sum(
+    connection: duckdb.DuckDBPyConnection, groups: str, sums: Sequence[str], table: str
+) -> dict[tuple[Any, ...], list[float]]:
+    width = len(groups.split(","))
+    rows = connection.execute(f"SELECT {groups}, {', '.join(sums)} FROM {table} GROUP BY {groups}").fetchall()
+    return {row[:width]: list(row[width:]) for row in rows}
+
+
+def _sums(numbers: Sequence[float], outcome: int) -> Sums:
+    people, count, count_squares = numbers[:3]
+    total, total_squares, products = numbers[3 + 3 * outcome : 6 + 3 * outcome]
+    return Sums(round(people), round(count), total, count_squares, total_squares, products)

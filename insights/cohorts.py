@@ -19,7 +19,6 @@ from insights.cohort_sums import (
     Size,
     TopBlocker,
     Value,
-    count_at_stages,
     count_cohorts,
     find_medians,
     find_top_blockers,
@@ -105,12 +104,11 @@ def describe_cohorts(
     with facts.connect(filters) as connection:
         sizes, visitors = size_cohorts(connection, dimension)
         sums = sum_cohorts(connection, mixed)
-        reached = {} if is_ending else count_at_stages(connection)
         medians = find_medians(connection)
         blockers = {} if dimension == "blocker" else find_top_blockers(connection)
     values, shown = list(sizes), find_shown(sizes, visitors, least)
     is_shown = visitors >= least
-    stages = find_shown_stages(journey, values, shown, reached, least)
+    stages = find_shown_stages(journey, values, shown, sums, least)
     mixes = tell_mixes(journey, values, shown, sums, least) if is_ending else {}
     total = sum(size.sessions for size in sizes.values())
     cohorts = tuple(

@@ -1,6 +1,6 @@
 """The page about cohorts: for whom the journey breaks, and what goes with going on."""
 
-from insights.associations import Associations, find_associations
+from insights.associations import find_associations
 from insights.cohort_pairs import Chosen, Comparison, compare_cohorts
 from insights.cohort_tables import CAVEAT, MOST_ROWS, OF_ENDINGS, STEPS, cohort_notes, corrected
 from insights.cohorts import CohortError, Cohorts, describe_cohorts, name_value
@@ -16,11 +16,12 @@ def page(view: View) -> Page:
     known = dimensions(view.journey)
     dimension = view.chosen("by") or (_FIRST if _FIRST in known else known[0])
     stages = [stage.name for stage in view.journey.stages]
-    stage = view.chosen("progress_from") or stages[0]
     try:
         cohorts = describe_cohorts(view.facts, view.journey, dimension, view.filters)
         compared = _compare(view, cohorts)
-        associations = find_associations(view.facts, view.journey, view.filters, stage=stage)
+        # It reads all events: a page of the service waits until it is asked for, a report cannot be asked.
+        stage = view.chosen("progress_from") or ("" if view.live else _leakiest(cohorts, stages))
+        progress = [_progress(view, stage)] if stage else []
     except CohortError as error:
         raise FilterError(str(error)) from error
     names = tuple(name_value(dimension, cohort.value) for cohort in cohorts.cohorts)
@@ -35,13 +36,13 @@ def page(view: View) -> Page:
             [one for one in cohorts.against_rest if one.is_finding],
             f"Only what differs by more than chance. {corrected(cohorts.correction, len(cohorts.against_rest))}",
         ),
-        _progress(associations, stage),
+        *progress,
     ]
     choices = (
         Field("by", "Tell sessions apart by", options=known, value=dimension),
         Field("one", "Compare", options=names, value=view.chosen("one"), required=False),
         Field("other", "with", options=names, value=view.chosen("other"), required=False),
-        Field("progress_from", "What goes with going on from", options=tuple(stages), value=stage),
+        Field("progress_from", "What goes with going on from", options=tuple(stages), value=stage, required=False),
     )
     lede = "For whom the journey breaks: how far each group of sessions gets, where it leaves, and what it differs in."
     return Page("cohorts", "Cohorts", lede, tuple(figures), choices=choices)
@@ -184,7 +185,17 @@ def _side_by_side(compared: Comparison) -> list[Figure]:
     return contrast_figures("compared", f"{names[0]} less {names[1]}", compared.contrasts, note)
 
 
-def _progress(associations: Associations, stage: str) -> Figure:
+def _leakiest(cohorts: Cohorts, stages: list[str]) -> str:
+    """Return the stage at which most sessions were left, as far as that is shown."""
+    exits = dict.fromkeys(stages, 0)
+    for cohort in cohorts.cohorts:
+        for stage in cohort.stages:
+            exits[stage.stage] += stage.exits or 0
+    return max(stages, key=lambda stage: exits[stage])
+
+
+def _progress(view: View, stage: str) -> Figure:
+    associations = find_associations(view.facts, view.journey, view.filters, stage=stage)
     columns = (
         Column("what", "What"),
         Column("when", "When"),

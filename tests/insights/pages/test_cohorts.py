@@ -80,6 +80,8 @@ def test_the_address_chooses_the_dimension_and_two_cohorts_to_compare(facts: Fac
 def test_filters_choose_the_sessions_of_every_figure(facts: Facts) -> None:
     figures = shown(facts, Filters(cohort=(("device", "phone"),)))
     assert figures["cohorts"].table.column("sessions") == (140,)
+    # Of 60, 50 and 30 sessions most were left in the first stage.
+    assert figures["progress"].title == "What goes with going on from browse"
     assert "of the 140 sessions" in figures["progress"].definition.lower()
 
 
