@@ -138,9 +138,17 @@ class RecordStore:
         return self._revised(connection, replace(self.alarm(connection, alarm_id), notified_us=now_us), actor, now_us)
 
     def set_opportunity_status(
-        self, connection: Connection, *, opportunity_id: str, status: str, reason: str, actor: str, now_us: int
+        self,
+        connection: Connection,
+        *,
+        opportunity_id: str,
+        status: str,
+        reason: str,
+        actor: str,
+        now_us: int,
+        at_us: int | None = None,
     ) -> OpportunityStatus:
-        """Give an opportunity a status; the earlier ones are kept."""
+        """Give an opportunity a status, in force from ``at_us``, by default now; the earlier ones are kept."""
         _require(opportunity_id=opportunity_id, status=status, actor=actor)
         before = connection.execute(
             select(opportunity_statuses.c.status)
@@ -156,7 +164,7 @@ class RecordStore:
             "status": status,
             "reason": reason,
             "author": actor,
-            "at_us": now_us,
+            "at_us": now_us if at_us is None else at_us,
         }
         written = OpportunityStatus(id=self._insert(connection, opportunity_statuses, row), **row)
         self._audit(

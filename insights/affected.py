@@ -1,0 +1,163 @@
+"""How many people each blocker stops at each stage: everybody, or one cohort after the other.
+
+A session that was left has for each friction a calibrated probability that it was left for it, so their sums are
+expected numbers. Of a visitor with several such sessions, the probability that one of them was left for it counts.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from features.events import US_PER_SECOND
+from features.table import CONTEXT_COLUMNS
+from insights.facts import Facts
+from insights.filters import Filters
+from insights.intervals import Estimate, estimate_count
+from journeys.journey import Journey
+
+Cohort = tuple[str, str]
+"""A dimension and one of its values, such as ``("device", "phone")``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Sessions that reached a stage and whose end is known, and how they went on.
+
+    ``revenue`` is the mean of what a goal brought among them, None where the journey has none.
+    """
+
+    sessions: int
+    advanced: int
+    goals: int
+    revenue: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Sessions in which a blocker was named at the end of a stage: those that its intervention is meant for.
+
+    Counted are those whose end is known. ``left_for_it`` is how many of them are expected to have been left for it,
+    ``variance`` that of their number.
+    """
+
+    sessions: int = 0
+    visitors: int = 0
+    advanced: int = 0
+    goals: int = 0
+    left_for_it: float = 0.0
+    variance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """A blocker at a stage, among everybody (``cohort`` None) or in one cohort, and the sessions that reached it.
+
+    ``sessions`` are expected to have been left for it, ``people`` are the visitors behind them.
+    """
+
+    stage_index: int
+    friction: str
+    cohort: Cohort | None
+    sessions: Estimate
+    people: Estimate
+    reached: Reached
+    named: Named
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The days that figures are about, both included, in the journey's time zone."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        """How many days there are."""
+        return (self.last - self.first).days + 1
+
+    @property
+    def weeks(self) -> float:
+        """The same in weeks."""
+        return self.days / 7
+
+
+def period_of(facts: Facts, filters: Filters) -> Period:
+    """Return the days of the log that the filters let through; at least one."""
+    zone = ZoneInfo(facts.timezone)
+    first, last = (
+        datetime.fromtimestamp(at_us / US_PER_SECOND, UTC).astimezone(zone).date()
+        for at_us in (facts.first_at_us, facts.last_at_us)
+    )
+    first = max(first, filters.since or first)
+    return Period(first, max(first, min(last, filters.until or last)))
+
+
+def dimensions_of(journey: Journey) -> tuple[str, ...]:
+    """Return what sessions are told apart by, the blocker itself left out."""
+    return ("visitor_kind", *CONTEXT_COLUMNS, *journey.cohorts)
+
+
+def count_reached(
+    connection: duckdb.DuckDBPyConnection, by: str | None = None
+) -> dict[tuple[int, str | None], Reached]:
+    """Return for each stage, and each value of the dimension ``by``, the sessions that reached it and have ended."""
+    rows = connection.execute(
+        f"""SELECT stages.stage_index, {_value(by)} AS part, count(*), count(*) FILTER (advanced),
+            count(*) FILTER (outcome = 'goal'), avg(value) FILTER (outcome = 'goal')
+        FROM stages JOIN sessions USING (session)
+        WHERE stages.stage_index >= 0 AND outcome <> 'open' AND ({_known(by)})
+        GROUP BY ALL"""
+    ).fetchall()
+    return {(stage, part): Reached(*counts) for stage, part, *counts in rows}
+
+
+def count_affected(connection: duckdb.DuckDBPyConnection, by: str | None = None) -> Iterator[Affected]:
+    """Yield each blocker at each stage that it was left at; where ``by`` names a dimension, for each of its values."""
+    reached, named = count_reached(connection, by), _count_named(connection, by)
+    rows = connection.execute(
+        f"""WITH visitors AS (
+            SELECT blockers.stage_index, friction, {_value(by)} AS part, sum(confidence) AS sessions,
+                sum(confidence * (1 - confidence)) AS variance, 1 - product(1 - confidence) AS left_once
+            FROM blockers JOIN sessions USING (session)
+            WHERE blockers.stage_index >= 0 AND ({_known(by)})
+            GROUP BY blockers.stage_index, friction, part, visitor_id)
+        SELECT stage_index, friction, part, sum(sessions), sum(variance), sum(left_once),
+            sum(left_once * (1 - left_once))
+        FROM visitors GROUP BY ALL ORDER BY stage_index, friction, part"""
+    ).fetchall()
+    for stage, friction, part, sessions, variance, people, variance_of_people in rows:
+        yield Affected(
+            stage_index=stage,
+            friction=friction,
+            cohort=None if by is None else (by, part),
+            sessions=estimate_count(sessions, min(variance, sessions)),
+            people=estimate_count(people, min(variance_of_people, people)),
+            reached=reached[stage, part],
+            named=named.get((stage, friction, part), Named()),
+        )
+
+
+def _count_named(connection: duckdb.DuckDBPyConnection, by: str | None) -> dict[tuple[int, str, str | None], Named]:
+    rows = connection.execute(
+        f"""SELECT stages.stage_index, named, {_value(by)} AS part, count(*), count(DISTINCT visitor_id),
+            count(*) FILTER (advanced), count(*) FILTER (outcome = 'goal'), coalesce(sum(blockers.confidence), 0),
+            coalesce(sum(blockers.confidence * (1 - blockers.confidence)), 0)
+        FROM stages JOIN sessions USING (session)
+        LEFT JOIN blockers ON blockers.session = stages.session AND blockers.friction = stages.named
+            AND blockers.stage_index = stages.stage_index
+        WHERE named IS NOT NULL AND stages.stage_index >= 0 AND outcome <> 'open' AND ({_known(by)})
+        GROUP BY ALL"""
+    ).fetchall()
+    return {(stage, friction, part): Named(*counts) for stage, friction, part, *counts in rows}
+
+
+def _value(by: str | None) -> str:
+    return "CAST(NULL AS VARCHAR)" if by is None else f'sessions."{by}"'
+
+
+def _known(by: str | None) -> str:
+    return "true" if by is None else f'sessions."{by}" IS NOT NULL'
