@@ -82,6 +82,14 @@ class BlockerModel:
         attributed: FloatArray = probabilities[:, 1:] * (1 - leaving[:, :1] / leaving[:, 1:])
         return attributed
 
+    def stopping(self, table: FeatureTable, rows: FloatArray, evidence: FloatArray) -> FloatArray:
+        """Return the probability that each friction stands in the way, (R, K), whether or not the visitor leaves now.
+
+        It is more than that of leaving for it: some go on all the same.
+        """
+        stopped: FloatArray = posterior(evidence @ table.belonging, np.log(self.presence)[stage_rows(table, rows)])
+        return stopped[:, 1:]
+
     def to_json(self) -> dict[str, Any]:
         """Return plain lists."""
         arrays = {**vars(self.usual), **{name: array for name, array in vars(self).items() if name != "usual"}}

@@ -16,6 +16,7 @@ from features.table import CONTEXT_COLUMNS
 from insights.facts import Facts
 from insights.filters import Filters
 from insights.intervals import Estimate, estimate_count
+from insights.named import Named, count_named
 from journeys.journey import Journey
 
 Cohort = tuple[str, str]
@@ -36,22 +37,6 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """Sessions in which a blocker was named at the end of a stage: those that its intervention is meant for.
-
-    Counted are those whose end is known. ``left_for_it`` is how many of them are expected to have been left for it,
-    ``variance`` that of their number.
-    """
-
-    sessions: int = 0
-    visitors: int = 0
-    advanced: int = 0
-    goals: int = 0
-    left_for_it: float = 0.0
-    variance: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Affected:
     """A blocker at a stage, among everybody (``cohort`` None) or in one cohort, and the sessions that reached it.
 
@@ -65,6 +50,7 @@ class Affected:
     people: Estimate
     reached: Reached
     named: Named
+    """Those in whom it was named at the end of the stage, also of those who went on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +103,12 @@ def count_reached(
 
 def count_affected(connection: duckdb.DuckDBPyConnection, by: str | None = None) -> Iterator[Affected]:
     """Yield each blocker at each stage that it was left at; where ``by`` names a dimension, for each of its values."""
-    reached, named = count_reached(connection, by), _count_named(connection, by)
+    reached, named = count_reached(connection, by), count_named(connection, _value(by), _known(by))
     rows = connection.execute(
         f"""WITH visitors AS (
-            SELECT blockers.stage_index, friction, {_value(by)} AS part, sum(confidence) AS sessions,
-                sum(confidence * (1 - confidence)) AS variance, 1 - product(1 - confidence) AS left_once
+            SELECT blockers.stage_index, friction, {_value(by)} AS part, sum(blockers.confidence) AS sessions,
+                sum(blockers.confidence * (1 - blockers.confidence)) AS variance,
+                1 - product(1 - blockers.confidence) AS left_once
             FROM blockers JOIN sessions USING (session)
             WHERE blockers.stage_index >= 0 AND ({_known(by)})
             GROUP BY blockers.stage_index, friction, part, visitor_id)
@@ -137,22 +124,8 @@ def count_affected(connection: duckdb.DuckDBPyConnection, by: str | None = None)
             sessions=estimate_count(sessions, min(variance, sessions)),
             people=estimate_count(people, min(variance_of_people, people)),
             reached=reached[stage, part],
-            named=named.get((stage, friction, part), Named()),
+            named=named.get((stage, friction, part), Named(())),
         )
-
-
-def _count_named(connection: duckdb.DuckDBPyConnection, by: str | None) -> dict[tuple[int, str, str | None], Named]:
-    rows = connection.execute(
-        f"""SELECT stages.stage_index, named, {_value(by)} AS part, count(*), count(DISTINCT visitor_id),
-            count(*) FILTER (advanced), count(*) FILTER (outcome = 'goal'), coalesce(sum(blockers.confidence), 0),
-            coalesce(sum(blockers.confidence * (1 - blockers.confidence)), 0)
-        FROM stages JOIN sessions USING (session)
-        LEFT JOIN blockers ON blockers.session = stages.session AND blockers.friction = stages.named
-            AND blockers.stage_index = stages.stage_index
-        WHERE named IS NOT NULL AND stages.stage_index >= 0 AND outcome <> 'open' AND ({_known(by)})
-        GROUP BY ALL"""
-    ).fetchall()
-    return {(stage, friction, part): Named(*counts) for stage, friction, part, *counts in rows}
 
 
 def _value(by: str | None) -> str:

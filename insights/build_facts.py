@@ -19,7 +19,7 @@ from features.read_log import LogRead, ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
 from insights.arrivals import write_arrivals
-from insights.diagnosed_rows import diagnose_batch, named_blockers, without_model
+from insights.diagnosed_rows import diagnose_batch, name_blockers, unnamed, without_model
 from insights.facts import FORMAT, Facts, open_facts
 from insights.pacing.normal import write_pace
 from insights.pacing.silences import silence_rows
@@ -117,14 +117,16 @@ def _write_tables(journey: Journey, plan: Plan, log: LogRead, folder: Path, mode
             columns, stages = session_rows(batch), stage_rows(batch)
             if model is None:
                 columns |= without_model(batch)
-                named = pa.nulls(len(stages), pa.string())
+                named = unnamed(stages)
             else:
                 said, blockers = diagnose_batch(batch, model)
                 columns |= said
-                named = named_blockers(batch, model, stages)
+                named = name_blockers(batch, model, stages)
                 tables["blockers"].add(blockers)
             tables["sessions"].add(pa.table(columns))
-            tables["stages"].add(stages.append_column("named", named))
+            for column in named.items():
+                stages = stages.append_column(*column)
+            tables["stages"].add(stages)
             tables["events"].add(event_rows(batch))
             tables["silences"].add(silence_rows(batch, model, log.summary.visitors, log.summary.last_at_us))
             firsts[number] = first

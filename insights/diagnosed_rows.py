@@ -57,10 +57,11 @@ def diagnose_batch(batch: SessionBatch, model: RiskModel) -> tuple[dict[str, pa.
     return columns, blockers
 
 
-def named_blockers(batch: SessionBatch, model: RiskModel, stages: pa.Table) -> pa.Array:
-    """Return the friction named at the last event in each stage, a name or null for each row of ``stages``.
+def name_blockers(batch: SessionBatch, model: RiskModel, stages: pa.Table) -> dict[str, pa.Array]:
+    """Return what is named at the last event in each stage, for each row of ``stages``; null where nothing is.
 
-    This is whom an intervention of that stage would be meant for: also of those who went on, or reached the goal.
+    ``named`` is the friction, also of those who went on or reached the goal: whom an intervention of that stage would
+    be meant for. ``named_probability`` is how probable it is that this friction really stands in their way.
     """
     session = stages["session"].to_numpy() - batch.first
     events = stages["events"].to_numpy()
@@ -71,10 +72,16 @@ def named_blockers(batch: SessionBatch, model: RiskModel, stages: pa.Table) -> p
     at_us = batch.log.at_us[batch.log.starts[session[stood]] + after[stood] - 1]
     rows = build(batch.plan, batch.log, Cutoffs(session[stood], after[stood], at_us))
     table = model.table
-    first = first_blockers(model.blockers.attribute(table, rows, model.blockers.evidence(table, rows)))
+    evidence = model.blockers.evidence(table, rows)
+    first = first_blockers(model.blockers.attribute(table, rows, evidence))
+    stopping = model.blockers.stopping(table, rows, evidence)
     place = np.full(len(session), len(table.frictions))
     place[stood] = np.where(first == NOTHING, len(table.frictions), first)
-    return pa.array([*(friction.name for friction in table.frictions), None], pa.string()).take(pa.array(place))
+    probability = np.full(len(session), np.nan)
+    named = first != NOTHING
+    probability[stood[named]] = stopping[named, first[named]]
+    frictions = pa.array([*(friction.name for friction in table.frictions), None], pa.string())
+    return {"named": frictions.take(pa.array(place)), "named_probability": pa.array(probability, from_pandas=True)}
 
 
 def without_model(batch: SessionBatch) -> dict[str, pa.Array]:
@@ -84,6 +91,11 @@ def without_model(batch: SessionBatch) -> dict[str, pa.Array]:
     return {name: pa.nulls(count, pa.float64()) for name in numbers} | {
         name: pa.nulls(count, pa.string()) for name in ("blocker", "problem_type")
     }
+
+
+def unnamed(stages: pa.Table) -> dict[str, pa.Array]:
+    """Return the columns of :func:`name_blockers` where no model was asked."""
+    return {"named": pa.nulls(len(stages), pa.string()), "named_probability": pa.nulls(len(stages), pa.float64())}
 
 
 def _spread(batch: SessionBatch, known: IntArray, numbers: FloatArray) -> pa.Array:

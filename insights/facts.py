@@ -13,7 +13,7 @@ that :meth:`Facts.connect` opens are the contract:
 * ``stages``, a row for each stage a session stood in or skipped (then ``events`` is 0): ``session, stage_index, stage,
   entered_at, left_at, dwell_seconds, events, advanced`` (a later stage or the goal came), ``exited`` (the session
   was abandoned here) and, with a model, ``named``: the friction named at the last event in the stage, also of those who
-  went on.
+  went on, and ``named_probability``, how probable it is that it really stands in their way.
 * ``blockers``, for abandoned sessions: ``session, stage_index, friction, problem_type, confidence, first``. The sum of
   confidences is the expected number of sessions left for a friction.
 * ``events``: ``session, place`` (from 0), ``occurred_at, name``, the ``element`` that it was about where the journey

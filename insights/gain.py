@@ -15,6 +15,7 @@ from decisions.intervention import Intervention
 from decisions.policy import PolicySettings, net_value
 from insights.affected import Affected
 from insights.intervals import LEVEL, Estimate, estimate_count, estimate_share
+from insights.named import Named, Target
 
 _Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
@@ -53,16 +54,19 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What an intervention is expected to bring per week, net of its costs, where the blocker is named.
+    """What an intervention is expected to bring per week, net of its costs, where it is expected to pay.
 
     ``goals`` are further goals, ``shown`` how many sessions would see it. ``chance`` is the probability that the net
-    value is above nothing, given how sure the effect is.
+    value is above nothing, given how sure the effect is. ``target`` are those who would have seen it in the whole
+    period: from ``least_probability`` on, above 1 where it is expected to pay for nobody.
     """
 
     value: Estimate
     goals: Estimate
     shown: float
     chance: float
+    target: Target
+    least_probability: float
 
 
 def comparable_rate(affected: Affected) -> Estimate | None:
@@ -102,28 +106,38 @@ def expect(intervention: Intervention, friction: str, stage: str, measured: Sequ
 def expected_gain(
     affected: Affected, intervention: Intervention, expected: Expected, settings: PolicySettings, weeks: float
 ) -> Gain:
-    """Return what the intervention would bring if it were shown wherever the blocker is named at the stage.
+    """Return what the intervention would bring if it were shown at the stage wherever that is expected to pay.
 
-    Further goals are the expected number of sessions left for the blocker among them x the effect. The costs are those
-    of the policy (``decisions.policy.net_value``): every showing, and every goal that comes with it, those that would
-    have come anyway included.
+    Further goals are the expected number of sessions that the blocker really stops among them x the effect, and no more
+    than those at stake. The costs are those of the policy (``decisions.policy.net_value``): every showing, and every
+    goal that comes with it, those that would have come anyway included.
     """
-    named = affected.named
-    left = estimate_count(named.left_for_it, min(named.variance, named.left_for_it))
-    goals = _scaled(_product(left, expected.effect), 1 / weeks)
-    shown = named.sessions / weeks
+    least = _least_probability(affected.named, intervention, expected, settings)
+    target = affected.named.above(least)
+    stopped = estimate_count(target.stopped, min(target.variance, target.stopped))
+    goals = _at_most(_scaled(_product(stopped, expected.effect), 1 / weeks), at_stake(affected, 1.0, weeks))
+    shown = target.sessions / weeks
 
     def worth(more: float) -> float:
-        if not named.sessions:
+        if not target.sessions:
             return 0.0
-        converting = min(1.0, max(0.0, named.goals / named.sessions + more / shown))
+        converting = min(1.0, max(0.0, target.goals / target.sessions + more / shown))
         return shown * net_value(intervention, more / shown, converting, settings)
 
     # A goal that costs more than it is worth turns the ends round.
     low, high = sorted((worth(goals.low), worth(goals.high)))
     middle = worth(goals.value)
     value = Estimate(middle, min(low, middle), max(high, middle))
-    return Gain(value, goals, shown, _chance_above_nothing(value))
+    return Gain(value, goals, shown, _chance_above_nothing(value), target, least)
+
+
+def _least_probability(named: Named, intervention: Intervention, expected: Expected, settings: PolicySettings) -> float:
+    """Return from which probability of being stopped on a showing is expected to pay; above 1 where it never does."""
+    everybody = named.above(0.0)
+    worth = expected.effect.value * (settings.goal_value - intervention.cost_if_converted)
+    rate = everybody.goals / everybody.sessions if everybody.sessions else 0.0
+    cost = intervention.cost + settings.annoyance + intervention.cost_if_converted * rate
+    return cost / worth if worth > 0 else math.inf
 
 
 def _chance_above_nothing(value: Estimate) -> float:
@@ -147,6 +161,13 @@ def _product(one: Estimate, other: Estimate) -> Estimate:
 def _sides(part: Estimate, factor: float) -> tuple[float, float]:
     below, above = part.value - part.low, part.high - part.value
     return (factor * below, factor * above) if factor >= 0 else (-factor * above, -factor * below)
+
+
+def _at_most(estimate: Estimate, most: Estimate | None) -> Estimate:
+    if most is None:
+        return estimate
+    value = min(estimate.value, most.value)
+    return Estimate(value, min(estimate.low, most.value), max(value, min(estimate.high, most.high)))
 
 
 def _scaled(estimate: Estimate, factor: float) -> Estimate:

@@ -222,6 +222,11 @@ def _best_plan(journey: Journey, affected: Affected, period: Period, measured: S
         expected = expect(intervention, affected.friction, stage, measured)
         gain = expected_gain(affected, intervention, expected, journey.policy, period.weeks)
         plans.append(
-            Plan(intervention, expected, gain, propose(journey, affected, intervention, expected, period.days))
+            Plan(
+                intervention,
+                expected,
+                gain,
+                propose(journey, affected, intervention, gain, period.days),
+            )
         )
     return min(plans, key=lambda plan: (-plan.priority, plan.intervention.name), default=None)

@@ -1,8 +1,9 @@
 """The experiment that would tell whether an intervention works against a blocker: hypothesis, size and duration.
 
-It is randomised by visitor among those in whom the blocker is named at the stage, half of whom see the intervention;
-the policy's holdout is left out. The primary metric is the next step, which the intervention is nearest to, and at the
-last stage the goal; the goal and the value per session are watched beside it. Rates are those of sessions.
+It is randomised by visitor among those in whom the blocker is named at the stage and the intervention is expected to
+pay (``insights.gain``), half of whom see it; the policy's holdout is left out. The primary metric is the next step,
+which the intervention is nearest to, and at the last stage the goal; the goal and the value per session are watched
+beside it. Rates are those of sessions.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from decisions.experiment_size import ExperimentSize, minimum_detectable, size_experiment
 from decisions.intervention import Intervention
 from insights.affected import Affected
-from insights.gain import Expected
+from insights.gain import Gain
 from journeys.journey import Journey
 
 MOST_WEEKS = 8
@@ -40,17 +41,15 @@ class Proposal:
         return not self.reason
 
 
-def propose(
-    journey: Journey, affected: Affected, intervention: Intervention, expected: Expected, days: int
-) -> Proposal:
-    """Return the experiment on an intervention for a blocker, sized by what was seen in so many days."""
-    named, stages = affected.named, journey.stages
+def propose(journey: Journey, affected: Affected, intervention: Intervention, gain: Gain, days: int) -> Proposal:
+    """Return the experiment on an intervention for a blocker, sized by those it was meant for in so many days."""
+    stages, target = journey.stages, gain.target
     last = affected.stage_index == len(stages) - 1
     metric = "reaches the goal" if last else f"goes on from {stages[affected.stage_index].name}"
     watched = ("value per session",) if last else ("reaches the goal", "value per session")
-    per_day = named.visitors * (1 - journey.policy.holdout) / days
-    baseline = (named.goals if last else named.advanced) / named.sessions if named.sessions else 0.0
-    rise = _expected_rise(affected, expected, last)
+    per_day = target.visitors * (1 - journey.policy.holdout) / days
+    baseline = (target.goals if last else target.advanced) / target.sessions if target.sessions else 0.0
+    rise = _expected_rise(gain, last)
     size = detectable = None
     if per_day > 0 and baseline < 1:
         detectable = minimum_detectable(baseline, visitors_per_day=per_day, days=_MOST_DAYS)
@@ -67,23 +66,21 @@ def propose(
     )
 
 
-def _expected_rise(affected: Affected, expected: Expected, last: bool) -> float:
-    """Return by how much the primary metric of those named is expected to rise.
+def _expected_rise(gain: Gain, last: bool) -> float:
+    """Return by how much the primary metric is expected to rise: at the last stage by the further goals.
 
-    The effect counts for those among them who are really stopped. Of the next step, it is what the rise of the goal
-    comes to if those who then go on reach the goal as often as others named there who went on; it cannot exceed the
-    share of those who were stopped.
+    Before, the next step rises by what that comes to if those who then go on reach the goal as often as others there
+    who went on; by no more than the share of those who are stopped, nor of those who do not go on as it is.
     """
-    named = affected.named
-    if not named.sessions:
+    target = gain.target
+    if not target.sessions:
         return 0.0
-    stopped = named.left_for_it / named.sessions
-    rise = expected.effect.value * stopped
+    rise = gain.goals.value / gain.shown
     if last:
-        return min(rise, 1 - named.goals / named.sessions)
-    if not named.goals:
+        return min(rise, 1 - target.goals / target.sessions)
+    if not target.goals:
         return 0.0
-    return min(rise * named.advanced / named.goals, stopped, 1 - named.advanced / named.sessions)
+    return min(rise * target.advanced / target.goals, target.share_stopped, 1 - target.advanced / target.sessions)
 
 
 def _hypothesis(
@@ -105,9 +102,9 @@ def _reason(size: ExperimentSize | None, detectable: float | None, per_day: floa
         else f"in {MOST_WEEKS} weeks it finds no rise at all"
     )
     if per_day == 0:
-        return "nobody is named there, so that there is no traffic for an experiment"
+        return "there is nobody for whom it is expected to pay, so that there is no traffic for an experiment"
     if baseline >= 1:
-        return "all who are named there go on already"
+        return "all whom it is meant for go on already"
     if size is None:
         return f"no rise is expected that an experiment could find; {finds}"
     if size.weeks is not None and size.weeks > MOST_WEEKS:

@@ -33,7 +33,8 @@ class MadeSession:
     given), ``skipped`` the stages passed through without an event. ``events`` are seconds after the start, name and
     the stage after it; where none are given, each stage that was not skipped has one, named for it. ``confidences``
     are those of the frictions, and the largest is the session's blocker unless ``blocker`` says otherwise; ``named`` is
-    the friction named at the last event in a stage, by default the blocker in the stage that was left.
+    the friction named at the last event in a stage, by default the blocker in the stage that was left; it stands there
+    with the probability ``stopped``.
     """
 
     stage: int = 0
@@ -53,6 +54,7 @@ class MadeSession:
     confidences: Mapping[str, float] = field(default_factory=dict)
     blocker: str | None = None
     named: Mapping[int, str] = field(default_factory=dict)
+    stopped: float = 1.0
     risk: float | None = None
     leaving_soon: float | None = None
     told: Sequence[tuple[float, str, str | None, str]] = ()
@@ -125,7 +127,7 @@ def _session_schema(journey: Journey) -> list[tuple[str, pa.DataType]]:
 _STAGES = [
     ("session", _LONG), ("stage_index", _SHORT), ("stage", _TEXT), ("entered_at", _STAMP), ("left_at", _STAMP),
     ("dwell_seconds", _REAL), ("events", _LONG), ("advanced", pa.bool_()), ("exited", pa.bool_()),
-    ("named", _TEXT),
+    ("named", _TEXT), ("named_probability", _REAL),
 ]  # fmt: skip
 _BLOCKERS = [
     ("session", _LONG), ("stage_index", _SHORT), ("friction", _TEXT), ("problem_type", _TEXT), ("confidence", _REAL),
@@ -209,7 +211,8 @@ def _stage_rows(at: int, one: MadeSession, journey: Journey) -> list[dict[str, A
         row |= {"left_at": begin, "dwell_seconds": seconds, "events": sum(after == stage for _, _, after in events)}
         row["advanced"] = stage < one.stage or one.outcome == "goal"
         exited = stage == one.stage and one.outcome == "abandoned"
-        rows.append(row | {"exited": exited, "named": one.named.get(stage, _first_blocker(one) if exited else None)})
+        named = one.named.get(stage, _first_blocker(one) if exited else None)
+        rows.append(row | {"exited": exited, "named": named, "named_probability": one.stopped if named else None})
     return rows
 
 
