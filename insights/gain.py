@@ -141,7 +141,8 @@ def _least_probability(named: Named, intervention: Intervention, expected: Expec
 
 
 def _chance_above_nothing(value: Estimate) -> float:
-    deviation = (value.high - value.low) / (2 * _Z)
+    # The lower half of the interval is the one that what is at stake does not cut off.
+    deviation = (value.value - value.low) / _Z
     if deviation == 0:
         return 1.0 if value.value > 0 else 0.0
     return 1 - NormalDist(value.value, deviation).cdf(0)

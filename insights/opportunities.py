@@ -22,13 +22,14 @@ from insights.gain import Expected, Gain, MeasuredEffect, at_stake, expect, expe
 from insights.intervals import Estimate
 from insights.opportunity_status import Status, former_ids, history_of, parse_status
 from insights.proposal import Proposal, propose
+from insights.suppression import min_cell
 from journeys.journey import Journey
 from storage.records import OpportunityStatus, Records
 
 STANDS_OUT = 1.5
 """A cohort's rate is at least so many times that of all others for an issue of its own."""
-LEAST_PEOPLE = 10.0
-"""A cohort of which fewer people are expected to be affected gets no issue of its own: single people could be told."""
+LEAST_SESSIONS = 1.0
+"""A blocker that fewer sessions are expected to be left for in all is no issue."""
 _LEVEL = 0.05
 
 
@@ -140,7 +141,7 @@ def find_opportunities(
     opportunities = [
         _opportunity(journey, known[one.friction], one, times, period, statuses, measured)
         for one, times in found
-        if one.friction in known
+        if one.friction in known and one.sessions.value >= LEAST_SESSIONS
     ]
     seen = {status.id for one in opportunities for status in one.history}
     latest = {status.opportunity_id: status for status in statuses if status.id not in seen}
@@ -165,8 +166,10 @@ def rank(opportunities: Iterable[Opportunity]) -> list[Opportunity]:
 def standing_out(cohorts: Sequence[Affected], everybody: Sequence[Affected]) -> list[tuple[Affected, float | None]]:
     """Return the cohorts that a blocker stops clearly more often than all others, with how many times as often.
 
-    Compared is the expected share of the sessions at the stage that are left for the blocker.
+    Compared is the expected share of the sessions at the stage that are left for the blocker. Cohorts of which few people
+    are affected get no issue of their own (``insights.suppression``).
     """
+    least = max(1, min_cell())
     wholes = {(one.stage_index, one.friction): one for one in everybody}
     times: list[float | None] = []
     p_values: list[float | None] = []
@@ -174,7 +177,7 @@ def standing_out(cohorts: Sequence[Affected], everybody: Sequence[Affected]) -> 
         whole = wholes[one.stage_index, one.friction]
         count, others = one.reached.sessions, whole.reached.sessions - one.reached.sessions
         left, left_others = one.sessions.value, max(0.0, whole.sessions.value - one.sessions.value)
-        large = one.people.value >= LEAST_PEOPLE and others > 0
+        large = one.people.value >= least and others > 0
         times.append(left / count * others / left_others if large and left_others > 0 else None)
         p_values.append(p_of_shares(round(left), count, min(round(left_others), others), others) if large else None)
     adjusted = adjust(p_values, Correction.DISCOVERY)
