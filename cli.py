@@ -158,7 +158,7 @@ def simulate(
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for events/, touchpoints/ and truth.parquet.")],
     seed: SeedOption = 0,
 ) -> None:
-    """Write a log of simulated sessions, and the truth about each."""
+    """Write a log of simulated sessions, with the truth of each."""
     from console import progress, say
     from features.output import require_folder
     from training.simulator import simulate as run
@@ -552,7 +552,7 @@ def funnel(
     json: JsonOption = None,
     quarantine: QuarantineOption = None,
 ) -> None:
-    """Count who takes the steps of a funnel, and where people stop.
+    """Count who takes the steps of a funnel, and who stops where.
 
     Needs no journey. Of several attempts of one person that which gets furthest counts, the earliest of equals. Shows
     shares with 95 % intervals, the time from step to step, a breakdown and the days; docs/insights/funnels.md defines
@@ -1092,6 +1092,10 @@ def alarms(
     webhook: Annotated[
         str, typer.Option(metavar="URL", help="Where to send each alarm once; by default DROPOFF_WEBHOOK.")
     ] = "",
+@app.command(epilog="Example: dropoff opportunities ecommerce --log shop/events")
+def opportunities(
+    journey: JourneyArgument,
+    log: LogOption,
     model: ModelOption = None,
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
@@ -1165,6 +1169,66 @@ def annotate(
         for line in list_annotations(engine, declared):
             say(line)
     engine.dispose()
+    """Rank what could be done by its value per day of work.
+
+    Each blocker at each stage with the people it stops, the value at stake, the gain that an intervention is expected
+    to bring, its owner, its status, and the experiment that would tell. Values are per week; gains are priors until an
+    experiment has measured them.
+    """
+    from console import load_model, noted_down, out, progress, quarantine_path, tell, write_json
+    from features.output import require_writable
+    from features.read_log import ReadSummary
+    from insights.build_facts import facts_for_now
+    from insights.opportunities import find_opportunities
+    from insights.opportunity_tables import opportunity_tables, to_json
+    from journeys.load import load_journey
+
+    declared, refused = load_journey(journey), quarantine_path(quarantine, log)
+    if json_path is not None:
+        require_writable(json_path, log=log)
+    loaded = load_model(declared, journey, model)
+    with progress() as report, facts_for_now(declared, log, loaded, quarantine=refused, progress=report) as facts:
+        found = find_opportunities(declared, facts, records=noted_down(declared))
+        summary = ReadSummary(**facts.summary)
+    tell(summary, refused)
+    for table in opportunity_tables(found):
+        out.print(table)
+        out.print()
+    write_json(json_path, to_json(found))
+
+
+@app.command(epilog="Example: dropoff decide ecommerce payment.form testing --by Ada")
+def decide(
+    journey: JourneyArgument,
+    opportunity: Annotated[
+        str, typer.Argument(metavar="OPPORTUNITY", help="Its name, as dropoff opportunities shows it.")
+    ],
+    status: Annotated[str, typer.Argument(metavar="STATUS", help="proposed, accepted, testing, done or dismissed.")],
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who decides; by default the account.")] = None,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; dismissing needs one.")] = "",
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="When it came into force, as 2026-03-17T08:00, in UTC; by default now."),
+    ] = None,
+) -> None:
+    """Give an opportunity a status, for its history and its page.
+
+    Of one that is done, the page compares the days before and after the change.
+    """
+    from console import moment_us, say
+    from insights.opportunity_status import keep_status
+    from journeys.load import load_journey
+    from serving.configuration import Configuration
+    from storage.database import open_database
+
+    declared, configuration = load_journey(journey), Configuration.from_environment()
+    at_us = None if since is None else moment_us(since)
+    engine = open_database(configuration.address, configuration.durability)
+    try:
+        kept = keep_status(engine, declared, opportunity, status, reason=reason, author=by, at_us=at_us)
+    finally:
+        engine.dispose()
+    say(f"{kept.opportunity_id} of {declared.name} is {kept.status}, says {kept.author}.")
 
 
 @app.command(epilog="Example: dropoff models ecommerce")
@@ -1274,7 +1338,7 @@ def replay(
     min_events: Annotated[int, typer.Option(metavar="N", min=1, help="Leave shorter sessions out.")] = 5,
     session: Annotated[list[str] | None, typer.Option(metavar="ID", help="These sessions; may be repeated.")] = None,
 ) -> None:
-    """Send recorded sessions to a running service, event by event.
+    """Send recorded sessions to a service, event by event.
 
     Shows the stage, the risk, the top blocker and the recommendation after each event.
     """

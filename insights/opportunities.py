@@ -30,7 +30,7 @@ STANDS_OUT = 1.5
 """A cohort's rate is at least so many times that of all others for an issue of its own."""
 LEAST_SESSIONS = 1.0
 """A blocker that fewer sessions are expected to be left for in all is no issue."""
-_LEVEL = 0.05
+_LEVEL, _LEAST_OTHERS = 0.05, 0.5
 
 
 class Kind(StrEnum):
@@ -95,6 +95,16 @@ class Opportunity:
         """Whether it is a quick win or strategic."""
         quick = self.plan and self.plan.intervention.effort is Effort.QUICK_WIN and self.plan.proposal.feasible
         return Kind.QUICK_WIN if quick else Kind.STRATEGIC
+
+    @property
+    def cohort_text(self) -> str:
+        """The cohort in words, ``device mobile``, or everybody."""
+        return "everybody" if self.cohort is None else f"{self.cohort[0].replace('_', ' ')} {self.cohort[1]}"
+
+    @property
+    def done_us(self) -> int | None:
+        """When the change was made, if the opportunity is done."""
+        return self.history[-1].at_us if self.status is Status.DONE else None
 
     @property
     def owner(self) -> str:
@@ -166,8 +176,9 @@ def rank(opportunities: Iterable[Opportunity]) -> list[Opportunity]:
 def standing_out(cohorts: Sequence[Affected], everybody: Sequence[Affected]) -> list[tuple[Affected, float | None]]:
     """Return the cohorts that a blocker stops clearly more often than all others, with how many times as often.
 
-    Compared is the expected share of the sessions at the stage that are left for the blocker. Cohorts of which few people
-    are affected get no issue of their own (``insights.suppression``).
+    Compared is the expected share of the sessions at the stage that are left for the blocker; of the others at least
+    half a session is taken to be. Cohorts of which few people are affected get no issue of their own
+    (``insights.suppression``).
     """
     least = max(1, min_cell())
     wholes = {(one.stage_index, one.friction): one for one in everybody}
@@ -176,9 +187,9 @@ def standing_out(cohorts: Sequence[Affected], everybody: Sequence[Affected]) -> 
     for one in cohorts:
         whole = wholes[one.stage_index, one.friction]
         count, others = one.reached.sessions, whole.reached.sessions - one.reached.sessions
-        left, left_others = one.sessions.value, max(0.0, whole.sessions.value - one.sessions.value)
+        left, left_others = one.sessions.value, max(_LEAST_OTHERS, whole.sessions.value - one.sessions.value)
         large = one.people.value >= least and others > 0
-        times.append(left / count * others / left_others if large and left_others > 0 else None)
+        times.append(left / count * others / left_others if large else None)
         p_values.append(p_of_shares(round(left), count, min(round(left_others), others), others) if large else None)
     adjusted = adjust(p_values, Correction.DISCOVERY)
     return [

@@ -1,15 +1,18 @@
 """What becomes of an opportunity: proposed, accepted, testing, done or dismissed, as people set it over time."""
 
+import time
 from collections.abc import Sequence
 from enum import StrEnum
 from itertools import product
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from features.table import nearest
 from insights.affected import Cohort, dimensions_of
 from insights.comparable import frictions_of, stages_of
 from journeys.journey import Journey
+from storage.database import writing
+from storage.history import account
 from storage.record_store import RecordStore
 from storage.records import OpportunityStatus
 
@@ -102,6 +105,31 @@ def set_status(
         now_us=now_us,
         at_us=at_us,
     )
+
+
+def keep_status(
+    engine: Engine,
+    journey: Journey,
+    given: str,
+    status: str,
+    *,
+    reason: str = "",
+    author: str | None = None,
+    at_us: int | None = None,
+) -> OpportunityStatus:
+    """Give an opportunity a status in the database, as :func:`set_status`; the author is by default the account."""
+    with writing(engine) as connection:
+        return set_status(
+            connection,
+            RecordStore(engine, journey.name),
+            journey,
+            given,
+            status,
+            reason=reason,
+            actor=account() if author is None else author,
+            now_us=time.time_ns() // 1_000,
+            at_us=at_us,
+        )
 
 
 def _parse_cohort(journey: Journey, given: str) -> Cohort:

@@ -49,7 +49,7 @@ def propose(journey: Journey, affected: Affected, intervention: Intervention, ga
     watched = ("value per session",) if last else ("reaches the goal", "value per session")
     per_day = target.visitors * (1 - journey.policy.holdout) / days
     baseline = (target.goals if last else target.advanced) / target.sessions if target.sessions else 0.0
-    rise = _expected_rise(gain, last)
+    rise = _expected_rise(affected, gain, baseline, last)
     size = detectable = None
     if per_day > 0 and baseline < 1:
         detectable = minimum_detectable(baseline, visitors_per_day=per_day, days=_MOST_DAYS)
@@ -66,21 +66,19 @@ def propose(journey: Journey, affected: Affected, intervention: Intervention, ga
     )
 
 
-def _expected_rise(gain: Gain, last: bool) -> float:
+def _expected_rise(affected: Affected, gain: Gain, baseline: float, last: bool) -> float:
     """Return by how much the primary metric is expected to rise: at the last stage by the further goals.
 
-    Before, the next step rises by what that comes to if those who then go on reach the goal as often as others there
-    who went on; by no more than the share of those who are stopped, nor of those who do not go on as it is.
+    Before, the next step rises by what they come to if those who then go on reach the goal as often as all who went on
+    from the stage. It can be no more than those who are stopped and did not go on; the stopped are taken to go on as
+    often as the others of the target.
     """
-    target = gain.target
-    if not target.sessions:
+    target, reached = gain.target, affected.reached
+    if not target.sessions or (not last and not reached.goals):
         return 0.0
-    rise = gain.goals.value / gain.shown
-    if last:
-        return min(rise, 1 - target.goals / target.sessions)
-    if not target.goals:
-        return 0.0
-    return min(rise * target.advanced / target.goals, target.share_stopped, 1 - target.advanced / target.sessions)
+    goals = gain.goals.value / gain.shown
+    rise = goals if last else goals * reached.advanced / reached.goals
+    return min(rise, target.share_stopped * (1 - baseline))
 
 
 def _hypothesis(

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from serving import annotations, governance
+from serving import governance
+from serving.opportunities import take_status
 from serving.runtime import Runtime
 
 
@@ -25,5 +27,6 @@ FORMS: Mapping[tuple[str, str], TakenForm] = {
     ("governance", "milestone"): TakenForm(governance.add_milestone, "The milestone is added."),
     ("governance", "done"): TakenForm(governance.complete_milestone, "The milestone is done."),
     ("governance", "review"): TakenForm(governance.hold_review, "The next agenda begins after that day."),
+    ("opportunities", "status"): TakenForm(take_status, "The status of the opportunity is saved."),
 }
 """The forms by the slug of their page and their name."""
