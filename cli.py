@@ -1092,10 +1092,6 @@ def alarms(
     webhook: Annotated[
         str, typer.Option(metavar="URL", help="Where to send each alarm once; by default DROPOFF_WEBHOOK.")
     ] = "",
-@app.command(epilog="Example: dropoff opportunities ecommerce --log shop/events")
-def opportunities(
-    journey: JourneyArgument,
-    log: LogOption,
     model: ModelOption = None,
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
@@ -1169,6 +1165,16 @@ def annotate(
         for line in list_annotations(engine, declared):
             say(line)
     engine.dispose()
+
+
+@app.command(epilog="Example: dropoff opportunities ecommerce --log shop/events")
+def opportunities(
+    journey: JourneyArgument,
+    log: LogOption,
+    model: ModelOption = None,
+    json_path: JsonOption = None,
+    quarantine: QuarantineOption = None,
+) -> None:
     """Rank what could be done by its value per day of work.
 
     Each blocker at each stage with the people it stops, the value at stake, the gain that an intervention is expected

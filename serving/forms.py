@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from serving import annotations, governance
-from serving import governance
 from serving.opportunities import take_status
 from serving.runtime import Runtime
 
