@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from features.events import IntArray
 from insights.intervals import Estimate, estimate_share
-from insights.walks import OUTCOMES, Walks
+from insights.walks import OUTCOMES, Walks, tell_apart
 
 LONGEST = 4
 _DAY_ZERO = date(1970, 1, 1)
@@ -117,17 +117,16 @@ def _told(walks: Walks, places: IntArray, kinds: NDArray[np.int_], most: int) ->
     if not len(places):
         return ()
     owners = walks.owners[places]
-    distinct, which, times = np.unique(kinds, axis=0, return_inverse=True, return_counts=True)
-    which = which.ravel()
-    pairs = np.unique(np.stack([which, owners]), axis=1)
-    sessions = np.bincount(pairs[0], minlength=len(distinct))
+    distinct, which, times = tell_apart(kinds, len(walks.names))
+    pairs, _, _ = tell_apart(np.stack([which, owners], axis=1), len(walks.outcomes) + len(distinct))
+    sessions = np.bincount(pairs[:, 0], minlength=len(distinct))
     is_open = walks.outcomes == OUTCOMES.index("open")
     came = np.zeros((len(walks.outcomes), len(walks.names)), np.bool_)
     came[walks.owners, walks.codes] = True
     told = []
     for kind in np.lexsort((-times, -sessions))[:most]:
         looping = np.zeros(len(walks.outcomes), np.bool_)
-        looping[pairs[1][pairs[0] == kind]] = True
+        looping[pairs[pairs[:, 0] == kind, 1]] = True
         had_any = came[:, distinct[kind]].any(axis=1)
         told.append(
             Loop(

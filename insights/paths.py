@@ -7,7 +7,7 @@ import numpy as np
 
 from features.events import IntArray
 from insights.intervals import Estimate, estimate_share
-from insights.walks import OUTCOMES, Walks
+from insights.walks import OUTCOMES, Walks, tell_apart
 
 STEPS = 3
 OTHER = "other events"
@@ -43,9 +43,9 @@ def paths_before_leaving(
 ) -> tuple[Path, ...]:
     """Return the commonest last ``steps`` events of abandoned sessions, of one furthest stage or of all."""
     tails = _tails(walks, _exits(walks, stage_index), steps)
-    kinds, counts = np.unique(tails, axis=0, return_counts=True) if len(tails) else (tails, np.array([], int))
+    kinds, _, counts = tell_apart(tails, len(walks.names))
     found = []
-    for place in np.lexsort((*kinds.T[::-1], -counts))[:most] if len(tails) else ():
+    for place in np.argsort(-counts, kind="stable")[:most]:
         share = estimate_share(int(counts[place]), len(tails))
         if share is not None:
             names = tuple(walks.names[code] for code in kinds[place] if code != _NONE)

@@ -7,6 +7,7 @@ from rich.text import Text
 from insights.funnel.declare import Attribution, CountBy, Order
 from insights.funnel.result import FunnelResult, Group, StepCount
 from insights.intervals import Estimate
+from insights.pages.write import write_seconds
 from journeys.tables import Cell, FittedTable
 
 _BAR = 12
@@ -37,23 +38,6 @@ def show_funnel(result: FunnelResult) -> Iterator[FittedTable | str]:
         yield _days(result)
 
 
-def write_time(seconds: float) -> str:
-    """Return a duration as people say it, in at most two units.
-
-    >>> write_time(3_725)
-    '1 h 2 min'
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{hours // 24} d {hours % 24} h" if hours % 24 else f"{hours // 24} d"
-
-
 def _row(step: StepCount, entered: int) -> tuple[Cell, ...]:
     filled = round(_BAR * step.count / entered) if entered else 0
     bar = Text.assemble(("█" * filled, "green"), ("░" * (_BAR - filled), "dim"))
@@ -63,7 +47,7 @@ def _row(step: StepCount, entered: int) -> tuple[Cell, ...]:
         bar,
         _share(step.conversion) if step.step_conversion else "",
         _share(step.step_conversion) if step.step_conversion else "",
-        write_time(step.time.median) if step.time else "",
+        write_seconds(step.time.median) if step.time else "",
     )
 
 
@@ -76,7 +60,7 @@ def _share(estimate: Estimate | None) -> str:
 def _sentence(result: FunnelResult, people: str) -> str:
     sentences = ["In brackets 95 % intervals."]
     if result.time:
-        sentences.append(f"From the first step to the last: median {write_time(result.time.median)}.")
+        sentences.append(f"From the first step to the last: median {write_seconds(result.time.median)}.")
     if result.excluded:
         sentences.append(f"{result.excluded:,} {people} are left out for an excluded event within their attempt.")
     if result.funnel.order is Order.UNORDERED:

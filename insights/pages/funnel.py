@@ -19,6 +19,9 @@ from insights.paths import links_before_leaving, paths_before_leaving
 from insights.stages import StageCount, StageDay, count_days, count_stages
 from insights.walks import Walks, read_walks
 
+SHOWN = 12
+"""Of events, ways out and circles so many are shown, the commonest."""
+
 
 def page(view: View) -> Page:
     """Return the page; ``after`` in the address chooses the event whose followers are shown."""
@@ -37,12 +40,12 @@ def page(view: View) -> Page:
             _exit_days(days),
             _dwell(stages),
             _dwell_days(days),
-            show_stays(measure_stays(walks)),
+            show_stays(measure_stays(walks, SHOWN)),
             show_before_leaving(links_before_leaving(walks)),
-            show_paths(paths_before_leaving(walks)),
+            show_paths(paths_before_leaving(walks, most=SHOWN)),
             show_after(walks, _event(view, walks)),
-            show_returns(find_returns(walks)),
-            show_cycles(find_cycles(walks)),
+            show_returns(find_returns(walks, SHOWN)),
+            show_cycles(find_cycles(walks, SHOWN)),
             show_loop_days(count_looping_days(walks)),
         ),
     )
