@@ -108,17 +108,16 @@ def pace_curve(connection: duckdb.DuckDBPyConnection) -> tuple[PacePoint, ...]:
     """
     points = []
     for from_end in (False, True):
-        along = "session ORDER BY place DESC" if from_end else "session ORDER BY place"
         # Of each session one gap counts at each place, so the values of a point are of different sessions.
-        numbered = (
-            f"(SELECT outcome, deviation, own_deviation, row_number() OVER (PARTITION BY {along}) AS action "
-            "FROM pace JOIN sessions USING (session) WHERE seconds IS NOT NULL AND outcome IN ('goal', 'abandoned'))"
-        )
-        chosen = f"action <= {MOST_ACTIONS}"
-        own = dict(_middles(connection, "outcome, action", "own_deviation", chosen, numbered))
-        for (outcome, action), middle in _middles(connection, "outcome, action", "deviation", chosen, numbered):
-            ratio, low, high = (math.exp(one) for one in (middle.median, middle.low, middle.high))
-            own_ratio = math.exp(own[outcome, action].median)
+        keys = f"outcome, {'gaps_left' if from_end else 'gap'}"
+        gaps = "(SELECT outcome, pace.* FROM pace JOIN (SELECT session, outcome FROM sessions) USING (session))"
+        told = f"{'gaps_left' if from_end else 'gap'} <= {MOST_ACTIONS} AND outcome IN ('goal', 'abandoned')"
+        own = connection.execute(f"SELECT {keys}, median(own_deviation) FROM {gaps} WHERE {told} GROUP BY {keys}")
+        own_of = {(outcome, action): median for outcome, action, median in own.fetchall()}
+        for (outcome, action), middle in _middles(connection, keys, "deviation", told, gaps):
+            ratio, low, high, own_ratio = (
+                math.exp(one) for one in (middle.median, middle.low, middle.high, own_of[outcome, action])
+            )
             points.append(PacePoint(outcome, from_end, action, middle.count, ratio, low, high, own_ratio))
     return tuple(points)
 

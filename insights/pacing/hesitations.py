@@ -66,18 +66,11 @@ def find_hesitations(connection: duckdb.DuckDBPyConnection, stages: Sequence[str
         f"""WITH passed AS (
             SELECT pace.*, outcome = 'abandoned' AND sessions.stage_index = pace.stage_index AS left_here
             FROM pace JOIN sessions USING (session) WHERE seconds IS NOT NULL AND outcome <> 'open'
-        ), kinds AS (
-            SELECT DISTINCT hesitation AS kind FROM passed WHERE hesitation IS NOT NULL
-        ), by_session AS (
-            SELECT kind, session, stage_index, name, element, grouping(element) AS whole,
-                bool_or(coalesce(hesitation = kind, false)) AS hesitated, any_value(left_here) AS left_here
-            FROM passed, kinds GROUP BY {sets.format(keys="kind, session")}
-        ), counted AS (
-            SELECT kind, stage_index, name, element, whole, count_if(hesitated) AS sessions,
-                count_if(hesitated AND left_here) AS left_hesitant, count_if(NOT hesitated) AS others,
-                count_if(NOT hesitated AND left_here) AS left_others
-            FROM by_session GROUP BY ALL
-            HAVING sessions >= {LEAST_HESITANT} AND others >= {LEAST_HESITANT} AND (whole = 1 OR element IS NOT NULL)
+        ), moments AS (
+            SELECT hesitation AS kind, stage_index, name, element, grouping(element) AS whole,
+                median(seconds) AS seconds, median(normal_seconds) AS normal_seconds
+            FROM passed WHERE hesitation IS NOT NULL GROUP BY {sets.format(keys="hesitation")}
+            HAVING count(*) >= {LEAST_HESITANT} AND (whole = 1 OR element IS NOT NULL)
         ), following AS (
             SELECT hesitation AS kind, stage_index, name, element, grouping(element) AS whole, next_name,
                 count(*) AS moments
@@ -86,17 +79,28 @@ def find_hesitations(connection: duckdb.DuckDBPyConnection, stages: Sequence[str
             SELECT kind, stage_index, name, element, whole,
                 arg_max(next_name, (moments, next_name)) AS next_name, max(moments) / sum(moments) AS share
             FROM following GROUP BY ALL
-        ), timed AS (
-            SELECT hesitation AS kind, stage_index, name, element, grouping(element) AS whole,
-                median(seconds) AS seconds, median(normal_seconds) AS normal_seconds
-            FROM passed WHERE hesitation IS NOT NULL GROUP BY {sets.format(keys="hesitation")}
+        ), by_session AS (
+            SELECT kind, session, stage_index, name, NULL AS element, whole,
+                bool_or(coalesce(hesitation = kind, false)) AS hesitated, any_value(left_here) AS left_here
+            FROM passed JOIN (SELECT kind, stage_index, name, whole FROM moments WHERE whole = 1)
+                USING (stage_index, name) GROUP BY ALL
+            UNION ALL
+            SELECT kind, session, stage_index, name, element, whole,
+                bool_or(coalesce(hesitation = kind, false)), any_value(left_here)
+            FROM passed JOIN (SELECT kind, stage_index, name, element, whole FROM moments WHERE whole = 0)
+                USING (stage_index, name, element) GROUP BY ALL
+        ), counted AS (
+            SELECT kind, stage_index, name, element, whole, count_if(hesitated) AS sessions,
+                count_if(hesitated AND left_here) AS left_hesitant, count_if(NOT hesitated) AS others,
+                count_if(NOT hesitated AND left_here) AS left_others
+            FROM by_session GROUP BY ALL HAVING sessions >= {LEAST_HESITANT} AND others >= {LEAST_HESITANT}
         )
-        SELECT kind, stage_index, name, counted.element, commonest.next_name, share, sessions, left_hesitant, others,
+        SELECT kind, stage_index, name, counted.element, next_name, share, sessions, left_hesitant, others,
             left_others, seconds, normal_seconds
         FROM counted
-        JOIN commonest USING (kind, stage_index, name, whole) JOIN timed USING (kind, stage_index, name, whole)
+        JOIN commonest USING (kind, stage_index, name, whole) JOIN moments USING (kind, stage_index, name, whole)
         WHERE commonest.element IS NOT DISTINCT FROM counted.element
-            AND timed.element IS NOT DISTINCT FROM counted.element
+            AND moments.element IS NOT DISTINCT FROM counted.element
         ORDER BY sessions DESC, kind, stage_index, name, counted.element NULLS FIRST"""
     ).fetchall()
     p_values = adjust([p_of_shares(row[7], row[6], row[9], row[8]) for row in rows], Correction.DISCOVERY)

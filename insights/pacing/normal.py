@@ -31,6 +31,7 @@ def write_pace(connection: duckdb.DuckDBPyConnection, journey: Journey, out: Pat
     Columns: ``session, place, occurred_at, stage_index, name, element``; what came next and after how long
     (``next_name, seconds``; null after the last action); the normal gap there (``normal_seconds``); ``deviation``, the
     logarithm of the gap over the normal one; ``own_deviation``, the same against the visitor's own pace; ``is_end``;
+    ``gap`` and ``gaps_left``, which gap of the session it is from either end, from 1;
     ``watched_seconds``, how long a silence after the last action could be watched; and ``hesitation``, null for most.
 
     The normal gap is the median of the pair of events at that stage; where it has fewer than 30 gaps, that of the
@@ -53,6 +54,8 @@ def write_pace(connection: duckdb.DuckDBPyConnection, journey: Journey, out: Pat
             )
             SELECT session, place, occurred_at, stage_index, name, element, next_name, seconds,
                 exp(normal) AS normal_seconds, deviation, own_deviation, watched_seconds, is_end,
+                CASE WHEN seconds IS NOT NULL THEN gap END AS gap,
+                CASE WHEN seconds IS NOT NULL THEN gaps_left END AS gaps_left,
                 CASE
                     WHEN times_edited >= {SECOND_TIME} THEN '{CORRECTION}'
                     WHEN times_seen >= {THIRD_TIME} THEN '{REPEAT}'
@@ -91,6 +94,8 @@ def _create_steps(connection: duckdb.DuckDBPyConnection, journey: Journey) -> No
             CASE WHEN next_name IS NOT NULL THEN greatest(
                 date_diff('microsecond', occurred_at, lead(occurred_at) OVER along) / 1e6, {SHORTEST_SECONDS}
             ) END AS seconds,
+            row_number() OVER along AS gap,
+            count(*) OVER (PARTITION BY session) - row_number() OVER along AS gaps_left,
             least(date_diff('microsecond', occurred_at, log_end) / 1e6, {journey.session_timeout_seconds})
                 AS watched_seconds,
             CASE WHEN edits THEN row_number() OVER again END AS times_edited,

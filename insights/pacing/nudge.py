@@ -17,6 +17,7 @@ leaving shows in silence alone, ``silent x leaving`` hardly changes and ``silent
 does, so the difference is largest either at once or never, whatever an interruption is taken to cost.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -95,13 +96,11 @@ def find_nudges(
     connection: duckdb.DuckDBPyConnection, stages: Sequence[str], grid: Grid, threshold: float = THRESHOLD
 ) -> tuple[Nudge, ...]:
     """Return the curve and the best moment of each stage that was seen often enough, in the order of the stages."""
-    foreseen = _foreseen(connection)
+    foreseen, silences = _foreseen(connection), _silences(connection, grid)
     nudges = []
     for index in sorted({stage for stage, _ in foreseen}):
         points = []
-        for place, (idle, (silent, present, acting)) in enumerate(
-            zip(grid, _silence(connection, index, grid), strict=True)
-        ):
+        for place, (idle, (silent, present, acting)) in enumerate(zip(grid, silences[index], strict=True)):
             if (index, place) not in foreseen or silent < LEAST_SILENT:
                 break
             moments, leaving, low, high, observed = foreseen[index, place]
@@ -180,21 +179,22 @@ def _foreseen(
     }
 
 
-def _silence(connection: duckdb.DuckDBPyConnection, stage: int, grid: Grid) -> list[tuple[float, float, float]]:
-    """Return at each silence what :func:`silence_curve` says of a stage."""
+def _silences(connection: duckdb.DuckDBPyConnection, grid: Grid) -> defaultdict[int, list[tuple[float, float, float]]]:
+    """Return by stage, at each silence, what :func:`silence_curve` says."""
     # A gap that ends exactly at a silence of the grid has ended by then.
-    ends = ", ".join(f"({place}, {seconds})" for place, seconds in enumerate([*grid, _FOREVER]))
+    ends = ", ".join(f"({place}, {seconds}::DOUBLE)" for place, seconds in enumerate([*grid, _FOREVER]))
     rows = connection.execute(
         f"""WITH grid(tick, until) AS (VALUES {ends}), lasted AS (
-            SELECT coalesce(seconds, watched_seconds)::DOUBLE AS lasted, seconds IS NOT NULL AS acted
-            FROM pace WHERE stage_index = ? AND NOT is_end
+            SELECT stage_index, coalesce(seconds, watched_seconds)::DOUBLE AS lasted, seconds IS NOT NULL AS acted
+            FROM pace WHERE NOT is_end
         )
-        SELECT tick, count_if(acted), count_if(NOT acted)
-        FROM lasted ASOF JOIN (SELECT tick, until::DOUBLE AS until FROM grid) AS ends ON ends.until >= lasted.lasted
-        GROUP BY tick""",
-        [stage],
+        SELECT stage_index, tick, count_if(acted), count_if(NOT acted)
+        FROM lasted ASOF JOIN grid ON grid.until >= lasted.lasted GROUP BY ALL"""
     ).fetchall()
-    acted, censored = [0] * (len(grid) + 1), [0] * (len(grid) + 1)
-    for tick, acts, stays in rows:
-        acted[tick], censored[tick] = acts, stays
-    return silence_curve(acted, censored, grid)
+    acted = defaultdict[int, list[int]](lambda: [0] * (len(grid) + 1))
+    censored = defaultdict[int, list[int]](lambda: [0] * (len(grid) + 1))
+    for stage, tick, acts, stays in rows:
+        acted[stage][tick], censored[stage][tick] = acts, stays
+    nobody = [(0.0, 0.0, 0.0)] * len(grid)
+    found = defaultdict[int, list[tuple[float, float, float]]](lambda: nobody)
+    return found | {stage: silence_curve(acted[stage], censored[stage], grid) for stage in list(acted)}

@@ -24,8 +24,8 @@ _SCHEMA = pa.schema(
         ("place", pa.int32()),
         ("stage_index", pa.int16()),
         ("tick", pa.int16()),
-        ("leaving_soon", pa.float64()),
-        ("left_soon", pa.float64()),
+        ("leaving_soon", pa.float32()),
+        ("left_soon", pa.float32()),
     ]
 )
 
@@ -76,8 +76,8 @@ def silence_rows(
                     "place": pa.array((cutoffs.after - 1).astype(np.int32)),
                     "stage_index": pa.array(stage.astype(np.int16)),
                     "tick": pa.array(np.full(len(cutoffs), tick, np.int16)),
-                    "leaving_soon": pa.array(soon, from_pandas=True),
-                    "left_soon": pa.array(left, from_pandas=True),
+                    "leaving_soon": pa.array(soon.astype(np.float32), from_pandas=True),
+                    "left_soon": pa.array(left.astype(np.float32), from_pandas=True),
                 },
                 schema=_SCHEMA,
             )
