@@ -9,6 +9,7 @@ from insights.comparisons import Correction, adjust, p_of_shares
 from insights.filters import Filters
 from insights.intervals import estimate_difference
 from insights.pages.figure import Column, Figure, Table, Unit, Value
+from insights.stages import count_stages
 from insights.story.causal_words import has_causal_word
 from insights.story.section import Section, Telling
 from insights.story.sentence import Sentence, cell, say
@@ -91,12 +92,8 @@ def _count(telling: Telling, filters: Filters | None) -> _Counts:
         goal = connection.execute(
             "SELECT count(*), count_if(outcome = 'goal') FROM sessions WHERE outcome <> 'open'"
         ).fetchall()[0]
-        stages = connection.execute(
-            """SELECT stage, count(*), count_if(exited) FROM stages JOIN (SELECT session, outcome FROM sessions)
-            USING (session) WHERE outcome <> 'open' AND stage IS NOT NULL AND stages.events > 0
-            GROUP BY stage, stage_index ORDER BY stage_index"""
-        ).fetchall()
-    return {GOAL: (goal[0], goal[1])} | {stage: (of, left) for stage, of, left in stages}
+        stages = [(one.stage, one.reached - one.open, one.exited) for one in count_stages(telling.journey, connection)]
+    return {GOAL: (goal[0], goal[1])} | {stage: (of, left) for stage, of, left in stages if of}
 
 
 def _say_sessions(figure: Figure) -> Sequence[Sentence]:
@@ -137,7 +134,7 @@ def _say_changes(figure: Figure) -> Sequence[Sentence]:
             )
         elif differs:
             said += say(
-                "Of the {of} sessions that stood at {stage}, {share} were abandoned there, against {before} the week "
+                "Of the {of} sessions that reached {stage}, {share} were abandoned there, against {before} the week "
                 "before: {points} percentage points ({low} to {high}).",
                 stage=cell(figure, row, "measure"),
                 share=share,

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from insights.intervals import estimate_count
+from insights.blockers import describe_blockers, find_typical
 from insights.pages.figure import Bars, Column, Figure, Table, Unit, Value
 from insights.story.section import Retold, Section, Telling
 from insights.story.sentence import Sentence, cell, say
-from insights.suppression import min_cell
-from insights.timelines import TYPICAL, rank_typical
 
 TOLD = 3
 """So many blockers are told of; the figure has all."""
@@ -18,7 +16,7 @@ LATEST_STEPS = 12
 
 def tell_obstacles(telling: Telling) -> Section:
     """Return what stood in people's way; without a model nothing did that anybody knows of."""
-    figure, foremost = _obstacles(telling)
+    figure = _obstacles(telling)
     said = list[Sentence]()
     for row in range(min(TOLD, len(figure.table.rows))):
         cells = {name: cell(figure, row, name) for name in ("people", "low", "high", "what", "stage")}
@@ -27,36 +25,34 @@ def tell_obstacles(telling: Telling) -> Section:
             "{what}; most often at {stage}.",
             **cells,
         )
-    if foremost is None:
-        return Section("obstacles", "What stood in their way", tuple(said), (figure,))
-    sessions, steps = _typical(telling, *foremost)
+    if not figure.table.rows:
+        return Section("obstacles", "What stood in their way", (), (figure,))
+    sessions, steps = _typical(telling, str(figure.table.column("blocker")[0]))
     retold = _retell(telling, sessions, steps)
     figures = (figure, sessions, steps) if retold else (figure,)
     return Section("obstacles", "What stood in their way", tuple(said), figures, retold)
 
 
-def _obstacles(telling: Telling) -> tuple[Figure, tuple[str, int] | None]:
-    """The blockers with enough people to be told, and the foremost one with the stage it stands at most often."""
-    with telling.facts.connect(telling.week.filters) as connection:
-        found = connection.execute(
-            f"""WITH at_stage AS (
-                SELECT friction, any_value(problem_type) AS problem_type, stage_index, sum(confidence) AS people,
-                    sum(confidence * (1 - confidence)) AS variance, count(DISTINCT visitor_id) AS visitors
-                FROM blockers JOIN (SELECT session, visitor_id FROM sessions) USING (session)
-                WHERE stage_index >= 0 GROUP BY friction, stage_index
-            )
-            SELECT friction, any_value(problem_type), sum(people) AS people, sum(variance),
-                arg_max(stage_index, (people, -stage_index))
-            FROM at_stage GROUP BY friction HAVING sum(visitors) >= {min_cell()} ORDER BY people DESC, friction"""
-        ).fetchall()
-        abandoned = connection.execute("SELECT count_if(outcome = 'abandoned') FROM sessions").fetchall()[0][0]
+def _obstacles(telling: Telling) -> Figure:
+    found = describe_blockers(telling.facts, telling.journey, telling.week.filters)
     described = {friction.name: friction.description for friction in telling.journey.frictions}
     rows: list[tuple[Value, ...]] = []
-    for friction, problem_type, people, variance, stage in found:
-        number = estimate_count(people, variance)
-        what, where = described.get(friction, friction), telling.journey.stages[stage].name
-        share = people / abandoned if abandoned else None
-        rows.append((friction, what, problem_type, number.value, number.low, number.high, share, where))
+    for one in found.blockers:
+        stages = [part for part in one.stages if part.name and part.expected]
+        most = max(stages, key=lambda part: part.expected.value if part.expected else 0.0, default=None)
+        number = one.expected
+        rows.append(
+            (
+                one.friction,
+                described.get(one.friction, one.friction),
+                one.problem_type,
+                number.value,
+                number.low,
+                number.high,
+                one.share.value,
+                most.name if most else None,
+            )
+        )
     columns = (
         Column("blocker", "Blocker"),
         Column("what", "What it is"),
@@ -67,7 +63,7 @@ def _obstacles(telling: Telling) -> tuple[Figure, tuple[str, int] | None]:
         Column("share", "Of all abandoned", Unit.SHARE),
         Column("stage", "Most often at"),
     )
-    figure = Figure(
+    return Figure(
         "obstacles",
         "What stood in their way",
         "The expected number of the week's abandoned sessions in which each blocker was what stood in the way: the sum "
@@ -75,18 +71,16 @@ def _obstacles(telling: Telling) -> tuple[Figure, tuple[str, int] | None]:
         Table(columns, tuple(rows)),
         Bars("blocker", ("people",), low="low", high="high", horizontal=True) if rows else None,
     )
-    return figure, (found[0][0], int(found[0][4])) if found else None
 
 
-def _typical(telling: Telling, friction: str, stage: int) -> tuple[Figure, Figure]:
-    """The week's most typical sessions of a blocker at a stage, and their steps."""
+def _typical(telling: Telling, friction: str) -> tuple[Figure, Figure]:
+    """The week's most typical sessions of a blocker, and their steps."""
+    typical = list(find_typical(telling.facts, friction, telling.week.filters))
     with telling.facts.connect() as connection:
         sessions = connection.execute(
-            f"""SELECT session, row_number() OVER (ORDER BY rank), started_at, events, epoch(last_at - started_at),
-                stage
-            FROM ({rank_typical()}) JOIN (SELECT * EXCLUDE (stage_index, blocker) FROM sessions) USING (session)
-            WHERE rank <= {TYPICAL} AND week = ? AND blocker = ? AND stage_index = ? ORDER BY rank""",
-            [telling.week.since, friction, stage],
+            """SELECT session, list_position(?, session_id), started_at, events, epoch(last_at - started_at), stage
+            FROM sessions WHERE session_id IN (SELECT unnest(?)) ORDER BY 2""",
+            [typical, typical],
         ).fetchall()
         steps = connection.execute(
             f"""WITH retold AS (

@@ -1,7 +1,7 @@
 """Where people stop: the stages that most sessions of the week were abandoned at, and who owns them."""
 
-from insights.intervals import estimate_share
 from insights.pages.figure import Bars, Column, Figure, Table, Unit, Value
+from insights.stages import count_stages
 from insights.story.section import Section, Telling
 from insights.story.sentence import Sentence, cell, say
 
@@ -19,7 +19,7 @@ def tell_stops(telling: Telling) -> Section:
         }
         owner = cells.pop("owner")
         said += say(
-            "{left} of the {reached} sessions that stood at {stage} were abandoned there: {share} ({low} to {high}).",
+            "{left} of the {reached} sessions that reached {stage} were abandoned there: {share} ({low} to {high}).",
             **cells,
         )
         said += say("The stage {stage} is owned by {owner}.", owner=owner, stage=cells["stage"])
@@ -28,21 +28,18 @@ def tell_stops(telling: Telling) -> Section:
 
 def _stops(telling: Telling) -> Figure:
     with telling.facts.connect(telling.week.filters) as connection:
-        counts = connection.execute(
-            """SELECT stage, count(*), count_if(exited) AS gone, median(dwell_seconds) FILTER (exited)
-            FROM stages JOIN (SELECT session, outcome FROM sessions) USING (session)
-            WHERE outcome <> 'open' AND stage IS NOT NULL AND stages.events > 0
-            GROUP BY stage, stage_index HAVING gone > 0 ORDER BY gone DESC, stage_index"""
-        ).fetchall()
+        stages = [one for one in count_stages(telling.journey, connection) if one.exited and one.exit_rate]
     owners = {stage.name: stage.owner for stage in telling.journey.stages}
     rows: list[tuple[Value, ...]] = []
-    for stage, reached, left, dwell in counts:
-        share = estimate_share(left, reached)
-        ends = (share.value, share.low, share.high) if share else (None, None, None)
-        rows.append((stage, reached, left, *ends, dwell, owners.get(stage) or telling.journey.owner or None))
+    for one in sorted(stages, key=lambda one: -one.exited):
+        rate, stay = one.exit_rate, one.dwell_of_exits
+        ends = (rate.value, rate.low, rate.high) if rate else (None, None, None)
+        owner = owners.get(one.stage) or telling.journey.owner or None
+        seconds = stay.median if stay else None
+        rows.append((one.stage, one.reached - one.open, one.exited, *ends, seconds, owner))
     columns = (
         Column("stage", "Stage"),
-        Column("reached", "Stood there", Unit.COUNT),
+        Column("reached", "Reached it, not open any more", Unit.COUNT),
         Column("left", "Abandoned there", Unit.COUNT),
         Column("share", "Share", Unit.SHARE),
         Column("low", "from", Unit.SHARE),

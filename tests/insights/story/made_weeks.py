@@ -44,6 +44,6 @@ def two_weeks(folder: Path) -> Facts:
     events = [(0.0, "page_view", 0), (15.0, "view_cart", 2), (30.0, "view_shipping", 2)]
     sessions = stopped(10, 2) + stopped(10, 0) + bought(40)
     sessions += (
-        stopped(40, 2, 1, "shipping", events=events, told=told, risk=0.8) + stopped(5, 0, 1, "trust") + bought(15, 1)
+        stopped(40, 2, 1, "shipping", events=events, told=told, risk=0.8) + stopped(15, 0, 1, "trust") + bought(15, 1)
     )
     return facts_of(folder, [*sessions, shown("free_delivery", "clicked"), shown("free_delivery", "dismissed")])

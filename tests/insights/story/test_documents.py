@@ -80,7 +80,7 @@ def test_markdown_links_every_sentence_to_a_table_that_it_has(story: Story) -> N
         name = sentence.figures[0].figure
         assert f"[{name}](#{name})" in text
         assert f'<a id="{name}"></a>' in text
-    assert "* 62 sessions of 62 visitors began in the week, against 60 the week before. ([week](#week))" in text
+    assert "* 72 sessions of 72 visitors began in the week, against 60 the week before. ([week](#week))" in text
 
 
 def test_a_mail_has_the_story_as_text_and_as_html(story: Story) -> None:
