@@ -40,7 +40,7 @@ def import_log(
                 raw = open_raw(connection, path, source)
                 create_canonical(connection, raw, source)
                 progress("checking and writing", 0.0)
-                refuse(connection, now or datetime.now(UTC), is_text=raw.is_text)
+                _refuse(connection, now or datetime.now(UTC), is_text=raw.is_text)
                 _write(connection, unfinished)
                 if quarantine is not None:
                     keep_refused(connection, quarantine)
@@ -53,7 +53,7 @@ def import_log(
     return summary
 
 
-def refuse(connection: duckdb.DuckDBPyConnection, now: datetime, *, is_text: bool) -> None:
+def _refuse(connection: duckdb.DuckDBPyConnection, now: datetime, *, is_text: bool) -> None:
     """Create the view ``checked``, of ``canonical`` with a reason where a row is refused, and the table ``refused``."""
     create_checked(connection, now)
     connection.execute(

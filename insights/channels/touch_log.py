@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.events import US_PER_SECOND
-from features.import_log import keep_refused, refuse
-from features.raw_log import LogError, open_raw
+from features.import_log import keep_refused
+from features.raw_log import REJECTED, LogError, open_raw, require_closed_quotes
 from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
-from features.staging import Progress, create_canonical, number_sql
+from features.staging import Progress, create_canonical, number_sql, refusal_sql
 from insights.channels.paths import NONE, Conversions, Touches
 
 DIMENSIONS = ("channel", "source", "campaign")
@@ -131,7 +131,7 @@ def read_touch_log(
             progress("reading touches", number / len(paths))
             with duckdb.connect(config=config) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
-                summaries.append(_stage(connection, path, folder / f"seen-{number}.parquet", value, source, quarantine))
+                summaries.append(_stage(connection, path, folder, number, value, source, quarantine))
         with duckdb.connect(config=config) as connection:
             progress("telling persons apart", 0.0)
             _tell_persons_apart(connection, folder)
@@ -141,52 +141,65 @@ def read_touch_log(
 def _stage(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
-    out: Path,
+    folder: Path,
+    number: int,
     value: str | None,
     source: Source,
     quarantine: Path | None,
 ) -> ReadSummary:
+    """Write the rows of one log into the folder, the refused ones with a reason, and which of them are duplicates."""
     raw = open_raw(connection, path, source)
+    staged = folder / f"staged-{number}.parquet"
     key = "'$.\"" + (value or "").replace("'", "''") + "\"'"
     worth = number_sql(f"json_extract_string(properties, {key})") if value else "NULL::DOUBLE"
-    named = ", ".join(f"CASE WHEN lower({name}) <> '{NONE}' THEN {name} END AS {name}" for name in DIMENSIONS)
+    named = ", ".join(f"CASE WHEN lower({name}) NOT IN ('', '{NONE}') THEN {name} END AS {name}" for name in DIMENSIONS)
     try:
         create_canonical(connection, raw, source)
-        refuse(connection, datetime.now(UTC), is_text=raw.is_text)
         connection.execute(
-            f"""CREATE TABLE kept AS SELECT event_id, session_id, visitor_id, user_id, name AS event,
-                occurred_at_us AS at_us, received_at_us, position, {named}, coalesce({worth}, 0.0) AS value
-            FROM checked WHERE reason IS NULL"""
+            f"""COPY (SELECT {number} AS log, position, reason,
+                CASE WHEN reason IS NOT NULL THEN left(raw_row, 100000) END AS content, event_id,
+                nullif(session_id, '') AS session_id, nullif(user_id, '') AS user_id,
+                coalesce(nullif(visitor_id, ''), nullif(user_id, '')) AS visitor_id, name AS event,
+                occurred_at_us AS at_us, received_at_us, {named}, coalesce({worth}, 0.0) AS value
+            FROM (SELECT *, {refusal_sql(datetime.now(UTC))} AS reason FROM canonical))
+            TO {_text(str(staged))} (FORMAT parquet)"""
         )
+        rows = _text(str(staged))
+        connection.execute(f"CREATE VIEW good AS FROM {rows} WHERE reason IS NULL")
         connection.execute(
-            f"""COPY (SELECT * EXCLUDE (received_at_us, position) FROM kept
-            QUALIFY hash(event_id) NOT IN (SELECT hash(event_id) FROM kept GROUP BY 1 HAVING count(*) > 1)
-                OR row_number() OVER (PARTITION BY event_id ORDER BY received_at_us NULLS LAST, position) = 1
-            ) TO {_text(str(out))} (FORMAT parquet)"""
+            f"CREATE TABLE refused AS SELECT reason, position AS row, content FROM {rows} WHERE reason IS NOT NULL"
         )
+        if raw.is_text:
+            require_closed_quotes(connection)
+            connection.execute(f"INSERT INTO refused {REJECTED}")
+        connection.execute(
+            """CREATE TABLE losers AS SELECT log, position FROM good
+            WHERE hash(event_id) IN (SELECT hash(event_id) AS hashed FROM good GROUP BY hashed HAVING count(*) > 1)
+            QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY received_at_us NULLS LAST, position) > 1"""
+        )
+        connection.execute(f"COPY losers TO {_text(str(folder / f'losers-{number}.parquet'))} (FORMAT parquet)")
         if quarantine is not None:
             keep_refused(connection, quarantine)
-        return _summarise(connection, out, path)
+        return _summarise(connection, path)
     except duckdb.Error as error:
         raise LogError(f"{path} cannot be read: {str(error).strip().splitlines()[0][:300]}") from error
 
 
-def _summarise(connection: duckdb.DuckDBPyConnection, out: Path, path: Path) -> ReadSummary:
-    reasons = dict(
-        connection.execute("SELECT reason, count(*) AS n FROM refused GROUP BY reason ORDER BY n DESC").fetchall()
-    )
-    [(kept,)] = connection.execute("SELECT count(*) FROM kept").fetchall()
-    [(used, visitors, first_us, last_us)] = connection.execute(
-        f"SELECT count(*), count(DISTINCT visitor_id), min(at_us), max(at_us) FROM {_text(str(out))}"
+def _summarise(connection: duckdb.DuckDBPyConnection, path: Path) -> ReadSummary:
+    query = "SELECT reason, count(*) AS n FROM refused GROUP BY reason ORDER BY n DESC, reason"
+    reasons = dict(connection.execute(query).fetchall())
+    [(losers,)] = connection.execute("SELECT count(*) FROM losers").fetchall()
+    [(kept, visitors, first_us, last_us)] = connection.execute(
+        "SELECT count(*), count(DISTINCT visitor_id), min(at_us), max(at_us) FROM good"
     ).fetchall()
     refused = sum(reasons.values())
-    if not used:
+    if not kept:
         told = "; ".join(f"{reason} ({count:,} rows)" for reason, count in reasons.items()) or "it has no rows"
         raise LogError(f"{path} holds no usable event: {told}")
     return ReadSummary(
         read=kept + refused,
-        used=used,
-        deduplicated=kept - used,
+        used=kept - losers,
+        deduplicated=losers,
         quarantined=refused,
         reasons=reasons,
         unknown_events={},
@@ -197,13 +210,18 @@ def _summarise(connection: duckdb.DuckDBPyConnection, out: Path, path: Path) -> 
 
 
 def _tell_persons_apart(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    files = _text(str(folder / "seen-*.parquet"))
+    staged, losers = (_text(str(folder / f"{name}-*.parquet")) for name in ("staged", "losers"))
+    connection.execute(f"CREATE TABLE losers AS FROM {losers}")
     connection.execute(
-        f"CREATE TABLE known AS SELECT visitor_id, min(user_id) AS known_user FROM {files} "
+        f"CREATE VIEW rows AS SELECT * FROM {staged} AS row WHERE reason IS NULL AND NOT EXISTS "
+        "(FROM losers WHERE losers.log = row.log AND losers.position = row.position)"
+    )
+    connection.execute(
+        "CREATE TABLE known AS SELECT visitor_id, min(user_id) AS known_user FROM rows "
         "WHERE user_id IS NOT NULL GROUP BY visitor_id HAVING min(user_id) = max(user_id)"
     )
     connection.execute(
-        f"CREATE VIEW seen AS SELECT *, {person_sql()} AS person FROM {files} LEFT JOIN known USING (visitor_id)"
+        f"CREATE VIEW seen AS SELECT *, {person_sql()} AS person FROM rows LEFT JOIN known USING (visitor_id)"
     )
     connection.execute(
         "CREATE TABLE persons AS SELECT person, row_number() OVER (ORDER BY person) - 1 AS code "

@@ -1,6 +1,9 @@
 """What a person, a touch and a conversion are in a log."""
 
+import random
 import sys
+from collections import Counter
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +132,41 @@ def test_a_goal_without_a_number_is_worth_nothing(tmp_path: Path) -> None:
     rows = [row("v", 0, "buy", properties={"revenue": 12.5}), row("v", 90, "buy", properties={"revenue": "free"})]
     with read_touch_log([write(tmp_path / "log.jsonl", rows)], goals=["buy"], value="revenue", threads=1) as log:
         assert log.goals_reached().value.tolist() == [12.5, 0.0]
+
+
+def test_touches_of_a_drawn_log_are_those_of_the_definition_read_event_by_event(tmp_path: Path) -> None:
+    source = random.Random(4)
+    rows = [
+        row(
+            f"v{source.randrange(12)}",
+            source.randrange(0, 1_200),
+            source.choice(["page", "page", "page", "buy"]),
+            source.choice(["site", "site", "mail", "ads", None]),
+            event_id=f"e{number:04}",
+            session_id=source.choice(["s1", "s2", None, None]),
+            user_id=source.choice(["ann", *[None] * 9]),
+        )
+        for number in range(900)
+    ]
+    users: dict[str, set[str]] = {}
+    for one in rows:
+        users.setdefault(one["visitor_id"], set()).update({one["user_id"]} if "user_id" in one else ())
+    paths: dict[str, list[dict[str, Any]]] = {}
+    for one in sorted(rows, key=lambda one: (one["occurred_at"], one["event_id"])):
+        known = users[one["visitor_id"]]
+        person = one.get("user_id") or (next(iter(known)) if len(known) == 1 else one["visitor_id"])
+        paths.setdefault(person, []).append(one)
+    expected: Counter[tuple[float, str]] = Counter()
+    for path in paths.values():
+        before = None
+        for one in (one for one in path if "channel" in one and one["name"] != "buy"):
+            at = datetime.fromisoformat(one["occurred_at"])
+            now = (one["channel"], one.get("session_id"))
+            if before is None or now != before[0] or at - before[1] > timedelta(minutes=30):
+                expected[((at - BEGIN).total_seconds() / 60, one["channel"])] += 1
+            before = (now, at)
+    found = touches_of(write(tmp_path / "log.jsonl", rows))
+    assert Counter((minute, name) for _, minute, name in found) == expected
+    assert len({person for person, _, _ in found}) == len(paths)
+    # Within a person in order of time, persons one after the other.
+    assert [one[:2] for one in found] == sorted(one[:2] for one in found)
