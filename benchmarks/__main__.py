@@ -23,6 +23,7 @@ from benchmarks import (
     leaving,
     loan,
     memory,
+    pages,
     parity,
     quality,
     recalibration,
@@ -67,6 +68,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "choices": choices.run,
     "sizes": sizes.run,
     "memory": memory.run,
+    "pages": pages.run,
 }
 
 

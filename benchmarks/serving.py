@@ -57,7 +57,7 @@ def run(
     recommendations had blockers.
     """
     cores = sorted(os.sched_getaffinity(0))
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="dropoff-bench-") as folder:
         environment = {
             **os.environ,
@@ -70,7 +70,7 @@ def run(
         service = subprocess.Popen(command, env=environment)
         os.sched_setaffinity(service.pid, cores[:1])
         try:
-            _wait_until_ready(port, service)
+            wait_until_ready(port, service)
             load = [sys.executable, "-m", "benchmarks.serving", journey, "--drive", str(port)]
             load += ["--rate", str(rate), "--seconds", str(seconds), "--seed", str(seed)]
             load += ["--core", str(cores[-1])]
@@ -190,14 +190,14 @@ class _Client:
         return int(answered.split(" ")[1]), await self._reader.readexactly(length)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _wait_until_ready(port: int, service: "subprocess.Popen[bytes]") -> None:
+def wait_until_ready(port: int, service: "subprocess.Popen[bytes]") -> None:
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until:
         if service.poll() is not None:

@@ -20,7 +20,7 @@ from insights.facts import Facts, FactsError
 from insights.filters import FilterError
 from insights.pages.export import to_csv
 from insights.pages.figure import Unit
-from insights.pages.make import FIRST, MadePage, make_page, render_made
+from insights.pages.make import FIRST, MadePage, render_made
 from insights.pages.render import STATIC, asset, render_message
 from insights.pages.site import PAGES, Entry
 from insights.pages.write import write
@@ -28,6 +28,7 @@ from serving.body import read_body
 from serving.errors import ClientError
 from serving.forms import FORMS
 from serving.live_log import LiveLog
+from serving.made_pages import MadePages
 from serving.runtime import Runtime
 from serving.times import show_time
 from storage.record_store import load_records
@@ -51,6 +52,7 @@ _DONE = "done"
 _HTML = "text/html; charset=utf-8"
 _LINKS = (("API", "/docs.json"), ("Metrics", "/metrics"), ("Readiness", "/readyz"))
 
+_MADE = MadePages()
 # Not the threads that others of the service wait for, and not so many that pages take the machine.
 _MAKING = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pages")
 
@@ -139,7 +141,7 @@ def _make(entry: Entry, runtime: Runtime, facts: Facts, request: Request) -> Mad
     query = [pair for pair in request.query_params.multi_items() if pair[0] != _DONE]
     records = load_records(runtime.engine, runtime.journey.name, runtime.configuration.home)
     try:
-        return make_page(entry, runtime.journey, facts, records, query, LiveLog(runtime))
+        return _MADE.make(entry, runtime.journey, facts, records, query, LiveLog(runtime))
     except FilterError as error:
         raise ClientError(400, "wrong_filter", f"{str(error)[0].upper()}{str(error)[1:]}.") from error
     except duckdb.IOException as error:
