@@ -191,6 +191,7 @@ class _Client:
 
 
 def free_port() -> int:
+    """Return a port on this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -198,6 +199,7 @@ def free_port() -> int:
 
 
 def wait_until_ready(port: int, service: "subprocess.Popen[bytes]") -> None:
+    """Return once a service is ready; raises RuntimeError where it ends, or takes too long."""
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until:
         if service.poll() is not None:

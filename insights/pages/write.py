@@ -79,9 +79,12 @@ def write_seconds(seconds: float) -> str:
     units: Sequence[tuple[str, int]] = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
     for (name, length), (smaller, part) in pairwise(units):
         if whole >= length:
-            rest = round(whole % length / part)
-            many, rest = (whole // length + 1, 0) if rest * part == length else (whole // length, rest)
-            return f"{sign}{many:,} {name}" + (f" {rest} {smaller}" if rest else "")
+            rounded = round(whole / part) * part
+            if whole < rounded and whole // length < rounded // length:
+                # 23 h and 59.9 min are a day.
+                return sign + write_seconds(rounded)
+            many, rest = divmod(rounded, length)
+            return f"{sign}{many:,} {name}" + (f" {rest // part} {smaller}" if rest else "")
     return f"{sign}{whole} s"
 
 
