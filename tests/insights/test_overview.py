@@ -121,10 +121,8 @@ def test_the_page_shows_what_the_overview_found_and_names_the_owner_of_the_worst
 
 
 def test_a_journey_without_a_session_has_an_overview_that_says_so(tmp_path: Path) -> None:
-    shown = {
-        figure.name: figure
-        for figure in page(View(SHOP, write_facts(tmp_path / "facts", []), records=Records())).figures
-    }
+    facts = write_facts(tmp_path / "facts", [])
+    shown = {figure.name: figure for figure in page(View(SHOP, facts)).figures}
     assert shown["sessions"].table.rows[0][0] == 0
     assert shown["conversion"].table.rows[0][0] is None
     assert shown["next"].table.rows == ()
