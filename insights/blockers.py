@@ -21,7 +21,8 @@ from journeys.journey import Journey
 
 TYPICAL = 3
 _FREQUENT_PHRASES = 5
-_NUMBER = "once|twice|[0-9][0-9.,]*( times)?"
+_NUMBER = r"once|twice|[0-9][0-9.,]*( times)?|s\b"
+"""What phrases of other numbers differ in, plurals included."""
 
 
 class Step(StrEnum):
@@ -157,7 +158,7 @@ def find_phrases(facts: Facts, friction: str, filters: Filters | None = None) ->
                 WHERE sessions.blocker = ? AND outcome = 'abandoned' GROUP BY session
             )
             SELECT mode(phrase), count(*) FROM last_words
-            GROUP BY regexp_replace(phrase, '{_NUMBER}', '#', 'g') ORDER BY 2 DESC, 1""",
+            GROUP BY regexp_replace(phrase, '{_NUMBER}', '', 'g') ORDER BY 2 DESC, 1""",
             [friction],
         ).fetchall()
     phrases = tuple(Phrase(phrase, count) for phrase, count in rows if phrase)[:_FREQUENT_PHRASES]

@@ -245,9 +245,9 @@ def _typical(view: View, friction: str) -> Figure:
             for step in told.steps if told else ():
                 rows.append((session_id, step.at, step.name, step.stage, step.risk, step.blocker, step.phrase))
     definition = (
-        f"The {len(chosen)} retold sessions that lie nearest to the medians of events, duration and confidence of "
-        f"those left for {friction} at the stage where it is named most often, event by event. The blocker is what "
-        "was named after each event."
+        f"The {len(chosen)} sessions that lie nearest to the medians of events, duration and confidence of those left "
+        f"in the latest weeks with {friction} at the stage where it is named most often, event by event. The blocker "
+        "is what was named after each event."
     )
     return Figure("typical", f"Typical sessions: {friction}", definition, Table(columns, tuple(rows)))
 

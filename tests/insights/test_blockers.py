@@ -102,7 +102,7 @@ def test_phrases_are_counted_once_a_session_whatever_their_numbers(tmp_path: Pat
 
     sessions = [
         told("3 prices compared", "5 prices compared"),
-        told("2 prices compared"),
+        told("1 price compared"),
         told("read reviews once", "looked up returns twice"),
         told("looked up returns 3 times"),
         told("looked up returns once"),
@@ -112,7 +112,7 @@ def test_phrases_are_counted_once_a_session_whatever_their_numbers(tmp_path: Pat
     assert retold == 5
     assert [one.sessions for one in phrases] == [3, 2]
     assert phrases[0].phrase.startswith("looked up returns")
-    assert phrases[1].phrase.endswith("prices compared")
+    assert phrases[1].phrase.endswith("compared")
 
 
 def test_typical_sessions_are_the_nearest_to_the_usual_at_the_commonest_stage(tmp_path: Path) -> None:
