@@ -14,6 +14,7 @@ from rich.console import Console
 
 from benchmarks import (
     anomalies,
+    arrivals,
     channels,
     choices,
     diagnosis,
@@ -54,6 +55,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "features": features.run,
     "funnel": funnel.run,
     "serving": measure_serving,
+    "arrivals": arrivals.run,
     "parity": parity.run,
     "loan": loan.run,
     "quality": quality.run,

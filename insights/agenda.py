@@ -104,7 +104,10 @@ def write_agenda(
         ),
         Section("alarms", "Open alarms", tuple(_alarm(journey, alarm) for alarm in alarms), "No alarm is open."),
         Section(
-            "milestones", "Milestones", tuple(_milestones(records, today)), f"Nothing is due within {SOON_DAYS} days."
+            "milestones",
+            "Milestones due",
+            tuple(_milestones(records, today)),
+            f"Nothing is due within {SOON_DAYS} days.",
         ),
         Section(
             "quality",

@@ -132,7 +132,7 @@ def judge_shares(watched: Watched, days: tuple[date, ...], cells: int, steward: 
     counts, rows = watched.counts, watched.rows
     usual = usual_share(counts, rows)
     expected = usual[:, None] * rows
-    spread = spread_of(counts, expected)
+    spread = spread_of(counts, expected, usual)
     _, high = bounds_of(expected[:, -1], spread, limit_of(len(days) - 1, cells))
     surprise = residuals_of(counts[:, -1], expected[:, -1]) / spread
     points = LEAST_POINTS_MISSING if watched.measure is Measure.MISSING else LEAST_POINTS
@@ -188,13 +188,19 @@ def judge_silence(
 
 
 def _day_factors(watched: Watched, usual: FloatArray) -> FloatArray:
-    """Return by how much each day's events differ from the usual, all parts alike, (C, D): 1 for all data together."""
+    """Return by how much each day's events differ from the usual, all parts alike, (C, D): 1 for all data together.
+
+    It is the median of the events' ratios, each with the weight of its usual count.
+    """
     of_events = np.array([part.event is not None for part in watched.parts], np.bool_)
     factors = np.ones(usual.shape)
     for day in range(usual.shape[1]):
         told = of_events & (usual[:, day] >= _ENOUGH_TO_SCALE)
         if told.any():
-            factors[:, day] = np.median(watched.counts[told, day] / usual[told, day])
+            ratios, weights = watched.counts[told, day] / usual[told, day], usual[told, day]
+            order = np.argsort(ratios)
+            half = np.searchsorted(np.cumsum(weights[order]), weights.sum() / 2)
+            factors[:, day] = ratios[order][half]
     factors[[place for place, part in enumerate(watched.parts) if part == Part()]] = 1.0
     return factors
 

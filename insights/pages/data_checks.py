@@ -77,8 +77,8 @@ def _volumes(quality: Quality, name: str, title: str, *, of_events: bool) -> Fig
         Column("events", "Events", Unit.COUNT),
         Column("yesterday", "Yesterday", Unit.COUNT),
         Column("usual", "Usual on this weekday", Unit.NUMBER),
-        Column("low", "Alarm below", Unit.NUMBER),
-        Column("high", "Alarm above", Unit.NUMBER),
+        Column("alarm_below", "Alarm below", Unit.NUMBER),
+        Column("alarm_above", "Alarm above", Unit.NUMBER),
         Column("alarm", "Alarm"),
         Column("steward", "Who answers for it"),
     )
@@ -113,7 +113,7 @@ def _share_table(name: str, title: str, definition: str, checks: Iterable[Check]
         Column("rows", "Out of", Unit.COUNT),
         Column("yesterday", "Yesterday", Unit.SHARE),
         Column("usual", "Usual", Unit.SHARE),
-        Column("high", "Alarm above", Unit.SHARE),
+        Column("alarm_above", "Alarm above", Unit.SHARE),
         Column("alarm", "Alarm"),
         Column("steward", "Who answers for it"),
     )

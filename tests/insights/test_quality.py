@@ -260,16 +260,17 @@ def test_facts_of_before_this_are_refused_with_what_to_do(tmp_path: Path) -> Non
         measure_quality(tmp_path, SHOP, 0)
 
 
-def test_the_spread_is_that_of_the_days_before_and_at_least_a_poisson_counts() -> None:
+def test_the_spread_is_that_of_the_days_before_and_at_least_two_poisson_deviations() -> None:
     # Residuals of 100 expected: 2 (sqrt(121.375) - sqrt(100.375)) and so on; their median absolute value is the middle.
-    history = [100.0, 121.0, 144.0]
+    history = [100.0, 121.0, 144.0, 64.0, 81.0, 121.0, 169.0]
     residuals = [abs(2 * (math.sqrt(x + 0.375) - math.sqrt(100.375))) for x in history]
-    expected = np.full((1, 4), 100.0)
+    expected = np.full((1, 8), 100.0)
     spread = spread_of(np.array([[*history, 500.0]]), expected)
     assert spread[0] == pytest.approx(1.4826 * median(residuals))
-    assert spread_of(np.full((1, 4), 100.0), expected)[0] == 1.0
+    assert spread_of(np.full((1, 8), 100.0), expected)[0] == 2.0
     # Five per cent of a million is more than its Poisson deviation: .05 sqrt(1,000,000) = 50.
-    assert spread_of(np.full((1, 4), 1e6), np.full((1, 4), 1e6))[0] == pytest.approx(50)
+    assert spread_of(np.full((1, 8), 1e6), np.full((1, 8), 1e6))[0] == pytest.approx(50)
+    assert math.isnan(spread_of(np.full((1, 7), 100.0), np.full((1, 7), 100.0))[0])
 
 
 def test_one_bad_day_does_not_stretch_the_limits() -> None:
@@ -292,6 +293,7 @@ def test_a_limit_shares_one_false_alarm_in_eight_weeks_among_all_that_is_watched
 def test_what_is_usual_does_not_depend_on_the_day_that_is_judged(history: list[int], last: int, first: int) -> None:
     weekdays = np.array([(first + day) % 7 for day in range(len(history) + 1)])
     usual = weekday_usual(np.array([[*map(float, history), float(last)]]), weekdays)
+    assert np.isfinite(usual).sum() >= len(history) - 7
     other = weekday_usual(np.array([[*map(float, history), 0.0]]), weekdays)
     np.testing.assert_array_equal(usual, other)
     same = [count for count, weekday in zip(history, weekdays[:-1], strict=True) if weekday == weekdays[-1]]
