@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import CodeArray, IntArray
-from insights.funnel.attempt import BitArray
+from insights.funnel.kernel import BitArray
 
 _FEW = 48
 _compiled = numba.njit(cache=True, nogil=True)

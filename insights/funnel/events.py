@@ -18,8 +18,8 @@ from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
 from features.staging import Progress, create_canonical, create_checked
 from insights.funnel.arrange import Arranged, arrange, cut_silences, find_ties
-from insights.funnel.attempt import BitArray
 from insights.funnel.declare import CountBy, Funnel, Order
+from insights.funnel.kernel import BitArray
 from insights.funnel.sql import (
     UNNAMED_BIT,
     bits_sql,

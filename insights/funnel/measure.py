@@ -11,12 +11,12 @@ from features.events import IntArray
 from features.source import CANONICAL, Source
 from features.staging import Progress
 from insights.funnel.arrange import part_by_value
-from insights.funnel.attempt import NOWHERE, PlaceArray
 from insights.funnel.days import day_edges_us, day_of, day_start_us
 from insights.funnel.declare import NO_LIMIT_US, Attribution, Funnel, Order
 from insights.funnel.events import FunnelEvents, read_events
-from insights.funnel.kernel import Attempts, find_attempts
+from insights.funnel.kernel import NOWHERE, PlaceArray
 from insights.funnel.result import Day, FunnelResult, Group, StepCount
+from insights.funnel.search import Attempts, find_attempts
 from insights.funnel.times import Durations, measure_durations
 from insights.funnel.touch import first_values, last_values
 from insights.intervals import Estimate, estimate_share

@@ -4,7 +4,7 @@ import numba
 import numpy as np
 
 from features.events import CodeArray, IntArray
-from insights.funnel.attempt import NOWHERE, BitArray, PlaceArray
+from insights.funnel.kernel import NOWHERE, BitArray, PlaceArray
 
 _compiled = numba.njit(cache=True, nogil=True)
 

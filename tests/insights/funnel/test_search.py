@@ -12,8 +12,8 @@ from naive_funnel import Person, Rules, best_attempt
 from features.read_log import ReadSummary
 from insights.funnel.declare import NO_LIMIT_US, CountBy, Funnel, Order
 from insights.funnel.events import FunnelEvents
-from insights.funnel.kernel import find_attempts
 from insights.funnel.measure import count_funnel
+from insights.funnel.search import find_attempts
 from insights.funnel.steps import Pattern, Step
 
 windows = st.sampled_from((0, 1, 2, 3, 5, 8, NO_LIMIT_US))
