@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.events import IntArray
 from insights.cohort_sums import Key, Pair, Value
 from insights.intervals import Estimate, estimate_share
 from insights.sums import Sums
-from insights.suppression import hide_cells, hide_parts
+from insights.suppression import BoolArray, hide_cells, hide_parts
 from journeys.journey import Journey
 
 
@@ -46,13 +47,35 @@ def find_shown_stages(
     """Return at which stages how many of a cohort came there may be shown: no stage's total may tell of few."""
     found: set[tuple[int, Value]] = set()
     for stage in range(len(journey.stages)):
-        reached = sums.get(("exit", str(stage)), {})
-        visitors = [reached[value].own.people if value in reached else 0 for value in values]
-        hidden = hide_parts(visitors, sum(visitors), least).tolist()
+        pairs = [sums.get(("exit", str(stage)), {}).get(value) for value in values]
+        visitors = np.array([pair.own.people if pair else 0 for pair in pairs], np.int64)
+        exits = np.array([pair.own.hits if pair else 0 for pair in pairs], np.int64)
+        hidden = _hide_stage(visitors, exits, least)
         found |= {
-            (stage, value) for value, is_hidden in zip(values, hidden, strict=False) if not is_hidden and value in shown
+            (stage, value)
+            for value, is_hidden in zip(values, hidden.tolist(), strict=True)
+            if not is_hidden and value in shown
         }
     return found
+
+
+def _hide_stage(visitors: IntArray, exits: IntArray, least: int) -> BoolArray:
+    """Return in which cohorts it is hidden how many reached a stage.
+
+    The stages before and after, or the goals, bound how many it were. So each small cohort needs another hidden one in
+    which fewer may have reached it, since some left there; where there is none, all are hidden.
+    """
+    hidden = hide_parts(visitors.tolist(), int(visitors.sum()), least)[:-1]
+    small = (visitors > 0) & (visitors < least)
+    while small.any():
+        can_give = hidden & (exits > 0)
+        if all((can_give & (np.arange(len(visitors)) != place)).any() for place in np.flatnonzero(small)):
+            break
+        spare = np.flatnonzero(~hidden & (exits > 0))
+        if not len(spare):
+            return np.ones(len(visitors), np.bool_)
+        hidden[spare[np.argmin(visitors[spare])]] = True
+    return hidden
 
 
 def tell_stages(

@@ -1,10 +1,8 @@
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import Bounds, LinearConstraint, milp
+from outsider import could_be
 
 from insights.suppression import MIN_CELL, SuppressionError, hide_cells, hide_parts, min_cell
 
@@ -12,29 +10,6 @@ SIZES = st.lists(st.integers(0, 60), min_size=1, max_size=8)
 TABLES = st.integers(1, 5).flatmap(
     lambda width: st.lists(st.lists(st.integers(0, 60), min_size=width, max_size=width), min_size=1, max_size=5)
 )
-
-
-def could_be(known: dict[str, int], sums: Sequence[tuple[Sequence[str], str]], asked: str) -> tuple[float, float]:
-    """The least and the most that a number can be for somebody who knows some and which are sums of which."""
-    names = sorted({name for parts, total in sums for name in (*parts, total)})
-    rows = np.zeros((len(sums), len(names)))
-    for row, (parts, total) in enumerate(sums):
-        for part in parts:
-            rows[row, names.index(part)] += 1
-        rows[row, names.index(total)] -= 1
-    low = np.array([known.get(name, 0) for name in names], float)
-    high = np.array([known.get(name, np.inf) for name in names], float)
-    wanted = np.array([name == asked for name in names], float)
-    ends = []
-    for sign in (1, -1):
-        found = milp(
-            sign * wanted,
-            integrality=np.ones(len(names)),
-            bounds=Bounds(low, high),
-            constraints=LinearConstraint(rows, 0, 0),
-        )
-        ends.append(np.inf if found.x is None else float(found.x[names.index(asked)]))
-    return ends[0], ends[1]
 
 
 @given(SIZES)
