@@ -1,11 +1,14 @@
 """The page about pacing: where interest rises and fades, where people hesitate, and the best moment for a nudge."""
 
 from insights.pacing.measure import Pacing, measure_pacing
+from insights.pacing.nudge import Nudge, NudgePoint
 from insights.pacing.words import name_of_stage, say_hesitation
 from insights.pages.figure import Bars, Column, Figure, Lines, Page, Table, Unit, View
 
 STEPS_OF_A_STAGE = 8
 """Of each stage's pairs of events so many are shown, the commonest."""
+GONE = 0.97
+"""Curves are shown until so many of those silent are leaving."""
 HESITATIONS_SHOWN = 20
 """Of all moments of hesitation, those whose difference is the least likely to be chance."""
 
@@ -32,6 +35,12 @@ def page(view: View) -> Page:
     )
 
 
+def _until_gone(nudge: Nudge) -> tuple[NudgePoint, ...]:
+    """The points up to the first at which nearly everybody who is silent has gone: nothing changes after it."""
+    gone = [place for place, point in enumerate(nudge.points) if point.leaving >= GONE]
+    return nudge.points[: gone[0] + 1] if gone else nudge.points
+
+
 def _moments(pacing: Pacing) -> Figure:
     columns = (
         Column("stage", "Stage"),
@@ -53,7 +62,7 @@ def _moments(pacing: Pacing) -> Figure:
         "earlier a nudge bothers too many who would go on, later it finds fewer people there. Who leaves is taken to "
         "stay as long as those who act again wait until they do. Empty where so few leave at every silence.",
         Table(columns, tuple(rows)),
-        Bars("stage", ("reached", "interrupted")) if rows else None,
+        Bars("stage", ("best_seconds",)) if rows else None,
         "Whether a nudge then keeps anybody is for an experiment to say.",
     )
 
@@ -79,7 +88,7 @@ def _leaving(pacing: Pacing) -> Figure:
             point.moments,
         )
         for nudge in pacing.nudges
-        for point in nudge.points
+        for point in _until_gone(nudge)
     )
     return Figure(
         "leaving",
@@ -113,7 +122,7 @@ def _silence(pacing: Pacing) -> Figure:
             point.interrupted,
         )
         for nudge in pacing.nudges
-        for point in nudge.points
+        for point in _until_gone(nudge)
     )
     return Figure(
         "silence",
