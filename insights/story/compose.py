@@ -50,14 +50,13 @@ def tell_week(
     ``rephrase`` may say sentences in other words; what does not say the same stays as it was.
     """
     telling = Telling(journey, facts, week, records or Records())
-    obstacles = tell_obstacles(telling)
     sections = (
         tell_changes(telling),
         tell_stops(telling),
-        obstacles,
+        tell_obstacles(telling),
         tell_trials(telling),
         tell_results(telling),
-        tell_ahead(telling, obstacles.figures[0]),
+        tell_ahead(telling),
     )
     told = tuple(section for section in sections if section.sentences)
     if rephrase is not None:

@@ -18,7 +18,7 @@ from insights.story.compose import Story, tell_week
 from insights.story.section import Section
 from insights.story.sentence import numbers
 from insights.story.week import find_week
-from storage.records import Alarm, Annotation, AnnotationKind, HoldoutCounts, Milestone, Records
+from storage.records import Alarm, Annotation, AnnotationKind, HoldoutCounts, Milestone, OpportunityStatus, Records
 
 NOW_US = round((BEGIN + WEEK + timedelta(days=1)).timestamp() * 1e6)
 
@@ -107,11 +107,19 @@ def test_what_was_tried_is_counted_and_nothing_is_said_to_work_without_a_randomi
     assert said(story, "results") == ["Not measured yet is what each of these changes: “Free delivery today”."]
 
 
-def test_what_to_do_next_is_what_the_journey_declares_against_it_and_has_an_owner(story: Story) -> None:
-    assert said(story, "ahead")[:2] == [
-        "Against shipping at cart there is “Free delivery today” (quick win).",
-        "“Free delivery today” is owned by Logistics.",
-    ]
+def test_what_to_do_next_are_the_opportunities_of_the_week_with_their_owners(story: Story) -> None:
+    concerned, value, *rest = said(story, "ahead")
+    # Forty sessions with a probability of one half each.
+    assert concerned.startswith("“Free delivery today” against shipping at cart (")
+    assert concerned.endswith(": 20 sessions a week are expected to be concerned (14 to 26).")
+    assert value.startswith("What “Free delivery today” is worth there is not measured yet; believed is ")
+    assert "“Free delivery today” is owned by Logistics." in rest
+
+
+def test_what_is_done_or_dismissed_is_not_told_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = OpportunityStatus(1, "cart.shipping", "dismissed", "too dear", "eva", NOW_US)
+    told = tell(tmp_path, monkeypatch, Records(opportunity_statuses=(status,)))
+    assert not any("against shipping at cart" in one.text for one in told.sentences())
 
 
 def test_the_holdout_is_the_one_thing_that_says_what_worked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
