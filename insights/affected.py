@@ -101,9 +101,15 @@ def count_reached(
     return {(stage, part): Reached(*counts) for stage, part, *counts in rows}
 
 
-def count_affected(connection: duckdb.DuckDBPyConnection, by: str | None = None) -> Iterator[Affected]:
-    """Yield each blocker at each stage that it was left at; where ``by`` names a dimension, for each of its values."""
-    reached, named = count_reached(connection, by), count_named(connection, _value(by), _known(by))
+def count_affected(
+    connection: duckdb.DuckDBPyConnection, by: str | None = None, *, least_people: float = 0.0, with_named: bool = True
+) -> Iterator[Affected]:
+    """Yield each blocker at each stage that it was left at; where ``by`` names a dimension, for each of its values.
+
+    Those of fewer people than ``least_people`` are left out. ``with_named=False`` saves counting in whom it is named.
+    """
+    reached = count_reached(connection, by)
+    named = count_named(connection, _value(by), _known(by)) if with_named else {}
     rows = connection.execute(
         f"""WITH visitors AS (
             SELECT blockers.stage_index, friction, {_value(by)} AS part, sum(blockers.confidence) AS sessions,
@@ -114,7 +120,9 @@ def count_affected(connection: duckdb.DuckDBPyConnection, by: str | None = None)
             GROUP BY blockers.stage_index, friction, part, visitor_id)
         SELECT stage_index, friction, part, sum(sessions), sum(variance), sum(left_once),
             sum(left_once * (1 - left_once))
-        FROM visitors GROUP BY ALL ORDER BY stage_index, friction, part"""
+        FROM visitors GROUP BY stage_index, friction, part HAVING sum(left_once) >= ?
+        ORDER BY stage_index, friction, part""",
+        [least_people],
     ).fetchall()
     for stage, friction, part, sessions, variance, people, variance_of_people in rows:
         yield Affected(

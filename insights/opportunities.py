@@ -2,7 +2,7 @@
 
 A cohort has an issue of its own where a blocker stops it clearly more often than all others: at least
 :data:`STANDS_OUT` times as often, and by more than chance among all cohorts that were looked at (the correction is
-Benjamini and Hochberg's).
+Benjamini and Hochberg's). Cohorts of which few people are affected have none (``insights.suppression``).
 Such an issue is part of the one for everybody, so that their figures must not be added.
 
 The order is that of the expected net gain per week, discounted by the chance that there is any, over the days of work.
@@ -11,6 +11,8 @@ The order is that of the expected net gain per week, discounted by the chance th
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+import duckdb
 
 from decisions.intervention import Effort, Intervention
 from features.friction import Friction
@@ -145,9 +147,15 @@ def find_opportunities(
     period = period_of(facts, chosen)
     with facts.connect(chosen) as connection:
         everybody = tuple(count_affected(connection))
-        cohorts = [one for by in dimensions_of(journey) for one in count_affected(connection, by)]
+        cohorts = standing_out(_count_cohorts(connection, dimensions_of(journey)), everybody)
+        named = {
+            (one.stage_index, one.friction, one.cohort): one
+            for by in dict.fromkeys(one.cohort[0] for one, _ in cohorts if one.cohort)
+            for one in count_affected(connection, by, least_people=min_cell())
+        }
     known = {friction.name: friction for friction in journey.frictions}
-    found = [(one, None) for one in everybody] + standing_out(cohorts, everybody)
+    found: list[tuple[Affected, float | None]] = [(one, None) for one in everybody]
+    found += [(named[one.stage_index, one.friction, one.cohort], times) for one, times in cohorts]
     opportunities = [
         _opportunity(journey, known[one.friction], one, times, period, statuses, measured)
         for one, times in found
@@ -177,10 +185,8 @@ def standing_out(cohorts: Sequence[Affected], everybody: Sequence[Affected]) -> 
     """Return the cohorts that a blocker stops clearly more often than all others, with how many times as often.
 
     Compared is the expected share of the sessions at the stage that are left for the blocker; of the others at least
-    half a session is taken to be. Cohorts of which few people are affected get no issue of their own
-    (``insights.suppression``).
+    half a session is taken to be.
     """
-    least = max(1, min_cell())
     wholes = {(one.stage_index, one.friction): one for one in everybody}
     times: list[float | None] = []
     p_values: list[float | None] = []
@@ -188,14 +194,19 @@ def standing_out(cohorts: Sequence[Affected], everybody: Sequence[Affected]) -> 
         whole = wholes[one.stage_index, one.friction]
         count, others = one.reached.sessions, whole.reached.sessions - one.reached.sessions
         left, left_others = one.sessions.value, max(_LEAST_OTHERS, whole.sessions.value - one.sessions.value)
-        large = one.people.value >= least and others > 0
-        times.append(left / count * others / left_others if large else None)
-        p_values.append(p_of_shares(round(left), count, min(round(left_others), others), others) if large else None)
+        times.append(left / count * others / left_others if others else None)
+        p_values.append(p_of_shares(round(left), count, min(round(left_others), others), others))
     adjusted = adjust(p_values, Correction.DISCOVERY)
     return [
         (one, ratio)
         for one, ratio, p_value in zip(cohorts, times, adjusted, strict=True)
         if ratio is not None and ratio >= STANDS_OUT and p_value is not None and p_value < _LEVEL
+    ]
+
+
+def _count_cohorts(connection: duckdb.DuckDBPyConnection, dimensions: Sequence[str]) -> list[Affected]:
+    return [
+        one for by in dimensions for one in count_affected(connection, by, least_people=min_cell(), with_named=False)
     ]
 
 

@@ -19,7 +19,7 @@ from insights.pages.chart_parts import (
     tooltip,
     value_axis,
 )
-from insights.pages.figure import Bars, Column, Figure, Heat, Lines, Sankey, Sentences, Table, Tile, Unit, Value
+from insights.pages.figure import Bars, Column, Figure, Heat, Lines, Sankey, Sentences, Stops, Table, Tile, Unit, Value
 from insights.pages.write import write
 
 COLOURS = 8
@@ -36,7 +36,7 @@ def draw(figure: Figure, timezone: str = "UTC") -> Option | None:
     """Return the option of a figure's chart; None where it has none, or nothing to show."""
     table = figure.table
     match figure.chart:
-        case None | Tile() | Sentences():
+        case None | Tile() | Sentences() | Stops():
             return None
         case _ if not table.rows:
             return None

@@ -173,7 +173,24 @@ class Sentences:
         return (self.text, *(name for name in (self.page,) if name))
 
 
-Chart = Bars | Lines | Heat | Sankey | Tile | Sentences
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """A map with a place for each row, in order: ``stage`` is its title and ``share`` the width of its band.
+
+    ``details`` are written below, those that are known; a text with semicolons is a list.
+    """
+
+    stage: str
+    share: str
+    details: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are shown."""
+        return (self.stage, self.share, *self.details)
+
+
+Chart = Bars | Lines | Heat | Sankey | Tile | Sentences | Stops
 
 
 @dataclass(frozen=True, slots=True)

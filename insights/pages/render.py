@@ -16,8 +16,9 @@ from insights.filters import Filters
 from insights.pages import charts
 from insights.pages.choose import FilterBar
 from insights.pages.export import to_csv
-from insights.pages.figure import Field, Figure, Page, Sentences, Tile
+from insights.pages.figure import Field, Figure, Page, Sentences, Stops, Tile
 from insights.pages.links import Links
+from insights.pages.stops import ShownStop, show_stops
 from insights.pages.tables import ShownTable, ShownTile, show_sentences, show_table, show_tile
 
 STATIC = Path(__file__).parent / "static"
@@ -58,6 +59,7 @@ class ShownFigure:
     table: ShownTable
     tile: ShownTile | None
     sentences: Sequence[tuple[str, str]]
+    stops: Sequence[ShownStop]
     option: Markup | None
     height_px: int
     chart_label: str
@@ -142,6 +144,7 @@ def _show_figure(page: Page, figure: Figure, wide: str, links: Links, timezone: 
         table=show_table(figure, links, timezone),
         tile=show_tile(figure, links, timezone) if isinstance(figure.chart, Tile) and figure.table.rows else None,
         sentences=show_sentences(figure, links) if isinstance(figure.chart, Sentences) else (),
+        stops=show_stops(figure, timezone) if isinstance(figure.chart, Stops) else (),
         option=None if option is None else embed_json(option),
         height_px=charts.height_px(figure),
         chart_label=f"{figure.title}: a chart; its table has the same figures.",
@@ -163,7 +166,7 @@ def _widths(figures: Sequence[Figure]) -> list[str]:
 
 
 def _is_narrow(figure: Figure) -> bool:
-    if figure.chart is None or isinstance(figure.chart, Sentences):
+    if figure.chart is None or isinstance(figure.chart, Sentences | Stops):
         return False
     return len(figure.table.rows) <= _NARROW_ROWS
 
