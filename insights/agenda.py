@@ -5,13 +5,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from insights.agenda_opportunities import name_of, open_opportunities, say_opportunity, undecided
 from insights.audit_words import say_moment
 from insights.facts import Facts
 from insights.measure_quality import measure_quality
 from insights.milestones import SOON_DAYS, state_of, today_of
 from insights.moves import Move, moves_between
+from insights.opportunities import Opportunities, find_opportunities
 from insights.owners import stage_owner, without_owner
 from insights.quality import Quality
+from insights.say_alarms import say_alarm
 from journeys.journey import Journey
 from storage.history import Action
 from storage.record_store import REVIEW
@@ -85,9 +88,10 @@ def write_agenda(
     Without facts it holds what is written down, and nothing that is measured.
     """
     today = today_of(journey, now_us)
-    quality = None
+    quality = opportunities = None
     if facts is not None:
         quality = measure_quality(facts.folder, journey, facts.last_at_us, refused=records.refused)
+        opportunities = find_opportunities(journey, facts, records=records)
     until = today if quality is None else quality.day
     last = last_review(records)
     begin = since or (last + timedelta(1) if last is not None and last < until else until - timedelta(REVIEW_DAYS - 1))
@@ -104,6 +108,12 @@ def write_agenda(
         ),
         Section("alarms", "Open alarms", tuple(_alarm(journey, alarm) for alarm in alarms), "No alarm is open."),
         Section(
+            "opportunities",
+            "Opportunities, by owner",
+            tuple(_opportunities(opportunities)),
+            "No model named blockers." if facts is None or facts.model_version is None else "None is open.",
+        ),
+        Section(
             "milestones",
             "Milestones due",
             tuple(_milestones(records, today)),
@@ -118,7 +128,7 @@ def write_agenda(
         Section(
             "decisions",
             DECISIONS,
-            tuple(_decisions(journey, records, alarms, quality, today)),
+            tuple(_decisions(journey, records, alarms, quality, opportunities, today)),
             "Nothing waits for a decision.",
         ),
     )
@@ -171,13 +181,13 @@ def _done(journey: Journey, records: Records, since: date) -> Iterator[Item]:
 
 
 def _alarm(journey: Journey, alarm: Alarm) -> Item:
-    cohort = f" ({alarm.cohort})" if alarm.cohort else ""
-    text = (
-        f"At {alarm.stage}{cohort} {alarm.rate_after:.1%} leave since {say_moment(alarm.since_us, journey.timezone)}, "
-        f"where {alarm.rate_before:.1%} were expected: {alarm.ratio:.2f} times as many (95 % interval "
-        f"{alarm.ratio_low:.2f} to {alarm.ratio_high:.2f}); {alarm.status}."
-    )
-    return Item(text, stage_owner(journey, alarm.stage), "alerts")
+    acknowledged = " It is acknowledged." if alarm.status is AlarmStatus.ACKNOWLEDGED else ""
+    return Item(f"{say_alarm(alarm, journey.timezone)}{acknowledged}", stage_owner(journey, alarm.stage), "alerts")
+
+
+def _opportunities(found: Opportunities | None) -> Iterator[Item]:
+    for one in () if found is None else open_opportunities(found):
+        yield Item(say_opportunity(one), one.owner, "opportunities")
 
 
 def _milestones(records: Records, today: date) -> Iterator[Item]:
@@ -196,13 +206,20 @@ def _quality(quality: Quality | None) -> Iterator[Item]:
 
 
 def _decisions(
-    journey: Journey, records: Records, alarms: Sequence[Alarm], quality: Quality | None, today: date
+    journey: Journey,
+    records: Records,
+    alarms: Sequence[Alarm],
+    quality: Quality | None,
+    opportunities: Opportunities | None,
+    today: date,
 ) -> Iterator[Item]:
     for alarm in alarms:
         if alarm.status is AlarmStatus.OPEN:
             cohort = f" ({alarm.cohort})" if alarm.cohort else ""
             text = f"Who looks after the alarm at {alarm.stage}{cohort}? Nobody has acknowledged it."
             yield Item(text, stage_owner(journey, alarm.stage), "alerts")
+    for opportunity in () if opportunities is None else undecided(opportunities):
+        yield Item(f"Accept or dismiss {name_of(opportunity)}?", opportunity.owner, "opportunities")
     for one in records.milestones:
         if state_of(one, today) == "overdue":
             yield Item(f"Do, move or drop the milestone {one.title!r}?", one.owner, "governance")

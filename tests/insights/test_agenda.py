@@ -17,6 +17,7 @@ from insights.facts import Facts
 from insights.filters import Filters
 from insights.milestones import state_of, today_of
 from insights.moves import moves_between
+from insights.opportunities import find_opportunities
 from insights.owners import owners_of, without_owner
 from insights.pages.figure import View
 from insights.pages.governance import page
@@ -128,7 +129,9 @@ def test_alarms_that_nobody_looks_after_ask_for_a_decision_of_the_stages_owner(f
     agenda = write_agenda(SHOP, Records(alarms=(ALARM, seen, over)), facts, now_us=NOW_US)
     told = points(agenda, "Open alarms")
     assert len(told) == 2
-    assert "75.0% leave since 2026-06-08 12:00, where 25.0% were expected: 3.00 times as many" in told[0].text
+    assert told[0].text.startswith("At cart (device: mobile only) more sessions are abandoned since ")
+    assert told[0].who == "Shop experience"
+    assert told[1].text.endswith("It is acknowledged.")
     asked = [item for item in points(agenda, "Decisions needed") if "alarm at" in item.text]
     assert [(item.text, item.who) for item in asked] == [
         ("Who looks after the alarm at cart (device=mobile)? Nobody has acknowledged it.", "Shop experience")
@@ -143,7 +146,7 @@ def test_milestones_are_told_when_they_are_due_and_asked_for_when_they_are_late(
     ]
     assert [state_of(one, today) for one in planned] == ["overdue", "due soon", "due soon", "later", "done"]
     agenda = write_agenda(SHOP, Records(milestones=tuple(planned)), None, now_us=NOW_US)
-    assert [item.text for item in points(agenda, "Milestones")] == [
+    assert [item.text for item in points(agenda, "Milestones due")] == [
         "m0: 1 day overdue (2026-06-13).",
         "m1: due today (2026-06-14).",
         "m2: due in 14 days (2026-06-28).",
@@ -233,3 +236,28 @@ def test_the_page_has_the_agenda_milestones_owners_and_the_latest_changes_first(
         points_told = tables[f"agenda_{section.name}"].rows
         assert points_told == tuple((item.said, item.who, item.page or None) for item in section.items)
     assert [form.name for form in shown.forms] == ["milestone", "done", "review"]
+
+
+def test_open_opportunities_go_by_owner_and_the_best_that_nobody_decided_on_are_asked_for(tmp_path: Path) -> None:
+    made = [
+        MadeSession(stage=2, confidences={"shipping": 0.9 if number % 2 else 0.1, "price": 0.2}, visitor=f"v{number}")
+        for number in range(60)
+    ]
+    made += [MadeSession(stage=2, outcome="goal", visitor=f"g{number}") for number in range(60)]
+    facts = write_facts(tmp_path, made)
+    ranked = find_opportunities(SHOP, facts).ranked
+    planned = [one for one in ranked if one.plan is not None]
+    agenda = write_agenda(SHOP, Records(), facts, now_us=NOW_US)
+    told = points(agenda, "Opportunities, by owner")
+    assert [item.who for item in told] == sorted(one.owner for one in planned[:10])
+    asked = [item for item in points(agenda, "Decisions needed") if item.page == "opportunities"]
+    assert [item.who for item in asked] == [one.owner for one in planned[:3]]
+    first = planned[0]
+    assert asked[0].text == f"Accept or dismiss {first.friction.name} at {first.stage}?"
+    shown = next(item.text for item in told if f"{first.friction.name} at {first.stage}, proposed" in item.text)
+    assert first.plan is not None
+    assert f"{first.plan.gain.value.low:,.0f} to {first.plan.gain.value.high:,.0f}" in shown
+    decided = OpportunityStatus(1, first.id, "accepted", "", "ann", us(0))
+    after = write_agenda(SHOP, Records(opportunity_statuses=(decided,)), facts, now_us=NOW_US)
+    assert asked[0] not in points(after, "Decisions needed")
+    assert any("accepted" in item.text for item in points(after, "Opportunities, by owner"))
