@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 
 from features.events import IntArray
 from insights.intervals import Estimate, estimate_share
-from insights.walks import OUTCOMES, Walks, tell_apart
+from insights.walks import DAY_ZERO, OUTCOMES, Walks, tell_apart
 
 LONGEST = 4
-_DAY_ZERO = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ def count_looping_days(walks: Walks) -> tuple[LoopDay, ...]:
     days, place = np.unique(walks.days, return_inverse=True)
     sessions, hits = np.bincount(place), np.bincount(place, weights=looping)
     return tuple(
-        LoopDay(_DAY_ZERO + timedelta(days=int(day)), int(count), int(hit), estimate_share(int(hit), int(count)))
+        LoopDay(DAY_ZERO + timedelta(days=int(day)), int(count), int(hit), estimate_share(int(hit), int(count)))
         for day, count, hit in zip(days, sessions, hits, strict=True)
     )
 

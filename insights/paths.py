@@ -2,12 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import numpy as np
 
 from features.events import IntArray
 from insights.intervals import Estimate, estimate_share
-from insights.walks import OUTCOMES, Walks, tell_apart
+from insights.walks import DAY_ZERO, OUTCOMES, Walks, tell_apart
 
 STEPS = 3
 OTHER = "other events"
@@ -38,6 +39,17 @@ class Link:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class LastDay:
+    """Of the ``exits`` of sessions that began on a local day, ``count`` had an event of this name as their last."""
+
+    day: date
+    name: str
+    exits: int
+    count: int
+    share: Estimate | None
+
+
 def paths_before_leaving(
     walks: Walks, stage_index: int | None = None, steps: int = STEPS, most: int = 20
 ) -> tuple[Path, ...]:
@@ -65,6 +77,28 @@ def links_before_leaving(walks: Walks, stage_index: int | None = None, steps: in
     for before, after in zip(labels, [*labels[1:], [LEFT] * len(tails)], strict=True):
         streams.update((source, target) for source, target in zip(before, after, strict=True) if source)
     return _links(streams)
+
+
+def count_last_days(walks: Walks, most: int = _MOST_NAMES) -> tuple[LastDay, ...]:
+    """Return how often each of the commonest last events was it on each day with an exit, by day and then name."""
+    sessions = _exits(walks, None)
+    last = walks.codes[walks.starts[sessions + 1] - 1] if len(sessions) else np.array([], np.int32)
+    days, which = np.unique(walks.days[sessions], return_inverse=True)
+    counts = np.zeros((len(days), len(walks.names)), np.int64)
+    np.add.at(counts, (which.ravel(), last), 1)
+    shown = sorted(np.argsort(-counts.sum(axis=0), kind="stable")[:most].tolist())
+    return tuple(
+        LastDay(
+            day=DAY_ZERO + timedelta(days=int(day)),
+            name=walks.names[code],
+            exits=int(row.sum()),
+            count=int(row[code]),
+            share=estimate_share(int(row[code]), int(row.sum())),
+        )
+        for day, row in zip(days, counts, strict=True)
+        for code in shown
+        if counts[:, code].any()
+    )
 
 
 def links_after(walks: Walks, event: str, steps: int = STEPS) -> tuple[Link, ...]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from features.events import CodeArray, FloatArray, IntArray
 
 OUTCOMES = ("goal", "abandoned", "competing", "open")
-_DAY_ZERO = date(1970, 1, 1)
+DAY_ZERO = date(1970, 1, 1)
 _LARGEST = 1 << 63
 
 
@@ -87,7 +87,7 @@ def read_walks(connection: duckdb.DuckDBPyConnection) -> Walks:
     listed = ", ".join(f"'{outcome}'" for outcome in OUTCOMES)
     about: pa.Table = connection.sql(
         f"SELECT session, CAST(list_position([{listed}], outcome) - 1 AS BIGINT) AS outcome, "
-        f"CAST(stage_index AS BIGINT) AS furthest, CAST(local_day - DATE '{_DAY_ZERO}' AS BIGINT) AS day FROM sessions"
+        f"CAST(stage_index AS BIGINT) AS furthest, CAST(local_day - DATE '{DAY_ZERO}' AS BIGINT) AS day FROM sessions"
     ).to_arrow_table()
     known = about["session"].to_numpy()
     by_session = np.argsort(known)

@@ -10,12 +10,13 @@ from insights.pages.funnel_walks import (
     show_after,
     show_before_leaving,
     show_cycles,
+    show_last_days,
     show_loop_days,
     show_paths,
     show_returns,
     show_stays,
 )
-from insights.paths import links_before_leaving, paths_before_leaving
+from insights.paths import count_last_days, links_before_leaving, paths_before_leaving
 from insights.stages import StageCount, StageDay, count_days, count_stages
 from insights.walks import Walks, read_walks
 
@@ -43,6 +44,7 @@ def page(view: View) -> Page:
             show_stays(measure_stays(walks, SHOWN)),
             show_before_leaving(links_before_leaving(walks)),
             show_paths(paths_before_leaving(walks, most=SHOWN)),
+            show_last_days(count_last_days(walks)),
             show_after(walks, _event(view, walks)),
             show_returns(find_returns(walks, SHOWN)),
             show_cycles(find_cycles(walks, SHOWN)),

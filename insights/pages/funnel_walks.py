@@ -6,7 +6,7 @@ from insights.dwell import Stay
 from insights.loops import Loop, LoopDay
 from insights.pages.columns import dwell_columns, dwell_values, share_columns, share_values
 from insights.pages.figure import Bars, Column, Figure, Lines, Sankey, Table, Unit
-from insights.paths import STEPS, Link, Path, links_after
+from insights.paths import STEPS, LastDay, Link, Path, links_after
 from insights.walks import Walks
 
 
@@ -65,6 +65,25 @@ def show_paths(paths: Sequence[Path]) -> Figure:
         f"The last {STEPS} events of abandoned sessions in their order; a shorter way is a whole session.",
         Table(columns, rows),
         Bars("path", ("share",), "share_low", "share_high", horizontal=True) if rows else None,
+    )
+
+
+def show_last_days(days: Sequence[LastDay]) -> Figure:
+    """Return the figure of last events over days."""
+    columns = (
+        Column("day", "Day", Unit.DAY),
+        Column("event", "Last event"),
+        Column("exits", "Abandoned sessions", Unit.COUNT),
+        Column("sessions", "Of these with it last", Unit.COUNT),
+        *share_columns("share", "Share"),
+    )
+    rows = tuple((one.day.isoformat(), one.name, one.exits, one.count, *share_values(one.share)) for one in days)
+    return Figure(
+        "last_days",
+        "Last events from day to day",
+        "Of the abandoned sessions that began on a day, the share with each of the commonest events as their last.",
+        Table(columns, rows),
+        Lines("day", ("share",), "share_low", "share_high", series="event") if rows else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from made_facts import BEGIN, MadeSession, write_facts
 from insights.dwell import measure_stays
 from insights.intervals import estimate_share
 from insights.loops import count_looping_days, find_cycles, find_returns
-from insights.paths import links_after, links_before_leaving, paths_before_leaving
+from insights.paths import count_last_days, links_after, links_before_leaving, paths_before_leaving
 from insights.walks import OUTCOMES, Walks, read_walks
 
 
@@ -58,7 +59,13 @@ def test_walks_are_read_in_their_order_with_how_they_ended(tmp_path: Path) -> No
 def test_no_session_is_no_figure(tmp_path: Path) -> None:
     with write_facts(tmp_path / "facts", []).connect() as connection:
         walks = read_walks(connection)
-    assert paths_before_leaving(walks) == links_before_leaving(walks) == links_after(walks, "view") == ()
+    assert (
+        paths_before_leaving(walks)
+        == links_before_leaving(walks)
+        == links_after(walks, "view")
+        == count_last_days(walks)
+        == ()
+    )
     assert find_returns(walks) == find_cycles(walks) == count_looping_days(walks) == measure_stays(walks) == ()
 
 
@@ -80,6 +87,18 @@ def test_rare_events_flow_together() -> None:
     walks = walked(*[("abandoned", letter * 2) for letter in "aabbccddeeffgh"])
     sources = {link.source for link in links_before_leaving(walks, steps=1)}
     assert sources == {"-1 a", "-1 b", "-1 c", "-1 d", "-1 e", "-1 f", "-1 other events"}
+
+
+def test_last_events_are_laid_out_over_days() -> None:
+    walks = walked(("abandoned", "ab"), ("abandoned", "b"), ("goal", "a"), ("abandoned", "ba"), ("abandoned", "b"))
+    days = count_last_days(replace(walks, days=np.array([0, 0, 0, 0, 2])))
+    assert [(one.day, one.name, one.count, one.exits) for one in days] == [
+        (date(1970, 1, 1), "a", 1, 3),
+        (date(1970, 1, 1), "b", 2, 3),
+        (date(1970, 1, 3), "a", 0, 1),
+        (date(1970, 1, 3), "b", 1, 1),
+    ]
+    assert days[1].share == estimate_share(2, 3)
 
 
 def test_streams_after_an_event_begin_with_its_first_in_each_session() -> None:
