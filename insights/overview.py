@@ -30,7 +30,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class StageExits:
-    """How many sessions stood in a stage, and were abandoned with it as their furthest."""
+    """How many sessions reached a stage and do not stand there still, and were abandoned with it as their furthest."""
 
     stage: str
     sessions: int
@@ -110,7 +110,7 @@ def exits_by_stage(connection: duckdb.DuckDBPyConnection, stages: Sequence[str])
         """WITH persons AS (
             SELECT stages.stage_index, count(*) AS n, count(*) FILTER (exited) AS y
             FROM stages JOIN sessions USING (session)
-            WHERE sessions.outcome <> 'open' GROUP BY stages.stage_index, visitor_id)
+            WHERE (advanced OR sessions.outcome <> 'open') GROUP BY stages.stage_index, visitor_id)
         SELECT stage_index, count(*), sum(n)::BIGINT, sum(y)::BIGINT, sum(n * n)::DOUBLE, sum(y * y)::DOUBLE,
             sum(n * y)::DOUBLE FROM persons WHERE stage_index >= 0 GROUP BY stage_index"""
     ).fetchall()

@@ -149,8 +149,8 @@ def _stages(found: Overview) -> Figure:
     )
     rows = tuple((one.stage, *ends_of(one.rate), one.exits, one.sessions) for one in found.stages)
     definition = (
-        "Of the sessions with an end that stood in a stage or passed through it, the part abandoned with this as the "
-        "furthest stage, with its interval at 95%."
+        "Of the sessions that stood in a stage or passed through it, and do not stand there still, the part abandoned "
+        "with this as the furthest stage, with its interval at 95%."
     )
     return Figure(
         "stages", "Where people stop", definition, Table(columns, rows), Bars("stage", ("rate",), "low", "high")

@@ -11,10 +11,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from made_facts import BEGIN, SHOP, MadeSession, write_facts
 from scipy.stats import norm
 
+from insights.cohorts import describe_cohorts
 from insights.filters import Filters
 from insights.overview import look_over, period_before
 from insights.pages.figure import View
 from insights.pages.overview import page
+from insights.stages import count_stages
 
 FIRST, LAST = date(2026, 6, 1), date(2026, 6, 14)
 DAY = timedelta(days=1)
@@ -52,11 +54,12 @@ def test_totals_are_counted_over_sessions_with_an_end_and_compared_with_as_many_
     assert found.now.conversion.high == pytest.approx(middle + half)
 
 
-def test_exits_are_those_abandoned_in_a_stage_among_all_that_passed_it_and_have_an_end(tmp_path: Path) -> None:
+def test_exits_are_those_abandoned_in_a_stage_among_all_that_reached_it_and_are_not_there_still(tmp_path: Path) -> None:
     facts = write_facts(tmp_path / "facts", made())
     found = look_over(SHOP, facts, Filters(), first=FIRST, last=LAST)
     assert [(one.stage, one.sessions, one.exits) for one in found.stages] == [
-        ("browse", 18, 0),
+        ("browse", 20, 0),
+        # Two sessions are still at the product.
         ("product", 18, 0),
         ("cart", 18, 12),
         ("checkout", 6, 0),
@@ -126,3 +129,14 @@ def test_a_journey_without_a_session_has_an_overview_that_says_so(tmp_path: Path
     assert shown["sessions"].table.rows[0][0] == 0
     assert shown["conversion"].table.rows[0][0] is None
     assert shown["next"].table.rows == ()
+
+
+def test_a_stage_has_the_same_exits_in_the_overview_in_the_funnel_and_over_all_cohorts(tmp_path: Path) -> None:
+    facts = write_facts(tmp_path / "facts", made())
+    overview = [
+        (one.stage, one.sessions, one.exits) for one in look_over(SHOP, facts, Filters(), first=FIRST, last=LAST).stages
+    ]
+    with facts.connect() as connection:
+        funnel = [(one.stage, one.reached - one.open, one.exited) for one in count_stages(SHOP, connection)]
+    everybody = describe_cohorts(facts, SHOP, "visitor_kind", least=0).cohorts[0]
+    assert overview == funnel == [(one.stage, one.reached, one.exits) for one in everybody.stages]
