@@ -116,10 +116,11 @@ INSIGHTS: tuple[Term, ...] = (
         "a contact on a channel, on the site or off it: a visit, an e-mail that was opened, a click on an ad, a call",
     ),
     Term("channel", "where a touchpoint takes place: `on_site`, `email`, `ads`, `in_app`, `call`"),
+    Term("touch, path", "an unbroken run of a person's events on one channel; the touches before a goal or a stage"),
     Term(
         "credit",
-        "the part of a goal or of a step that a model assigns to a channel; parts add up to the whole, and are no"
-        " randomised estimate",
+        "how a model shares out what was reached among the channels of its paths; parts add up to the whole; "
+        "association",
     ),
     Term("first touch, last touch", "all credit to the first, or to the last, touchpoint before the goal"),
     Term(
