@@ -23,13 +23,15 @@ from journeys.journey import Journey
 from journeys.versions import JourneyVersion, Life
 from storage.records import Records
 
-MOST_TOUCHPOINTS = 4
+TOUCHED_WITHIN_DAYS = 7
+"""Channels count that people touched at most so many days before they reached a stage."""
+MOST_TOUCHPOINTS = 5
 MOST_BLOCKERS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Touchpoint:
-    """A channel, in the journey or outside of it, and how many sessions had it last before they reached the stage."""
+    """A channel, in the journey or outside of it, and how many sessions' people touched it shortly before the stage."""
 
     channel: str
     sessions: int
@@ -158,14 +160,12 @@ def measured_since(stop: Stop, period: Period) -> date | None:
 
 
 def _touchpoints(connection: duckdb.DuckDBPyConnection) -> Mapping[int, tuple[Touchpoint, ...]]:
-    """Return for each stage through which channels people had come last when they reached it, the commonest first."""
+    """Return for each stage the channels touched in the days before it was reached, the commonest first."""
     rows = connection.execute(
-        f"""WITH entered AS (
-            SELECT stage_index, session, person, entered_at FROM stages JOIN persons USING (session)
-            WHERE stage_index >= 0),
-        touched AS (SELECT person, occurred_at, name FROM touches WHERE dimension = 'channel')
-        SELECT stage_index, name, count(*) AS sessions
-        FROM entered ASOF JOIN touched ON entered.person = touched.person AND entered.entered_at >= touched.occurred_at
+        f"""SELECT stage_index, name, count(DISTINCT session) AS sessions
+        FROM stages JOIN persons USING (session) JOIN touches USING (person)
+        WHERE stage_index >= 0 AND dimension = 'channel'
+            AND occurred_at BETWEEN entered_at - INTERVAL {TOUCHED_WITHIN_DAYS} DAY AND entered_at
         GROUP BY stage_index, name
         QUALIFY row_number() OVER (PARTITION BY stage_index ORDER BY sessions DESC, name) <= {MOST_TOUCHPOINTS}
         ORDER BY stage_index, sessions DESC, name"""

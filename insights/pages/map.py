@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from insights.journey_map import JourneyMap, Stop, map_journey, measured_since
+from insights.journey_map import TOUCHED_WITHIN_DAYS, JourneyMap, Stop, map_journey, measured_since
 from insights.pages.figure import Column, Figure, Page, Stops, Table, Unit, Value, View
 from insights.pages.next_steps import ends_of
 from insights.pages.stops import SEPARATOR
@@ -43,13 +43,13 @@ def _map(found: JourneyMap) -> Figure:
     )
     goal = ("goal", None, found.goals, found.goal_share, *[None] * 8, None)
     definition = (
-        "Sessions that began in the period and have ended. Touchpoints: the channel, in the journey or outside of it, "
-        "that was the last before the stage was reached. Left here: abandoned with this as the furthest stage; the "
-        "exit rate is of those that reached it, with its interval at 95%. Blockers: sessions expected to have been "
-        "left here for each friction, from the calibrated probabilities of the diagnosis; an association. "
-        "Interventions: what is expected to bring most against them, with its owner. Running tests: opportunities "
-        "whose status is testing. "
-        "A stage that came with a version of the journey is measured from then on; before, it is not measured."
+        "Sessions that began in the period and have ended. Touchpoints: sessions by the channels, in the journey or "
+        f"outside of it, that their people touched in the {TOUCHED_WITHIN_DAYS} days before they reached the stage; "
+        "one may have several. Left here: abandoned with this as the furthest stage; the exit rate is of those that "
+        "reached it, with its interval at 95%. Blockers: sessions expected to have been left here for each friction, "
+        "from the calibrated probabilities of the diagnosis; an association. Interventions: what is expected to bring "
+        "most against them, with its owner. Running tests: opportunities whose status is testing. A stage that came "
+        "with a version of the journey is measured from then on; before, it is not measured."
     )
     rows = (*(_row(stop, found) for stop in found.stops), goal)
     changed = [f"{write_day(version.since)}: {version.note}" for version in found.versions]
@@ -66,7 +66,7 @@ def _row(stop: Stop, found: JourneyMap) -> tuple[Value, ...]:
     exits = stop.exits
     return (
         stop.name,
-        _listed(f"{one.channel} {write(one.sessions, Unit.COUNT)}" for one in stop.touchpoints),
+        _listed(f"{one.channel.replace('_', ' ')} {write(one.sessions, Unit.COUNT)}" for one in stop.touchpoints),
         exits.sessions if exits else None,
         stop.share,
         exits.exits if exits else None,

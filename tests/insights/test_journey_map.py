@@ -63,10 +63,18 @@ def test_stages_tell_who_reached_them_who_left_and_what_stopped_them(facts: Fact
     assert cart.owner == SHOP.stages[CART].owner
 
 
-def test_touchpoints_are_the_last_before_a_stage_was_reached(facts: Facts) -> None:
+def test_touchpoints_are_the_channels_of_the_week_before_a_stage_was_reached(facts: Facts) -> None:
     found = map_journey(SHOP, facts)
     assert stop_of(found.stops, "browse").touchpoints == (Touchpoint("on_site", 12), Touchpoint("email", 8))
     assert stop_of(found.stops, "payment").touchpoints == (Touchpoint("on_site", 12),)
+
+
+@pytest.mark.parametrize(("days", "counts"), [(7, True), (8, False)])
+def test_a_touch_of_an_earlier_session_counts_for_a_week(tmp_path: Path, days: int, counts: bool) -> None:
+    first = MadeSession(0, channel="email", visitor="a")
+    later = MadeSession(CART, channel="on_site", visitor="a", started_at=BEGIN + timedelta(days=days), dwell=(0, 0))
+    cart = stop_of(map_journey(SHOP, write_facts(tmp_path, [first, later])).stops, "cart")
+    assert {one.channel for one in cart.touchpoints} == ({"email", "on_site"} if counts else {"on_site"})
 
 
 def test_a_running_test_stands_at_its_stage(facts: Facts) -> None:
@@ -116,7 +124,7 @@ def test_the_page_writes_the_map_and_its_past(facts: Facts, changed: Journey) ->
     shown = {stop.title: stop for stop in show_stops(figures["map"], "UTC")}
     assert [row.label for row in shown["address"].rows] == ["Measured", "Owner"]
     rows = {row.label: list(row.entries) for row in shown["cart"].rows}
-    assert rows["Touchpoints"] == ["on_site 6", "email 4"]
+    assert rows["Touchpoints"] == ["on site 6", "email 4"]
     assert rows["Exit rate"][0].startswith("40.0% (")
 
 
