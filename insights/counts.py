@@ -13,11 +13,13 @@ import numpy as np
 
 from features.events import US_PER_SECOND, IntArray
 from features.table import CONTEXT_COLUMNS
-from insights.calendar import Calendar, make_calendar, step_for
+from insights.calendar import Calendar, Step, make_calendar, step_for
 from insights.facts import Facts
 from insights.filters import Filters
 from journeys.journey import Journey
 
+LOOK_BACK_DAYS = {Step.HOUR: 84, Step.DAY: 1_096}
+"""So many of a log's last days are looked at, however far it goes back."""
 MOST_VALUES = 12
 """So many values of a dimension are watched, those of most sessions."""
 _SETTLED = 0.99
@@ -68,7 +70,8 @@ def dimensions_watched(journey: Journey) -> tuple[str, ...]:
 def read_counts(facts: Facts, journey: Journey, filters: Filters | None = None, *, cohorts: bool = True) -> Counts:
     """Return the counts of a journey's facts, of the sessions that the filters let through; stages only if wanted."""
     step = step_for(journey.session_timeout_seconds)
-    calendar = make_calendar(facts.first_at_us, facts.last_at_us, step, journey.timezone)
+    first_us = max(facts.first_at_us, facts.last_at_us - LOOK_BACK_DAYS[step] * 86_400 * US_PER_SECOND)
+    calendar = make_calendar(first_us, facts.last_at_us, step, journey.timezone)
     names = dimensions_watched(journey) if cohorts else ()
     columns = "".join(f's."{name}", ' for name in names)
     sets = "".join(f', (stage_index, bucket, "{name}")' for name in names)
@@ -85,7 +88,8 @@ def read_counts(facts: Facts, journey: Journey, filters: Filters | None = None, 
                 SELECT t.stage_index, epoch_us(t.entered_at) // {_BUCKET_US} AS bucket, {columns}
                        t.exited::INT AS exited
                 FROM stages t JOIN sessions s USING (session)
-                WHERE t.stage_index >= 0 AND (t.advanced OR s.outcome <> 'open')
+                WHERE t.stage_index >= 0 AND epoch_us(t.entered_at) >= {int(calendar.starts_us[0])}
+                  AND (t.advanced OR s.outcome <> 'open')
             )
             SELECT stage_index, bucket, {"".join(f'"{name}", ' for name in names)}
                    {"".join(f'grouping("{name}"), ' for name in names)} count(*), sum(exited)

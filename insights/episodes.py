@@ -8,7 +8,7 @@ import numpy as np
 from features.events import FloatArray
 from insights.change_point import ChangePoint, log_likelihood
 
-SURE_OF_RETURN = float(np.log(1_000.0))
+SURE_OF_RETURN = float(np.log(100_000.0))
 """Evidence at which a rate counts as back where it was."""
 
 

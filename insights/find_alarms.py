@@ -33,7 +33,12 @@ def find_alarms(facts: Facts, journey: Journey) -> tuple[Alarm, ...]:
         return known
     counts = read_counts(facts, journey)
     watched = watch_rates(counts)
-    written = _written([_alarm(facts, journey, watched, one) for one in watched.found])
+    starts_us = counts.calendar.starts_us
+    # Where the beginning of a long log is not looked at, what is found soon after it rests on too little; it was found
+    # when it was new.
+    least_us = 0 if facts.first_at_us >= starts_us[0] else int(starts_us[0] + starts_us[-1]) // 2
+    found = [one for one in watched.found if counts.known_us(one.detected) >= least_us]
+    written = _written([_alarm(facts, journey, watched, one) for one in found])
     # Facts of somebody else can be read all the same; what is found is then worked out again the next time.
     with suppress(PermissionError):
         kept.write_text(written, encoding="utf-8")

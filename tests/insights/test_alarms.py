@@ -220,3 +220,17 @@ def test_what_is_expected_leaves_out_what_an_alarm_is_about(changed: Facts) -> N
 def test_a_webhook_that_is_no_address_is_refused_before_anything_is_looked_for() -> None:
     with pytest.raises(WebhookError):
         Webhook("example.org/alarms")
+
+
+def test_of_a_long_log_the_last_twelve_weeks_are_looked_at(tmp_path: Path) -> None:
+    made = [
+        MadeSession(stage=0, started_at=BEGIN + timedelta(days=place), dwell=(60,)) for place in range(-9_000, 30, 30)
+    ]
+    counts = read_counts(write_facts(tmp_path, made), SHOP)
+    last = int((BEGIN + timedelta(days=0)).timestamp()) * US_PER_SECOND
+    assert counts.calendar.starts_us[0] >= last - 85 * 24 * HOUR_US
+    assert counts.entered[0].sum() == 3
+
+
+def test_facts_without_sessions_have_no_alarms(tmp_path: Path) -> None:
+    assert find_alarms(write_facts(tmp_path, []), SHOP) == ()
