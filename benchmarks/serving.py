@@ -64,6 +64,8 @@ def run(
             "DROPOFF_HOME": str(home.resolve()),
             "DROPOFF_DATABASE_URL": f"sqlite:///{folder}/bench.db",
             "DROPOFF_BENCH_ROUTES": "1",
+            # Making figures beside the service is measured on its own: set it to see both together.
+            "DROPOFF_INSIGHTS_REFRESH": os.environ.get("DROPOFF_INSIGHTS_REFRESH", "0"),
             "PYTHONPATH": str(_ROOT),
         }
         command = [sys.executable, "-c", f"from serving.run import serve; serve({journey!r}, port={port})"]

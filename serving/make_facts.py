@@ -17,7 +17,7 @@ from serving.start import find_source, load_model
 from storage.database import open_database
 from storage.event_log import EventLog
 
-_NICENESS = 15
+_NICENESS = 10
 _LOG_FILE = "log.parquet"
 FACTS = "facts"
 """The folder that is made, within the one that is given."""
