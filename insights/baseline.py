@@ -19,6 +19,8 @@ from insights.calendar import Calendar, Step
 
 BLOCK_STEPS = {Step.HOUR: 8, Step.DAY: 2}
 """Steps over which residuals are summed to measure how far rates stray: about what a detection takes."""
+_STEEPEST = float(np.log(2))
+"""A trend that few sessions seem to have is taken for at most a doubling from day to day."""
 _ROUNDS = 3
 _WEEKDAYS = 7
 _LEAST_RATE, _MOST_RATE = 1e-4, 0.999
@@ -107,7 +109,8 @@ def fit_baseline(
                 unsure[which, rows] = left
             expected = _expected(m, level[rows], [own[rows] for own in patterns], calendar, steps)
             slope, slope_error, kept = _slope(x[rows], expected, m, away, rho[rows])
-            trend[rows], trend_error[rows], trend_spread[rows] = slope * kept, slope_error, slope_error * kept
+            trend[rows] = np.clip(slope * kept, -_STEEPEST, _STEEPEST)
+            trend_error[rows], trend_spread[rows] = slope_error, slope_error * kept
             freedom += kept
             expected *= np.exp(trend[rows][:, None] * away)
             scale = (x[rows].sum(axis=1) + 0.5) / (expected.sum(axis=1) + 0.5)
@@ -115,7 +118,8 @@ def fit_baseline(
             expected *= scale[:, None]
             own, uncertain = _correlation(x[rows], expected, m, freedom, BLOCK_STEPS[calendar.step])
             rho[rows] = _pooled(own, uncertain, None if rows is stages else rho[parent[rows]])
-        rates = expected / np.maximum(m, 1e-9)
+        # Where few came, a stretch of time may be expected to see more exits than sessions.
+        rates = np.minimum(expected / np.maximum(m, 1e-9), 1.0)
         variance = (expected * (1 - rates) * stray(m, rho[rows])).sum(axis=1)
         # What is wrong about a weekday is wrong all day long; what is wrong about hours evens out.
         of_weekday = unsure[0, rows] + (0.0 if rows is stages else unsure[0, parent[rows]])
