@@ -168,7 +168,7 @@ def _is_excluded(
     chosen: IntArray,
     is_over: bool,
 ) -> bool:
-    """Whether an excluded event lies between the attempt's first event and its end.
+    """Whether an excluded event lies within the attempt, from its first event to its end; also one that took a step.
 
     An attempt that took all required steps ends with its last event, any other when a window closes; a strict one
     ends with the event that broke it, which counts.
@@ -176,15 +176,15 @@ def _is_excluded(
     first, last = _first(chosen), NOWHERE
     for step in range(len(chosen)):
         last = max(last, chosen[step])
-    until = last
+    until = last + 1
     if not is_over:
         until = min(last + 2, high) if order == STRICT else high
-    for place in range(first + 1, until):
+    for place in range(first, until):
         if at_us[place] - at_us[first] > window_us:
             break
         if place > last and order != UNORDERED and at_us[place] - at_us[last] > step_window_us:
             break
-        if bits[place] & excluding and not _is_taken(chosen, place):
+        if bits[place] & excluding:
             return True
     return False
 

@@ -138,15 +138,14 @@ def _depth(chosen: Sequence[int], rules: Rules) -> int:
 def _is_excluded(order: str, person: Person, rules: Rules, chosen: Sequence[int]) -> bool:
     first, last = min(place for place in chosen if place >= 0), max(chosen)
     if _depth(chosen, rules) == len(_required(rules)):
-        within = range(first, last)
+        within = range(first, last + 1)
     elif order == "strict":
         within = range(first, min(last + 2, len(person.at)))
     else:
         within = range(first, len(person.at))
     return any(
         -1 in person.takes[place]
-        and place not in chosen
         and person.at[place] - person.at[first] <= rules.window
-        and (order == "unordered" or place < last or person.at[place] - person.at[last] <= rules.step_window)
+        and (order == "unordered" or place <= last or person.at[place] - person.at[last] <= rules.step_window)
         for place in within
     )

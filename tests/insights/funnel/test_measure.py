@@ -170,6 +170,14 @@ class TestExclusion:
         events = [("v", "a", 0), ("v", "x", 1), ("v", "b", 2), ("v", "a", 100), ("v", "b", 101)]
         assert run("a,b", events, exclude="x", window="1m").excluded == 1
 
+    @pytest.mark.parametrize("order", ["ordered", "strict", "unordered"])
+    @pytest.mark.parametrize("step", ["a", "b", "c"])
+    def test_an_excluded_event_that_takes_a_step_removes_the_person_too(self, order: str, step: str) -> None:
+        events = [("v", name, at, {"device": "tv" if name == step else "mobile"}) for at, name in enumerate("abc")]
+        clean = [("w", name, at, {"device": "mobile"}) for at, name in enumerate("abc")]
+        result = run("a,b,c", [*events, *clean], exclude=f"{step}[device=tv]", order=order)
+        assert ([one.count for one in result.steps], result.excluded) == ([1, 1, 1], 1)
+
     def test_a_strict_attempt_ends_with_the_event_that_breaks_it(self) -> None:
         events = [("v", "a", 0), ("v", "x", 1), ("w", "a", 0), ("w", "y", 1), ("w", "x", 2), ("w", "b", 3)]
         result = run("a,b", events, exclude="x", order="strict")

@@ -111,6 +111,7 @@ def test_it_gets_as_far_where_an_event_takes_several_steps(data: st.DataObject) 
     assert (found.places[:, list(funnel.required)] >= 0).sum() == depth
     if funnel.order is not Order.UNORDERED and wanted is not None:
         assert found.places.tolist() == [wanted[0]]
+        assert found.excluded.tolist() == [wanted[1]]
     for places in found.places.tolist():
         taken = [place for place in places if place >= 0]
         assert len(set(taken)) == len(taken)
