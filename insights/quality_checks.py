@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -220,6 +221,7 @@ def _silence(
     return longest, best
 
 
+@lru_cache(maxsize=4_096)
 def _exists(day: date, hour: int, zone: str) -> bool:
     """Whether an hour is on the clock that day: daylight saving leaves one out each spring."""
     local = datetime(day.year, day.month, day.day, hour, tzinfo=ZoneInfo(zone))
