@@ -100,3 +100,14 @@ def test_blockers_of_another_table_do_not_fit() -> None:
     assert blockers.fits(TWO)
     assert not blockers.fits(table_of(Friction.FORM))
     assert not replace(blockers, raised=blockers.raised[:1]).fits(TWO)
+
+
+def test_how_probable_it_is_that_a_friction_stops_somebody_does_not_ask_whether_they_leave() -> None:
+    # Half of the visitors are stopped; two signs where one is usual, or three where stopped: odds 3^2 / e^2 to one.
+    table = table_of(Friction.FORM)
+    rows = np.array([row_of(2.0)])
+    odds = 0.5 * 3.0**2 * np.exp(-2.0)
+    for leaving in ([0.1, 0.2], [0.1, 0.9]):
+        model = counting(table, leaving=leaving)
+        [[stopped]] = model.stopping(table, rows, model.evidence(table, rows))
+        assert stopped == pytest.approx(odds / (odds + 0.5))

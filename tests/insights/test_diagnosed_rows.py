@@ -75,3 +75,13 @@ def test_a_stage_that_was_skipped_names_nobody_and_so_does_a_log_without_a_model
         assert connection.execute("SELECT count(*), count(named) FROM stages").fetchall()[0][1] == 0
     with logs[0].connect() as connection:
         assert connection.execute("SELECT count(named) FROM stages WHERE events = 0").fetchall() == [(0,)]
+
+
+def test_what_is_named_has_the_probability_that_it_stands_there(logs: tuple[Facts, Facts]) -> None:
+    with logs[0].connect() as connection:
+        [(named, known, least, most)] = connection.execute(
+            """SELECT count(named), count(named_probability), min(named_probability), max(named_probability)
+            FROM stages"""
+        ).fetchall()
+    assert named == known > 0
+    assert 0 < least <= most < 1
