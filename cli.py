@@ -905,6 +905,7 @@ def insights(
     only: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only this cohort: device=mobile; may be repeated.")
     ] = None,
+    retell: Annotated[bool, typer.Option(help="Retell single sessions; leave them out of a file to pass on.")] = True,
     model: ModelOption = None,
     json_path: JsonOption = None,
     quarantine: QuarantineOption = None,
@@ -926,7 +927,7 @@ def insights(
         require_writable(json_path, log=log)
     filters = Filters.from_texts(only or (), since, until, declared)
     with facts_of(declared, journey, log, None, model, quarantine) as facts, progress() as report:
-        pages = make_pages(declared, facts, filters, noted_down(declared), report)
+        pages = make_pages(declared, facts, filters, noted_down(declared), report, retell=retell)
         report("writing the report", 0.0)
         write_report(pages, declared, facts, filters, out)
         write_json(json_path, figures_json(pages, declared, facts, filters))

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,18 @@ def make_pages(
     filters: Filters | None = None,
     records: Records | None = None,
     progress: Progress = lambda _phase, _fraction: None,
+    *,
+    retell: bool = True,
 ) -> tuple[Page, ...]:
-    """Return all pages, in the order of the navigation."""
+    """Return all pages, in the order of the navigation; without ``retell`` none shows a single session."""
     view = View(journey=journey, facts=facts, filters=filters or Filters(), records=records or Records())
     pages = []
     for number, entry in enumerate(PAGES):
         progress(f"making the page {entry.title}", number / len(PAGES))
-        pages.append(entry.make(view))
+        page = entry.make(view)
+        figures = tuple(figure for figure in page.figures if retell or not figure.retells)
+        if figures or not page.figures:
+            pages.append(replace(page, figures=figures))
     return tuple(pages)
 
 

@@ -249,7 +249,7 @@ def _typical(view: View, friction: str) -> Figure:
         f"in the latest weeks with {friction} at the stage where it is named most often, event by event. The blocker "
         "is what was named after each event."
     )
-    return Figure("typical", f"Typical sessions: {friction}", definition, Table(columns, tuple(rows)))
+    return Figure("typical", f"Typical sessions: {friction}", definition, Table(columns, tuple(rows)), retells=True)
 
 
 def _numbers(part: Part) -> tuple[int | float | None, ...]:

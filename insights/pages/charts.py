@@ -96,9 +96,10 @@ def _draw_bars(chart: Bars, table: Table, timezone: str) -> Option:
         "axisLine": {"lineStyle": {"color": "var(--line-strong)"}},
         "axisLabel": axis_label()
         | {"interval": 0 if len(names) <= _MOST_NAMES else "auto", "hideOverlap": True}
-        | ({"width": 170, "overflow": "truncate"} if chart.horizontal else {}),
+        | ({"width": 210, "overflow": "truncate"} if chart.horizontal else {}),
     }
-    size_axis = value_axis(columns[0].unit, "" if len(columns) > 1 or chart.horizontal else columns[0].label)
+    shown = [value for name in (*chart.values, *filter(None, (chart.high,))) for value in plain(table.column(name))]
+    size_axis = value_axis(columns[0].unit, "" if len(columns) > 1 or chart.horizontal else columns[0].label, shown)
     axes = {"xAxis": size_axis, "yAxis": place_axis} if chart.horizontal else {"xAxis": place_axis, "yAxis": size_axis}
     return {
         **frame(len(columns) > 1, [column.label for column in columns]),
@@ -165,7 +166,8 @@ def _draw_lines(chart: Lines, table: Table, timezone: str) -> Option:
         }
         axis["axisLabel"] |= {"formatter": f"axis:{along.unit}"}
         space["grid"]["bottom"] = 30
-    size = value_axis(columns[0].unit, "" if len(legend) > 1 else columns[0].label)
+    shown = [value for name in (*chart.values, *filter(None, (chart.high,))) for value in plain(table.column(name))]
+    size = value_axis(columns[0].unit, "" if len(legend) > 1 else columns[0].label, shown)
     numbers = [value for name in chart.values for value in plain(table.column(name)) if value is not None]
     size["scale"] = bool(numbers) and 0 < _NARROW_RANGE * max(numbers) < min(numbers)
     return {

@@ -198,7 +198,8 @@ class Figure:
     """A table with its title, its definition and, where there is one, its chart.
 
     ``name`` stands in addresses and downloads. ``note`` is a sentence about these very figures, such as a caveat.
-    Raises ValueError for a chart of columns that the table does not have.
+    ``retells`` says that it shows single sessions, which a report to pass on leaves out. Raises ValueError for a chart
+    of columns that the table does not have.
     """
 
     name: str
@@ -207,6 +208,7 @@ class Figure:
     table: Table
     chart: Chart | None = None
     note: str = ""
+    retells: bool = False
 
     def __post_init__(self) -> None:
         if self.chart:

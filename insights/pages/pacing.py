@@ -160,7 +160,7 @@ def _hesitations(pacing: Pacing) -> Figure:
         if left and others and gap:
             rows.append(
                 (
-                    say_hesitation(one),
+                    f"{name_of_stage(one.stage)}: {say_hesitation(one)}",
                     name_of_stage(one.stage),
                     one.event,
                     one.element,

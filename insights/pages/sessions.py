@@ -1,6 +1,7 @@
 """Live sessions: who is on the way, and one session retold with its risk after each event and why."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from insights.filters import FilterError
 from insights.pages.figure import Column, Field, Figure, Lines, Page, Table, Unit, View
@@ -42,7 +43,8 @@ def page(view: View) -> Page:
         Field("session", "Session", "hidden", value=session_id),
     )
     lede = "Who was on the way, how far they came, and how likely each was to leave. Choose one to see it step by step."
-    return Page("sessions", "Live sessions", lede, tuple(figures), choices=choices)
+    shown = tuple(replace(figure, retells=True) for figure in figures)
+    return Page("sessions", "Live sessions", lede, shown, choices=choices)
 
 
 def _least_risk(text: str) -> float:

@@ -1,6 +1,7 @@
 """The page with the week in words, and the figures that every sentence rests on."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from insights.pages.figure import Column, Field, Figure, Page, Sentences, Table, View
 from insights.story.compose import Story, tell_week
@@ -29,7 +30,7 @@ def _figures(story: Story) -> Iterator[Figure]:
         yield _told(f"told_{section.name}", section.title, section.sentences)
         for place, one in enumerate(section.retold):
             title = f"A typical session, step by step: {place + 1}"
-            yield _told(f"retold_{place}", title, (one.heading, *one.steps))
+            yield replace(_told(f"retold_{place}", title, (one.heading, *one.steps)), retells=True)
     yield from story.figures()
 
 

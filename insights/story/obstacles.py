@@ -112,6 +112,7 @@ def _typical_figure(sessions: Sequence[tuple[Any, ...]]) -> Figure:
         "Of the week's sessions that were abandoned at that stage with the foremost blocker, those nearest to the "
         "medians of their events, their length and the probability of the blocker.",
         Table(columns, rows),
+        retells=True,
     )
 
 
@@ -137,6 +138,7 @@ def _steps_figure(telling: Telling, sessions: Sequence[tuple[Any, ...]], steps: 
         f"The last {LATEST_STEPS} events of each, with the risk of abandonment right after each and the strongest sign "
         "of what may be in the way.",
         Table(columns, tuple(sorted(rows, key=lambda row: row[:2]))),
+        retells=True,
     )
 
 

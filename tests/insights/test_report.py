@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import sys
+from collections.abc import Sequence
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +18,7 @@ from made_facts import SHOP, MadeSession, write_facts
 
 from insights.facts import Facts
 from insights.filters import Filters
+from insights.pages.figure import Page, Value
 from insights.pages.render import STATIC
 from insights.pages.site import PAGES
 from insights.report import figures_json, make_pages, write_report
@@ -106,3 +108,18 @@ def test_the_json_has_all_figures_and_what_was_chosen(facts: Facts) -> None:
     assert (written["journey"], written["filters"], written["sessions"]) == ("ecommerce", "since=2026-06-01", 80)
     assert list(written["pages"]) == [entry.slug for entry in PAGES]
     assert written["pages"]["overview"]["figures"]["sessions"]["rows"][0]["sessions"] == 80
+
+
+def test_a_report_to_pass_on_shows_no_single_session(facts: Facts) -> None:
+    whole, passed_on = make_pages(SHOP, facts), make_pages(SHOP, facts, retell=False)
+    assert {page.slug for page in whole} - {page.slug for page in passed_on} == {"sessions"}
+    with facts.connect() as connection:
+        ids = {
+            text for row in connection.execute("SELECT session_id, visitor_id FROM sessions").fetchall() for text in row
+        }
+    assert not ids.isdisjoint(_values(whole))
+    assert ids.isdisjoint(_values(passed_on))
+
+
+def _values(pages: Sequence[Page]) -> set[Value]:
+    return {value for page in pages for figure in page.figures for row in figure.table.rows for value in row}
