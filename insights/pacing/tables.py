@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from insights.pacing.measure import Pacing
 from insights.pacing.words import name_of_stage, say_hesitation
+from insights.pages.write import write_seconds
 from journeys.tables import Cell, FittedTable
 
 MOST_HESITATIONS = 12
@@ -14,15 +15,15 @@ def pacing_tables(pacing: Pacing) -> Iterator[FittedTable]:
     """Yield the pace of the stages, the best moments for a nudge, and the moments of hesitation."""
     numbers: tuple[str, ...] = ("Gaps", "Median", "from", "to")
     yield FittedTable(
-        "The pace of each stage: seconds between two actions",
+        "The pace of each stage: how long between two actions",
         ("Stage", *numbers),
         [
             (
                 name_of_stage(one.stage),
                 f"{one.gaps:,}",
-                f"{one.median_seconds:.1f}",
-                f"{one.low_seconds:.1f}",
-                f"{one.high_seconds:.1f}",
+                write_seconds(one.median_seconds),
+                write_seconds(one.low_seconds),
+                write_seconds(one.high_seconds),
             )
             for one in pacing.stages
         ],
@@ -35,9 +36,9 @@ def pacing_tables(pacing: Pacing) -> Iterator[FittedTable]:
         told = ["-"] * 4
         if best is not None:
             shares = (best.leaving, best.reached, best.interrupted)
-            told = [f"{best.idle_seconds:.0f} s", *(f"{share:.1%}" for share in shares)]
+            told = [write_seconds(best.idle_seconds), *(f"{share:.1%}" for share in shares)]
         steepest = nudge.rises_fastest_seconds
-        rows.append((name_of_stage(nudge.stage), *told, "-" if steepest is None else f"{steepest:.0f} s"))
+        rows.append((name_of_stage(nudge.stage), *told, "-" if steepest is None else write_seconds(steepest)))
     yield FittedTable(
         f"When {pacing.threshold:.0%} of those silent are leaving", ("Stage", *numbers), rows, numbers=numbers
     )

@@ -13,6 +13,7 @@ from insights.stages import count_stages
 from insights.story.causal_words import has_causal_word
 from insights.story.section import Section, Telling
 from insights.story.sentence import Sentence, cell, say
+from insights.suppression import min_cell
 
 GOAL = "reached the goal"
 CHANCE = 0.05
@@ -53,7 +54,8 @@ def _changes(telling: Telling) -> Figure:
     week = telling.week
     now, before, baseline = (_count(telling, one) for one in (week.filters, week.before, week.baseline))
     owners = {stage.name: stage.owner for stage in telling.journey.stages}
-    compared = [(name, *counts, *before.get(name, (0, 0))) for name, counts in now.items()]
+    # Of few people no share is told.
+    compared = [(name, *counts, *before.get(name, (0, 0))) for name, counts in now.items() if counts[0] >= min_cell()]
     p_values = adjust([p_of_shares(hit, of, old, base) for _, of, hit, base, old in compared], Correction.DISCOVERY)
     columns = (
         Column("measure", "Measure"),
@@ -90,7 +92,7 @@ def _count(telling: Telling, filters: Filters | None) -> _Counts:
         return {}
     with telling.facts.connect(filters) as connection:
         goal = connection.execute(
-            "SELECT count(*), count_if(outcome = 'goal') FROM sessions WHERE outcome <> 'open'"
+            "SELECT count(*), count(*) FILTER (outcome = 'goal') FROM sessions WHERE outcome <> 'open'"
         ).fetchall()[0]
         stages = [(one.stage, one.reached - one.open, one.exited) for one in count_stages(telling.journey, connection)]
     return {GOAL: (goal[0], goal[1])} | {stage: (of, left) for stage, of, left in stages if of}

@@ -4,6 +4,7 @@ from insights.pages.figure import Bars, Column, Figure, Table, Unit, Value
 from insights.stages import count_stages
 from insights.story.section import Section, Telling
 from insights.story.sentence import Sentence, cell, say
+from insights.suppression import min_cell
 
 TOLD = 3
 """So many stages are told of; the figure has all."""
@@ -28,7 +29,9 @@ def tell_stops(telling: Telling) -> Section:
 
 def _stops(telling: Telling) -> Figure:
     with telling.facts.connect(telling.week.filters) as connection:
-        stages = [one for one in count_stages(telling.journey, connection) if one.exited and one.exit_rate]
+        counted = count_stages(telling.journey, connection)
+    # Of few people no share is told.
+    stages = [one for one in counted if one.exited and one.reached - one.open >= min_cell()]
     owners = {stage.name: stage.owner for stage in telling.journey.stages}
     rows: list[tuple[Value, ...]] = []
     for one in sorted(stages, key=lambda one: -one.exited):

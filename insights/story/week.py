@@ -40,9 +40,13 @@ class Week:
 
 
 def find_week(facts: Facts, given: str = "", cohort: tuple[tuple[str, str], ...] = ()) -> Week:
-    """Return the week that a day lies in, by default the last whole week of the log; raises :class:`WeekError`."""
+    """Return the week that a day lies in; raises :class:`WeekError`.
+
+    By default it is the last whole week of the log in which a session began: where a journey takes weeks, the last
+    events are those of sessions that began long before.
+    """
     first, last = (_local(facts, at_us) for at_us in (facts.first_at_us, facts.last_at_us))
-    since = _monday(_parse(given)) if given else _monday(last + _DAY) - 7 * _DAY
+    since = _monday(_parse(given)) if given else min(_monday(last + _DAY) - 7 * _DAY, _monday(_last_begun(facts, last)))
     if given and not (since <= last and since + 6 * _DAY >= first):
         raise WeekError(f"the log has nothing in the week of {since}; it goes from {first} to {last}")
     if not given and since < first:
@@ -68,6 +72,12 @@ def whole_weeks(facts: Facts) -> tuple[str, ...]:
 
 def _monday(day: date) -> date:
     return day - day.weekday() * _DAY
+
+
+def _last_begun(facts: Facts, otherwise: date) -> date:
+    with facts.connect() as connection:
+        latest: date | None = connection.execute("SELECT max(local_day) FROM sessions").fetchall()[0][0]
+    return latest or otherwise
 
 
 def _parse(text: str) -> date:

@@ -182,3 +182,19 @@ def test_the_interventions_that_were_shown_most_come_first(tmp_path: Path) -> No
     facts = facts_of(tmp_path, [shown("trust_panel"), shown("free_delivery"), shown("free_delivery")])
     told = said(tell_week(SHOP, facts, find_week(facts)), "trials")
     assert [one.split("”")[0] for one in told[1:]] == ["“Free delivery today", "“Safe to order"]
+
+
+def test_a_week_in_which_nobody_came_is_told_as_such(tmp_path: Path) -> None:
+    facts = facts_of(tmp_path, bought(10))
+    told = tell_week(SHOP, facts, find_week(facts, "2026-06-08"))
+    assert said(told, "changes") == ["0 sessions of 0 visitors began in the week, against 10 the week before."]
+
+
+def test_of_few_people_no_share_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = facts_of(tmp_path, stopped(9, 2, 1))
+    monkeypatch.setenv("DROPOFF_MIN_CELL", "10")
+    told = tell_week(SHOP, facts, find_week(facts))
+    assert [one.name for one in told.sections] == ["changes", "trials"]
+    assert len(said(told, "changes")) == 1
+    monkeypatch.setenv("DROPOFF_MIN_CELL", "9")
+    assert "stops" in [one.name for one in tell_week(SHOP, facts, find_week(facts)).sections]

@@ -33,6 +33,12 @@ def test_a_week_is_whole_when_its_sunday_is_in_the_log_in_the_time_zone_of_the_j
     assert find_week(log(tmp_path / "c", at(6, 1), at(6, 20, 12))).since == date(2026, 6, 8)
 
 
+def test_a_week_in_which_no_session_began_is_not_the_default(tmp_path: Path) -> None:
+    long = MadeSession(started_at=at(6, 2), events=[(0.0, "page_view", 0), (30 * 86_400.0, "purchase", 0)])
+    facts = write_facts(tmp_path / "facts", [MadeSession(started_at=at(6, 1)), long])
+    assert find_week(facts).since == date(2026, 6, 1)
+
+
 def test_the_baseline_are_the_whole_weeks_before_and_at_most_four(tmp_path: Path) -> None:
     week = find_week(log(tmp_path / "a", at(3, 3), at(6, 24)))
     assert week.baseline == Filters(date(2026, 5, 18), date(2026, 6, 14))
