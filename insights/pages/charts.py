@@ -27,6 +27,8 @@ _BAR_GAPS = {"barGap": "10%", "barCategoryGap": "35%", "barMaxWidth": 46}
 _ROW_PX, _HEAT_ROW_PX = 34, 36
 _MOST_NAMES = 14
 """Under more bars, some names are left out."""
+_NEARLY_ALL = 0.8
+"""An axis of shares that reach so far ends at all of them."""
 _NARROW_RANGE = 0.7
 """Lines that all stay within less than this part of the largest value start above zero."""
 _TIMES = {"year": "{yyyy}", "month": "{MMM} {yyyy}", "day": "{d} {MMM}", "hour": "{HH}:{mm}", "minute": "{HH}:{mm}"}
@@ -101,8 +103,15 @@ def _draw_bars(chart: Bars, table: Table, timezone: str) -> Option:
     shown = [value for name in (*chart.values, *filter(None, (chart.high,))) for value in plain(table.column(name))]
     size_axis = value_axis(columns[0].unit, "" if len(columns) > 1 or chart.horizontal else columns[0].label, shown)
     axes = {"xAxis": size_axis, "yAxis": place_axis} if chart.horizontal else {"xAxis": place_axis, "yAxis": size_axis}
+    ends = (*chart.values, *(name for name in (chart.low, chart.high) if name))
+    largest = max((value for name in ends for value in plain(table.column(name)) if value is not None), default=0.0)
+    if columns[0].unit is Unit.SHARE and _NEARLY_ALL < largest <= 1 and not chart.stacked:
+        size_axis["max"] = 1
+    space = frame(len(columns) > 1, [column.label for column in columns])
+    if chart.horizontal:
+        space["grid"]["left"] = 24
     return {
-        **frame(len(columns) > 1, [column.label for column in columns]),
+        **space,
         **axes,
         "series": series,
         "tooltip": tooltip("axis", {"type": "shadow"}),
@@ -169,6 +178,8 @@ def _draw_lines(chart: Lines, table: Table, timezone: str) -> Option:
     shown = [value for name in (*chart.values, *filter(None, (chart.high,))) for value in plain(table.column(name))]
     size = value_axis(columns[0].unit, "" if len(legend) > 1 else columns[0].label, shown)
     numbers = [value for name in chart.values for value in plain(table.column(name)) if value is not None]
+    if columns[0].unit is Unit.SHARE and numbers and _NEARLY_ALL < max(numbers) <= 1:
+        size["max"] = 1
     size["scale"] = bool(numbers) and 0 < _NARROW_RANGE * max(numbers) < min(numbers)
     return {
         **space,
