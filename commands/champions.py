@@ -1,0 +1,142 @@
+"""Which model serves, and serving it."""
+
+from typing import Annotated
+
+import typer
+
+from commands.options import MLRUNS, JourneyArgument, JsonOption, LogOption, PortOption, ReasonOption
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: dropoff models ecommerce")
+def models(journey: JourneyArgument, json_path: JsonOption = None) -> None:
+    """List the registered versions, and who was champion when.
+
+    Figures of versions with the same log and as many held-out sessions can be compared; for others there is
+    `dropoff compare`.
+    """
+    from console import out, say, write_json
+    from features.output import require_writable
+    from journeys.load import load_journey
+    from storage.models import home_folder
+    from training.versions import history_table, list_versions, versions_table
+
+    if json_path is not None:
+        require_writable(json_path)
+    listed = list_versions(home_folder(), load_journey(journey).name)
+    for table in (versions_table(listed), history_table(listed)):
+        out.print(table)
+        out.print()
+    for one in listed.registered:
+        if one.damage is not None:
+            say(f"Version {one.version} cannot serve: {one.damage}.")
+    if listed.history.damaged:
+        say(f"Lines of the history that cannot be read: {', '.join(map(str, listed.history.damaged))}.")
+    write_json(json_path, listed.to_json())
+
+
+@app.command(epilog="Example: dropoff promote ecommerce 3 --reason 'better on mobile'")
+def promote(
+    journey: JourneyArgument,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="The version to serve from now on.")],
+    reason: ReasonOption = "",
+) -> None:
+    """Make a registered version the champion.
+
+    A running service notices by itself.
+    """
+    from console import load_model, say_promoted
+    from journeys.load import load_journey
+    from storage.models import home_folder
+    from training.promote import promote as run
+
+    declared = load_journey(journey)
+    # A damaged version, or one of another feature table, could not be served.
+    load_model(declared, journey, version)
+    say_promoted(declared, run(declared.name, version, home=home_folder(), mlruns=MLRUNS, reason=reason))
+
+
+@app.command(epilog="Example: dropoff rollback ecommerce --reason 'too many false alarms'")
+def rollback(journey: JourneyArgument, reason: ReasonOption = "") -> None:
+    """Go back to the champion before this one.
+
+    Again, and it goes one further back. A running service notices by itself.
+    """
+    from console import say_promoted
+    from journeys.load import load_journey
+    from storage.models import home_folder
+    from training.promote import roll_back
+
+    declared = load_journey(journey)
+    say_promoted(declared, roll_back(declared, home=home_folder(), mlruns=MLRUNS, reason=reason))
+
+
+@app.command(epilog="Example: dropoff build ecommerce")
+def build(journey: JourneyArgument) -> None:
+    """Build a Bento with the champion inside.
+
+    It serves anywhere, without a checkout of this project.
+    """
+    from console import say, waiting
+    from serving.build import build as run
+
+    with waiting("building"):
+        built = run(journey)
+    say(f"{built.tag} holds version {built.model_version}; serve it with: bentoml serve {built.folder}")
+
+
+@app.command(epilog="Example: dropoff serve ecommerce --port 3000")
+def serve(
+    journey: JourneyArgument,
+    port: PortOption = 3000,
+    workers: Annotated[
+        int, typer.Option(metavar="N", help="One for now: a session lives in the memory of one process.")
+    ] = 1,
+) -> None:
+    """Serve the champion on this machine until Ctrl-C."""
+    from console import say, waiting
+    from serving.run import serve as run
+
+    with waiting("loading and warming up") as over:
+
+        def ready(address: str) -> None:
+            over()
+            say(f"Serving {journey} at {address} (its API: {address}/docs.json). Ctrl-C stops it.")
+
+        run(journey, port=port, workers=workers, ready=ready)
+
+
+@app.command(epilog="Example: dropoff replay ecommerce --log shop/events --sessions 2")
+def replay(
+    journey: JourneyArgument,
+    log: LogOption,
+    url: Annotated[str, typer.Option(metavar="URL", help="Where the service is.")] = "http://127.0.0.1:3000",
+    sessions: Annotated[int, typer.Option(metavar="N", min=1, help="How many of the latest sessions.")] = 3,
+    min_events: Annotated[int, typer.Option(metavar="N", min=1, help="Leave shorter sessions out.")] = 5,
+    session: Annotated[list[str] | None, typer.Option(metavar="ID", help="These sessions; may be repeated.")] = None,
+) -> None:
+    """Send recorded sessions to a service, event by event.
+
+    Shows the stage, the risk, the top blocker and the recommendation after each event.
+    """
+    from console import progress, show_replay
+    from features.plan import compile_plan
+    from features.read_sessions import read_sessions
+    from journeys.load import load_journey
+    from serving.replay import replay as run
+    from serving.replay import require_ready
+
+    declared = load_journey(journey)
+    require_ready(url)
+    with progress() as report:
+        recorded = read_sessions(
+            log,
+            compile_plan(declared.table),
+            timeout_seconds=declared.session_timeout_seconds,
+            session_ids=session or (),
+            most=sessions,
+            min_events=min_events,
+            progress=report,
+        )
+    show_replay(run(url, recorded, ends=declared.ends.all_names))

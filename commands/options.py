@@ -1,0 +1,54 @@
+"""Arguments and options that several commands share, and the statuses they exit with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+MISUSED, MOVED = 2, 3
+"""Exit statuses: the command was not understood; something that is watched has moved."""
+MLRUNS = Path("mlruns")
+"""Where runs are kept, under the working directory."""
+
+JourneyArgument = Annotated[str, typer.Argument(metavar="JOURNEY", help="A journey's name, or the path of your file.")]
+LogOption = Annotated[
+    Path, typer.Option("--log", metavar="PATH", help="Parquet, CSV, JSON Lines, or a folder of one of them.")
+]
+LogOrFactsOption = Annotated[
+    Path | None, typer.Option("--log", metavar="PATH", help="Parquet, CSV, JSON Lines, or a folder of one of them.")
+]
+FactsOption = Annotated[
+    Path | None, typer.Option("--facts", metavar="FOLDER", help="Facts made of a log before, in place of --log.")
+]
+OutOption = Annotated[Path, typer.Option("--out", metavar="PATH", help="The .parquet file to write.")]
+ScoresOption = Annotated[Path, typer.Option("--out", metavar="PATH", help="A .parquet, .csv or .jsonl file to write.")]
+JsonOption = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write the figures as JSON.")]
+QuarantineOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Where this run's refused rows go, each with its reason; by default DROPOFF_HOME/quarantine.jsonl.",
+    ),
+]
+AllowLeakOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Train although this event or feature gives the end away; may be repeated."),
+]
+ModelOption = Annotated[str | None, typer.Option("--model", metavar="VERSION", help="By default the champion.")]
+ReasonOption = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the history of champions.")]
+ResamplesOption = Annotated[
+    int,
+    typer.Option(
+        metavar="N", min=0, help="Draws of other visitors behind the 95 % intervals; 0 leaves the intervals out."
+    ),
+]
+TruthOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--truth", metavar="PATH", help="A file of session_id, blocker and caused_exit: Parquet, CSV, JSON Lines."
+    ),
+]
+PortOption = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 chooses a free port.")]
+SeedOption = Annotated[
+    int, typer.Option(metavar="N", min=0, max=2**31 - 1, help="The same seed and input give the same result.")
+]

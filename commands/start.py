@@ -1,0 +1,125 @@
+"""Look around: the demo, journeys, simulated and imported logs, and features."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.options import MLRUNS, JourneyArgument, LogOption, OutOption, QuarantineOption, SeedOption
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: dropoff demo --no-serve")
+def demo(
+    serve: Annotated[bool, typer.Option(help="Stay up until Ctrl-C after the replay.")] = True,
+    sessions: Annotated[int, typer.Option(metavar="N", min=2000, help="How many sessions to simulate.")] = 24_000,
+    seed: SeedOption = 7,
+) -> None:
+    """Show all of it at work, on a simulated shop.
+
+    Simulates sessions, trains, registers, starts the service and replays a few held-out sessions live.
+    """
+    from demo import run_demo
+    from storage.models import home_folder
+
+    run_demo(home_folder(), MLRUNS, sessions=sessions, seed=seed, stay=serve)
+
+
+@app.command(epilog="Example: dropoff journeys")
+def journeys() -> None:
+    """List the journeys that ship."""
+    from console import out, say
+    from journeys.describe import describe_all
+    from journeys.load import journey_names, load_journey
+
+    names = journey_names()
+    for block in describe_all(load_journey(name) for name in names):
+        out.print(block)
+        out.print()
+    say(f"More: dropoff describe {names[0]}; your own: dropoff describe ./my_journey.py")
+
+
+@app.command(epilog="Example: dropoff describe ecommerce")
+def describe(journey: JourneyArgument) -> None:
+    """Show all that a journey declares.
+
+    Its stages, frictions, features, interventions, events and properties. A file of your own is checked by this.
+    """
+    import journeys.describe as tables
+    from console import out
+    from journeys.load import load_journey
+
+    for table in tables.describe(load_journey(journey)):
+        out.print(table)
+        out.print()
+
+
+@app.command(epilog="Example: dropoff simulate ecommerce --sessions 20000 --seed 1 --out shop")
+def simulate(
+    journey: JourneyArgument,
+    sessions: Annotated[int, typer.Option(metavar="N", min=1, help="How many sessions.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for events/, touchpoints/ and truth.parquet.")],
+    seed: SeedOption = 0,
+) -> None:
+    """Write a log of simulated sessions, with the truth of each."""
+    from console import progress, say
+    from features.output import require_folder
+    from training.simulator import simulate as run
+
+    require_folder(out)
+    with progress() as report:
+        run(journey, sessions=sessions, seed=seed, out=out, progress=report)
+    say(f"{sessions:,} sessions in {out / 'events'}, the truth about them in {out / 'truth.parquet'}")
+
+
+@app.command("import", epilog="Example: dropoff import loan_log applications.parquet --out loans.parquet")
+def import_(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="canonical, loan_log, segment or a .toml mapping.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The log, a file or a folder.")],
+    out: OutOption,
+    quarantine: QuarantineOption = None,
+) -> None:
+    """Write a log in another schema as a canonical log."""
+    from console import progress, quarantine_path, say, tell
+    from features.import_log import import_log
+    from features.output import require_writable
+    from features.source import named
+
+    require_writable(out, log=path, suffixes=(".parquet",))
+    refused = quarantine_path(quarantine, path)
+    with progress() as report:
+        summary = import_log(named(source), path, out, quarantine=refused, progress=report)
+    tell(summary, refused)
+    say(f"The canonical log is {out}")
+
+
+@app.command(epilog="Example: dropoff features ecommerce --log shop/events --out features.parquet")
+def features(
+    journey: JourneyArgument,
+    log: LogOption,
+    out: OutOption,
+    every: Annotated[int, typer.Option(metavar="N", min=1, help="A row after every N-th event of a session.")] = 1,
+    quarantine: QuarantineOption = None,
+) -> None:
+    """Write every session's features, as of each event."""
+    from console import progress, quarantine_path, say, tell
+    from features.export import export_features
+    from features.output import require_writable
+    from features.plan import compile_plan
+    from journeys.load import load_journey
+
+    require_writable(out, log=log, suffixes=(".parquet",))
+    declared, refused = load_journey(journey), quarantine_path(quarantine, log)
+    with progress() as report:
+        rows, summary = export_features(
+            compile_plan(declared.table),
+            log,
+            out,
+            timeout_seconds=declared.session_timeout_seconds,
+            every=every,
+            quarantine=refused,
+            progress=report,
+        )
+    tell(summary, refused)
+    say(f"{rows:,} rows of {len(declared.features)} features in {out}")
