@@ -175,7 +175,7 @@ def _raise(watched: Watched, sums: FloatArray, usable: BoolArray, step: int, cel
     since = _change(watched, cell, step).place
     moved = _moved(watched, rows, since, step)
     changed = stage if moved is None else moved
-    if counts.parent[cell] >= 0 and moved is None and not _stage_moved(watched, stage, since, step, direction):
+    if counts.parent[cell] >= 0 and moved is None and not _has_moved(watched, stage, since, step, direction):
         changed = cell
     known = next((one for one in opened if one.cell == changed), None)
     if known is not None:
@@ -184,6 +184,10 @@ def _raise(watched: Watched, sums: FloatArray, usable: BoolArray, step: int, cel
         sums[side, cell] = 0.0
         return
     found = Found(changed, direction, _change(watched, changed, step), step)
+    if not _has_moved(watched, changed, found.since, step, direction):
+        # The evidence is of many steps, none of which it would be certain to begin with: it is gathered anew.
+        sums[side, cell] = 0.0
+        return
     if cell not in (changed, stage):
         found.together.add(cell)
     if changed == stage:
@@ -234,8 +238,8 @@ def _moved(watched: Watched, rows: IntArray, since: int, step: int) -> int | Non
     return None if chosen is None else int(rows[chosen])
 
 
-def _stage_moved(watched: Watched, stage: int, since: int, step: int, direction: Direction) -> bool:
-    size = watched.size(stage, since, step)
+def _has_moved(watched: Watched, cell: int, since: int, step: int, direction: Direction) -> bool:
+    size = watched.size(cell, since, step)
     return size.low > 1.0 if direction is Direction.RISE else size.high < 1.0
 
 

@@ -30,7 +30,7 @@ def say_all(alarms: Sequence[Alarm], timezone: str) -> Iterator[str]:
     opened = [one for one in alarms if one.status is not AlarmStatus.CLOSED]
     over = len(alarms) - len(opened)
     if not opened:
-        yield "No alarm is open: at each stage as many leave as is usual."
+        yield "No alarm is open: as far as so many sessions can tell, as many leave at each stage as is usual."
     for one in opened:
         yield say_alarm(one, timezone)
         together = one.details.get("together", ())

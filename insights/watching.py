@@ -20,7 +20,8 @@ class Watching:
 
     ``ratio`` is the rise that is to be found soonest, a fall being one by the same factor. ``alarms`` is how many false
     alarms all cells together may raise in 28 days; ``of_stages`` is the part of them that whole stages get. A cohort is
-    watched where a change would show within ``show_days``.
+    watched where a change would show within ``show_days``, a stage where it would within ``stage_show_days``: of fewer
+    sessions, what seems to move is chance.
     """
 
     ratio: float = 1.3
@@ -31,6 +32,7 @@ class Watching:
     gap_days: int = 1
     look_back_days: int = 7
     show_days: float = 7.0
+    stage_show_days: float = 28.0
     settle_days: int = 14
     fit_every_days: int = 1
 
@@ -41,7 +43,7 @@ class Watching:
             return Watching()
         return Watching(
             history_days=84, least_history_days=42, gap_days=2, look_back_days=28, settle_days=42, fit_every_days=7,
-            show_days=28.0,
+            show_days=28.0, stage_show_days=84.0,
         )  # fmt: skip
 
 
@@ -61,7 +63,8 @@ def calibrate(counts: Counts, settings: Watching, baseline: Baseline, day: int) 
     told = -increments(usual, usual * rates, rates, baseline.rho, settings.ratio)
     shown = told.sum(axis=1) / 7 * settings.show_days
     cohorts = ~is_stage & (shown >= _EVIDENCE_TO_SHOW)
-    watched = (is_stage & (usual.sum(axis=1) > 0)) | cohorts
+    stages = is_stage & (shown / settings.show_days * settings.stage_show_days >= _EVIDENCE_TO_SHOW)
+    watched = stages | cohorts
     # Where many sessions pass, a stricter threshold costs minutes; where few do, it costs hours. Cohorts share alike.
     slowness = np.where(is_stage & watched, 1 / np.maximum(shown, 1e-9), 0.0)
     allowed = np.where(

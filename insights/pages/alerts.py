@@ -28,7 +28,10 @@ def page(view: View) -> Page:
     if opened:
         lede = " ".join(say_alarm(one, view.journey.timezone) for one in opened)
     else:
-        lede = "No alarm is open: at each stage as many leave as is usual for the weekday, the hour and the trend."
+        lede = (
+            "No alarm is open: as far as so many sessions can tell, as many leave at each stage as is usual for the "
+            "weekday, the hour and the trend."
+        )
     return Page(
         "alerts",
         "Alerts",

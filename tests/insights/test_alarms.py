@@ -123,7 +123,9 @@ def test_words_say_all_of_it(changed: Facts) -> None:
     fall = replace(alarm, direction="fall", cohort="visitor_kind=new", status=AlarmStatus.CLOSED, closed_us=NOW_US)
     assert "At cart (visitor kind: new only) fewer sessions are abandoned" in say_alarm(fall, "UTC")
     assert say_alarm(fall, "UTC").endswith("Closed by hand at 2026-06-22 00:00.")
-    assert list(say_all([], "UTC")) == ["No alarm is open: at each stage as many leave as is usual."]
+    assert list(say_all([], "UTC")) == [
+        "No alarm is open: as far as so many sessions can tell, as many leave at each stage as is usual."
+    ]
     for moved in (
         {"kind": "cohort", "name": "device=mobile", "before": 0.4, "after": 0.6},
         {"kind": "time", "name": "seconds at the stage", "before": 12.0, "after": 20.0},

@@ -78,6 +78,26 @@ def test_nothing_is_found_where_hours_stray_and_nothing_changed() -> None:
     assert most > 13.0
 
 
+@pytest.mark.parametrize("sessions_a_day", [2, 10, 43])
+def test_of_too_few_sessions_nothing_is_told(sessions_a_day: float) -> None:
+    for seed in range(3):
+        counts = draw_counts(World(sessions_a_day=sessions_a_day), 28, np.random.default_rng(seed))
+        seen = watch_rates(counts)
+        assert seen.found == []
+        # Of the payment, of which a few a day are heard, nothing could show for months.
+        assert np.isinf(seen.thresholds[:, of(counts, "payment")]).all()
+
+
+def test_an_alarm_is_a_change_that_its_interval_tells_from_none() -> None:
+    # A threshold so low that chance reaches it: what is told must hold all the same.
+    counts = draw_counts(World(sessions_a_day=2_000), 30, np.random.default_rng(7))
+    seen = watch_rates(counts, thresholds=np.full((2, len(counts.cells)), 2.0))
+    assert seen.found
+    for one in seen.found:
+        size = seen.size(one.cell, one.since, one.detected)
+        assert size.low > 1 if one.direction is Direction.RISE else size.high < 1
+
+
 def test_an_alarm_is_over_when_the_rate_is_back() -> None:
     changes = (Change("payment", AT_NINE, 1.5), Change("payment", AT_NINE + 72, 1 / 1.5))
     counts = draw_counts(World(), 32, np.random.default_rng(6), changes)
