@@ -33,7 +33,7 @@ def value_axis(unit: Unit, label: str, numbers: Sequence[float | None]) -> Optio
     """Return the axis along which sizes are read, in a unit; shares of a whole need no room above it."""
     fills = unit is Unit.SHARE and 0.9 < max((number for number in numbers if number is not None), default=0.0) <= 1
     axis: Option = {
-        **({"max": 1} if fills else {}),
+        **({"max": 1, "interval": 0.25} if fills else {}),
         "type": "value",
         "axisLabel": axis_label() | {"formatter": f"axis:{unit}", "hideOverlap": True},
         "splitLine": {"lineStyle": {"color": "var(--line)"}},

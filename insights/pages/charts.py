@@ -150,12 +150,12 @@ def _draw_lines(chart: Lines, table: Table, timezone: str) -> Option:
             name = " ".join(part for part in (group, column.label if len(columns) > 1 or not group else "") if part)
             legend.append(name)
             part = Table(table.columns, tuple(rows))
-            if chart.low and chart.high and len(columns) == 1:
+            if chart.low and chart.high and column is columns[-1]:
                 series += _band(part, chart, along, timezone, f"band {len(legend)}", colour)
             series.append(_line(part, chart, column, along, timezone, name, colour))
     space = frame(len(legend) > 1, legend)
     if chart.marks:
-        series[-1]["markLine"] = _marks(chart, along, timezone)
+        series[-1]["markLine"] = _marks(chart, table, along, timezone)
         space["grid"]["top"] += 14
     axis: Option = {
         "type": kind,
@@ -234,16 +234,20 @@ def _band(table: Table, chart: Lines, along: Column, timezone: str, stack: str, 
     ]
 
 
-def _marks(chart: Lines, along: Column, timezone: str) -> Option:
+def _marks(chart: Lines, table: Table, along: Column, timezone: str) -> Option:
     numeric = along.unit not in (Unit.DAY, Unit.TIME, Unit.TEXT)
-    data = [
-        {
-            "xAxis": float(mark.x) if numeric else place_along(mark.x, along.unit, timezone),
-            "name": mark.text,
-            "label": {"formatter": "{b}"},
-        }
-        for mark in chart.marks
-    ]
+    shown = [str(value) for value in dict.fromkeys(table.column(chart.x))]
+    data = []
+    for mark in chart.marks:
+        # Words that stand in the middle above a line at either end would be cut off.
+        share = sum(value < mark.x for value in shown) / max(len(shown) - 1, 1)
+        data.append(
+            {
+                "xAxis": float(mark.x) if numeric else place_along(mark.x, along.unit, timezone),
+                "name": mark.text,
+                "label": {"formatter": "{b}", "align": "left" if share < 0.3 else "right" if share > 0.7 else "center"},
+            }
+        )
     return {
         "silent": True,
         "symbol": "none",

@@ -94,7 +94,10 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Lines over ``x``, with a band from ``low`` to ``high``; ``series`` splits the rows into a line for each value."""
+    """Lines over ``x``, with a band from ``low`` to ``high`` about the last of the values.
+
+    ``series`` splits the rows into a line for each of its values.
+    """
 
     x: str
     values: tuple[str, ...]
