@@ -93,7 +93,7 @@ def count_reached(
     """Return for each stage, and each value of the dimension ``by``, the sessions that reached it and have ended."""
     rows = connection.execute(
         f"""SELECT stages.stage_index, {_value(by)} AS part, count(*), count(*) FILTER (advanced),
-            count(*) FILTER (outcome = 'goal'), avg(value) FILTER (outcome = 'goal')
+            count(*) FILTER (outcome = 'goal'), round(avg(value) FILTER (outcome = 'goal'), 6)
         FROM stages JOIN sessions USING (session)
         WHERE stages.stage_index >= 0 AND outcome <> 'open' AND ({_known(by)})
         GROUP BY ALL"""
@@ -118,8 +118,8 @@ def count_affected(
             FROM blockers JOIN sessions USING (session)
             WHERE blockers.stage_index >= 0 AND ({_known(by)})
             GROUP BY blockers.stage_index, friction, part, visitor_id)
-        SELECT stage_index, friction, part, sum(sessions), sum(variance), sum(left_once),
-            sum(left_once * (1 - left_once))
+        SELECT stage_index, friction, part, round(sum(sessions), 9), round(sum(variance), 9),
+            round(sum(left_once), 9), round(sum(left_once * (1 - left_once)), 9)
         FROM visitors GROUP BY stage_index, friction, part HAVING sum(left_once) >= ?
         ORDER BY stage_index, friction, part""",
         [least_people],

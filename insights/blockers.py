@@ -99,9 +99,10 @@ def describe_blockers(
         if visitors < max(1, least):
             return Blockers(None, None, None, None, facts.model_version is not None, ())
         rows = connection.execute(
-            """SELECT friction, any_value(problem_type), sum(confidence), sum(confidence * (1 - confidence)),
-                count(*) FILTER (WHERE first), coalesce(sum(confidence) FILTER (WHERE first), 0),
-                coalesce(sum(confidence * (1 - confidence)) FILTER (WHERE first), 0)
+            """SELECT friction, any_value(problem_type), round(sum(confidence), 9),
+                round(sum(confidence * (1 - confidence)), 9),
+                count(*) FILTER (WHERE first), coalesce(round(sum(confidence) FILTER (WHERE first), 9), 0),
+                coalesce(round(sum(confidence * (1 - confidence)) FILTER (WHERE first), 9), 0)
             FROM blockers GROUP BY friction ORDER BY 3 DESC, friction"""
         ).fetchall()
         stages = _parts(connection, "stage", least, {stage.name: place for place, stage in enumerate(journey.stages)})
@@ -205,8 +206,8 @@ def _parts(
     sums = {
         (friction, name): (expected, variance)
         for friction, name, expected, variance in connection.execute(
-            f"""SELECT friction, "{column}", sum(blockers.confidence),
-                sum(blockers.confidence * (1 - blockers.confidence))
+            f"""SELECT friction, "{column}", round(sum(blockers.confidence), 9),
+                round(sum(blockers.confidence * (1 - blockers.confidence)), 9)
             FROM blockers JOIN {view} USING (session) GROUP BY ALL"""
         ).fetchall()
     }

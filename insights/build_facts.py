@@ -10,10 +10,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from decisions.risk import RiskModel
+from features.events import IntArray
 from features.plan import Plan, compile_plan
 from features.read_log import LogRead, ReadSummary, read_log
 from features.source import CANONICAL, Source
@@ -27,6 +29,7 @@ from insights.session_rows import event_rows, follow, revenue_plan, session_rows
 from insights.timelines import SCHEMA as TIMELINES
 from insights.timelines import choose_retold, retell
 from insights.touches import write_touches
+from journeys.ends import MATURE_SHARE, time_to_end_us
 from journeys.journey import Journey
 
 _ROWS_PER_GROUP = 122_880
@@ -73,8 +76,8 @@ def build_facts(
             elements=journey.elements,
             progress=progress,
         ) as log:
-            firsts = _write_tables(journey, plan, log, unfinished, model)
-            facts = _describe(journey, log.summary, unfinished, model)
+            firsts, matured_until_us = _write_tables(journey, plan, log, unfinished, model)
+            facts = _describe(journey, log.summary, matured_until_us, unfinished, model)
             _write_hours(facts)
             with facts.connect() as connection:
                 write_pace(connection, journey, unfinished / "pace.parquet")
@@ -102,9 +105,15 @@ def facts_for_now(
         yield build_facts(journey, path, Path(folder) / "facts", model, quarantine=quarantine, progress=progress)
 
 
-def _write_tables(journey: Journey, plan: Plan, log: LogRead, folder: Path, model: RiskModel | None) -> dict[int, int]:
-    """Write the tables with a row for each session, stage and event; return the first key of each batch."""
+def _write_tables(
+    journey: Journey, plan: Plan, log: LogRead, folder: Path, model: RiskModel | None
+) -> tuple[dict[int, int], int | None]:
+    """Write the tables with a row for each session, stage and event.
+
+    Return the first key of each batch, and until when sessions must have begun for nearly all of them to have ended.
+    """
     firsts: dict[int, int] = {}
+    lasted_us: list[IntArray] = []
     first = 0
     with ExitStack() as stack:
         tables = {
@@ -129,9 +138,12 @@ def _write_tables(journey: Journey, plan: Plan, log: LogRead, folder: Path, mode
             tables["stages"].add(stages)
             tables["events"].add(event_rows(batch))
             tables["silences"].add(silence_rows(batch, model, log.summary.visitors, log.summary.last_at_us))
+            lasted_us.append(time_to_end_us(encoded, batch.ends))
             firsts[number] = first
             first += encoded.session_count
-    return firsts
+    known_us = np.concatenate(lasted_us)
+    mature_us = int(np.quantile(known_us, MATURE_SHARE)) if len(known_us) else None
+    return firsts, None if mature_us is None else log.summary.last_at_us - mature_us
 
 
 def _write_hours(facts: Facts) -> None:
@@ -158,7 +170,9 @@ def _write_timelines(
             table.add(retell(batch, chosen, model))
 
 
-def _describe(journey: Journey, summary: ReadSummary, folder: Path, model: RiskModel | None) -> Facts:
+def _describe(
+    journey: Journey, summary: ReadSummary, matured_until_us: int | None, folder: Path, model: RiskModel | None
+) -> Facts:
     described = {
         "journey": journey.name,
         "timezone": journey.timezone,
@@ -169,6 +183,7 @@ def _describe(journey: Journey, summary: ReadSummary, folder: Path, model: RiskM
         "events": pq.read_metadata(folder / "events.parquet").num_rows,
         "model_version": model.version if model else None,
         "summary": asdict(summary),
+        "matured_until_us": matured_until_us,
     }
     (folder / "facts.json").write_text(json.dumps({"format": FORMAT, **described}, indent=1) + "\n", encoding="utf-8")
     # The other tables are made from these first ones; views are read only when asked.

@@ -207,7 +207,8 @@ def find_top_blockers(connection: duckdb.DuckDBPyConnection) -> dict[Value, TopB
     rows = connection.execute(
         """WITH exits AS (SELECT cohort, count(*) AS exits FROM compared WHERE outcome = 'abandoned' GROUP BY cohort),
         expected AS (
-            SELECT cohort, friction, sum(confidence) AS expected, sum(confidence * (1 - confidence)) AS variance
+            SELECT cohort, friction, round(sum(confidence), 9) AS expected,
+                round(sum(confidence * (1 - confidence)), 9) AS variance
             FROM blockers JOIN compared USING (session) GROUP BY cohort, friction
         )
         SELECT expected.cohort, friction, expected, variance, exits FROM expected

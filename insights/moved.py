@@ -140,7 +140,7 @@ def _inputs(journey: Journey, event: str) -> tuple[str, ...]:
 
 def _blockers(connection: duckdb.DuckDBPyConnection, cell: Cell, before: int, after: int) -> Iterator[_Compared]:
     rows = connection.execute(
-        "SELECT b.friction, r.during, sum(b.confidence), sum(b.confidence * b.confidence) "
+        "SELECT b.friction, r.during, round(sum(b.confidence), 9), round(sum(b.confidence * b.confidence), 9) "
         "FROM blockers b JOIN reached r USING (session) WHERE b.stage_index = ? GROUP BY ALL ORDER BY ALL",
         [cell.stage_index],
     ).fetchall()

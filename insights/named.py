@@ -68,7 +68,7 @@ def count_named(
             FROM stages JOIN sessions USING (session)
             WHERE named IS NOT NULL AND stages.stage_index >= 0 AND outcome <> 'open' AND ({condition}))
         SELECT stage_index, named, part, step, count(*), count(*) FILTER (place = 1), count(*) FILTER (advanced),
-            count(*) FILTER (goal), sum(p), sum(p * (1 - p))
+            count(*) FILTER (goal), round(sum(p), 9), round(sum(p * (1 - p)), 9)
         FROM named GROUP BY ALL ORDER BY step"""
     ).fetchall()
     found: dict[tuple[int, str, str | None], list[tuple[int, Target]]] = {}

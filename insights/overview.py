@@ -127,7 +127,8 @@ def expected_blockers(connection: duckdb.DuckDBPyConnection) -> tuple[ExpectedBl
     """Return what abandoned sessions were probably left for, the commonest first, of ``blockers`` and ``sessions``."""
     abandoned = connection.execute("SELECT count(*) FROM sessions WHERE outcome = 'abandoned'").fetchall()[0][0]
     rows = connection.execute(
-        """SELECT friction, any_value(problem_type), sum(confidence), sum(confidence * (1 - confidence)) FROM blockers
+        """SELECT friction, any_value(problem_type), round(sum(confidence), 9),
+            round(sum(confidence * (1 - confidence)), 9) FROM blockers
         GROUP BY friction ORDER BY 3 DESC, 1"""
     ).fetchall()
     return tuple(

@@ -9,6 +9,9 @@ from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray, IntA
 from features.plan import Plan
 from journeys.journey import Journey
 
+MATURE_SHARE = 0.95
+"""A session is matured when it began so long ago that this share of the sessions had ended by then."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionEnds:
@@ -45,6 +48,13 @@ def find_ends(plan: Plan, log: EncodedLog, journey: Journey, log_end_us: int) ->
         left_us[silent] = log.at_us[last][silent]
     closing = np.minimum(first_event(plan, log, ends.all_names), log.starts[1:])
     return SessionEnds(outcome, end_us, closing - log.starts[:-1], left_us)
+
+
+def time_to_end_us(log: EncodedLog, ends: SessionEnds) -> IntArray:
+    """Return how long it took from a session's first event until its end was known, for those whose end is known."""
+    known = ~np.isnan(ends.outcome)
+    lasted_us: IntArray = ends.end_us[known] - log.at_us[log.starts[:-1]][known]
+    return lasted_us
 
 
 def first_event(plan: Plan, log: EncodedLog, names: tuple[str, ...]) -> IntArray:

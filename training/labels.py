@@ -4,10 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray
-from journeys.ends import SessionEnds
-
-MATURE_SHARE = 0.95
-"""A session is matured when it began so long ago that this share of the sessions had ended by then."""
+from journeys.ends import MATURE_SHARE, SessionEnds, time_to_end_us
 
 
 def label(ends: SessionEnds, cutoffs: Cutoffs, horizon_seconds: float | None, log_end_us: int) -> FloatArray:
@@ -31,11 +28,8 @@ def matured_until(log: EncodedLog, ends: SessionEnds, known_us: int) -> int:
     Later ones are left out even where their end is known: of those, the ones that end quickly would count alone, and
     a goal is known at once, but silence only when the timeout has passed.
     """
-    known = ~np.isnan(ends.outcome)
-    if not known.any():
-        return known_us
-    lasted = ends.end_us[known] - log.at_us[log.starts[:-1]][known]
-    return known_us - int(np.quantile(lasted, MATURE_SHARE))
+    lasted_us = time_to_end_us(log, ends)
+    return known_us - int(np.quantile(lasted_us, MATURE_SHARE)) if len(lasted_us) else known_us
 
 
 def settled(log: EncodedLog, ends: SessionEnds, known_us: int) -> NDArray[np.bool_]:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 import duckdb
 
-from insights.facts import Facts
+from insights.facts import Facts, local_day
 from insights.filters import Filters, dimensions
 from insights.pages.links import ServiceLinks
 from insights.pages.write import write_day
@@ -108,12 +107,7 @@ def make_bar(
 
 def days_of(facts: Facts) -> tuple[date, date]:
     """Return the first and the last day of the log, in the journey's time zone."""
-    zone = ZoneInfo(facts.timezone)
-    first, last = (
-        datetime.fromtimestamp(at_us / 1e6, UTC).astimezone(zone).date()
-        for at_us in (facts.first_at_us, facts.last_at_us)
-    )
-    return first, last
+    return local_day(facts.first_at_us, facts.timezone), local_day(facts.last_at_us, facts.timezone)
 
 
 def _choices(journey: Journey, facts: Facts, filters: Filters) -> list[Choice]:

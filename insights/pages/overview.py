@@ -118,6 +118,8 @@ def _days(view: View) -> Figure:
                 count(*) FILTER (outcome = 'goal') / nullif(count(*) FILTER (outcome <> 'open'), 0)
             FROM sessions GROUP BY local_day ORDER BY local_day"""
         ).fetchall()
+    settled = view.facts.settled_day.isoformat()
+    rows = [(day, sessions, goals, share if day <= settled else None) for day, sessions, goals, share in rows]
     columns = (
         Column("day", "Day", Unit.DAY),
         Column("sessions", "Sessions", Unit.COUNT),
@@ -131,8 +133,9 @@ def _days(view: View) -> Figure:
         if day in days:
             marks.append(Mark(day, annotation.text))
     definition = (
-        "Conversion of the sessions that began on each day, in the journey's time zone. Sessions still open are left "
-        "out, so the last day rests on few. Dashed lines are what was noted down for that day."
+        "Conversion of the sessions that began on each day, in the journey's time zone. It ends with the latest day of "
+        "which nearly all sessions have ended: of later ones, those that end quickly would count alone. Dashed lines "
+        "are what was noted down for that day."
     )
     chart = Lines("day", ("conversion",), marks=tuple(marks))
     return Figure("days", "Conversion by day", definition, Table(columns, tuple(map(tuple, rows))), chart)
@@ -206,8 +209,9 @@ def _changes(view: View, found: Overview) -> Figure:
     )
     note = "" if rows else "The log does not reach back far enough to compare."
     definition = (
-        "The chosen period against as many days just before it; where none is chosen, the last seven whole days "
-        "against the seven before. Intervals are at 95%: where they overlap widely, a difference may be chance."
+        "The chosen period against as many days just before it; where none is chosen, the last seven days of which "
+        "nearly all sessions have ended against the seven before. Intervals are at 95%: where they overlap widely, a "
+        "difference may be chance."
     )
     return Figure("changes", "Against the period before", definition, Table(columns, rows), note=note)
 
@@ -216,7 +220,7 @@ def _compared(view: View, found: Overview) -> tuple[Totals, Totals | None, tuple
     first, last = days_of(view.facts)
     filters, now, before = view.filters, found.now, found.before
     if filters.since is None:
-        until = filters.until or last - timedelta(days=1)
+        until = filters.until or min(last - timedelta(days=1), view.facts.settled_day)
         filters = replace(filters, since=until - timedelta(days=DEFAULT_DAYS - 1), until=until)
         with view.facts.connect(filters) as connection:
             now = total(connection)

@@ -1,10 +1,9 @@
 """Weeks of a journey: from Monday to Sunday in its time zone."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
 
-from insights.facts import Facts
+from insights.facts import Facts, local_day
 from insights.filters import Filters
 
 BASELINE_WEEKS = 4
@@ -42,11 +41,11 @@ class Week:
 def find_week(facts: Facts, given: str = "", cohort: tuple[tuple[str, str], ...] = ()) -> Week:
     """Return the week that a day lies in; raises :class:`WeekError`.
 
-    By default it is the last whole week of the log in which a session began: where a journey takes weeks, the last
-    events are those of sessions that began long before.
+    By default it is the last whole week of which nearly all sessions have ended, or else the last whole one in which a
+    session began: where a journey takes weeks, the last events are those of sessions that began long before.
     """
-    first, last = (_local(facts, at_us) for at_us in (facts.first_at_us, facts.last_at_us))
-    since = _monday(_parse(given)) if given else min(_monday(last + _DAY) - 7 * _DAY, _monday(_last_begun(facts, last)))
+    first, last = (local_day(at_us, facts.timezone) for at_us in (facts.first_at_us, facts.last_at_us))
+    since = _monday(_parse(given)) if given else _latest_week(facts, first, last)
     if given and not (since <= last and since + 6 * _DAY >= first):
         raise WeekError(f"the log has nothing in the week of {since}; it goes from {first} to {last}")
     if not given and since < first:
@@ -62,9 +61,15 @@ def find_week(facts: Facts, given: str = "", cohort: tuple[tuple[str, str], ...]
     )
 
 
+def _latest_week(facts: Facts, first: date, last: date) -> date:
+    begun = min(_monday(last + _DAY) - 7 * _DAY, _monday(_last_begun(facts, last)))
+    settled = _monday(facts.settled_day + _DAY) - 7 * _DAY
+    return min(begun, settled) if settled >= first else begun
+
+
 def whole_weeks(facts: Facts) -> tuple[str, ...]:
     """Return the Mondays of the whole weeks in a log, the latest first."""
-    first, last = (_local(facts, at_us) for at_us in (facts.first_at_us, facts.last_at_us))
+    first, last = (local_day(at_us, facts.timezone) for at_us in (facts.first_at_us, facts.last_at_us))
     latest = _monday(last + _DAY) - 7 * _DAY
     count = max(0, (latest - first).days // 7 + 1) if latest >= first else 0
     return tuple((latest - 7 * place * _DAY).isoformat() for place in range(count))
@@ -85,7 +90,3 @@ def _parse(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise WeekError(f"{text[:40]!r} is no day; write the week's Monday like 2026-11-16") from error
-
-
-def _local(facts: Facts, at_us: int) -> date:
-    return datetime.fromtimestamp(at_us / 1e6, ZoneInfo(facts.timezone)).date()

@@ -212,6 +212,17 @@ def test_gaps_are_those_between_the_events_of_one_session(tmp_path: Path) -> Non
     ]
 
 
+def test_days_are_settled_when_nineteen_of_twenty_sessions_that_ended_took_no_longer(tmp_path: Path) -> None:
+    hour, day = 3_600.0, 86_400.0
+    sessions: dict[str, Happened] = {f"q{number:02}": [(0, "page_view"), (day, "sign_up")] for number in range(39)}
+    sessions["slow"] = [(0, "page_view"), (6 * day, "sign_up")]
+    facts = make(tmp_path, {**sessions, "z": [(7 * day + hour, "page_view")]})
+    # The log ends on Monday the 9th at half past one in Berlin; a day before that lies on the 8th, which has begun only.
+    assert facts.matured_until_us == (START + 6 * day + hour) * 1_000_000
+    assert facts.settled_day == date(2026, 3, 7)
+    assert make(tmp_path, {"z": LATER}).settled_day == date(2026, 3, 3)
+
+
 def test_without_a_model_nothing_is_said_of_blockers(tmp_path: Path) -> None:
     facts = make(tmp_path, {"a": [(0, "page_view")], "z": LATER})
     assert facts.model_version is None
