@@ -217,7 +217,7 @@ def test_days_are_settled_when_nineteen_of_twenty_sessions_that_ended_took_no_lo
     sessions: dict[str, Happened] = {f"q{number:02}": [(0, "page_view"), (day, "sign_up")] for number in range(39)}
     sessions["slow"] = [(0, "page_view"), (6 * day, "sign_up")]
     facts = make(tmp_path, {**sessions, "z": [(7 * day + hour, "page_view")]})
-    # The log ends on Monday the 9th at half past one in Berlin; a day before that lies on the 8th, which has begun only.
+    # The log ends on Monday the 9th at half past one in Berlin; a day before is the 8th, which has only begun.
     assert facts.matured_until_us == (START + 6 * day + hour) * 1_000_000
     assert facts.settled_day == date(2026, 3, 7)
     assert make(tmp_path, {"z": LATER}).settled_day == date(2026, 3, 3)
