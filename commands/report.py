@@ -79,6 +79,7 @@ def story(
 
     from console import facts_of, noted_down, say
     from features.output import require_writable
+    from insights.find_alarms import with_alarms
     from insights.story.compose import tell_week
     from insights.story.documents import SUFFIXES, write_story
     from insights.story.rephrase import SETTING, rephrase_by
@@ -88,7 +89,8 @@ def story(
     declared, rephrase = load_journey(journey), rephrase_by(os.environ.get(SETTING, ""))
     require_writable(out, log=log, suffixes=SUFFIXES)
     with facts_of(declared, journey, log, facts, model, quarantine) as made:
-        told = tell_week(declared, made, find_week(made, week), noted_down(declared), rephrase)
+        records = with_alarms(noted_down(declared), made, declared)
+        told = tell_week(declared, made, find_week(made, week), records, rephrase)
     write_story(told, out)
     say(f"The week of {told.week.since} in {sum(1 for _ in told.sentences())} sentences: {out}")
 

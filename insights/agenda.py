@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from insights.agenda_opportunities import name_of, open_opportunities, say_opportunity, undecided
 from insights.audit_words import say_moment
 from insights.facts import Facts
+from insights.find_alarms import with_alarms
 from insights.measure_quality import measure_quality
 from insights.milestones import SOON_DAYS, state_of, today_of
 from insights.moves import Move, moves_between
@@ -90,6 +91,7 @@ def write_agenda(
     today = today_of(journey, now_us)
     quality = opportunities = None
     if facts is not None:
+        records = with_alarms(records, facts, journey)
         quality = measure_quality(facts.folder, journey, facts.last_at_us, refused=records.refused)
         opportunities = find_opportunities(journey, facts, records=records)
     until = today if quality is None else quality.day

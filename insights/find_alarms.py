@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from features.events import US_PER_SECOND
@@ -15,7 +15,7 @@ from insights.episodes import Closing, Direction, Found
 from insights.facts import Facts
 from insights.moved import find_moved
 from journeys.journey import Journey
-from storage.records import Alarm, AlarmStatus, Annotation
+from storage.records import Alarm, AlarmStatus, Annotation, Records
 
 _NEAR_US = 3 * 86_400 * US_PER_SECOND
 """Annotations from so long before the earliest possible moment of a change are near it."""
@@ -43,6 +43,11 @@ def find_alarms(facts: Facts, journey: Journey) -> tuple[Alarm, ...]:
     with suppress(PermissionError):
         kept.write_text(written, encoding="utf-8")
     return _read(written) or ()
+
+
+def with_alarms(records: Records, facts: Facts, journey: Journey) -> Records:
+    """Return the records, with the alarms that the facts give where none has been kept before."""
+    return records if records.alarms else replace(records, alarms=find_alarms(facts, journey))
 
 
 def annotations_near(alarm: Alarm, annotations: Sequence[Annotation]) -> tuple[Annotation, ...]:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from insights.facts import Facts
 from insights.filters import Filters
+from insights.find_alarms import with_alarms
 from insights.pages.choose import days_of
 from insights.pages.export import to_json
 from insights.pages.figure import Page, Unit, View
@@ -43,7 +44,8 @@ def make_pages(
     retell: bool = True,
 ) -> tuple[Page, ...]:
     """Return all pages, in the order of the navigation; without ``retell`` none shows a single session."""
-    view = View(journey=journey, facts=facts, filters=filters or Filters(), records=records or Records())
+    known = with_alarms(records or Records(), facts, journey)
+    view = View(journey=journey, facts=facts, filters=filters or Filters(), records=known)
     pages = []
     for number, entry in enumerate(PAGES):
         progress(f"making the page {entry.title}", number / len(PAGES))
