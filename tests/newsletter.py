@@ -83,6 +83,20 @@ def write_log(path: Path, sessions: int, seed: int, start: datetime = START) -> 
     return path
 
 
+def write_steady_log(path: Path, sessions: int, *, first: datetime, apart: timedelta) -> Path:
+    """Write sessions at even distances, each of three events six seconds apart; every other one goes on to its goal."""
+    lines = []
+    for session in range(sessions):
+        moment = first + apart * session
+        names = ["page_view", "view_signup", "edit_field"] + ["submit_signup", "confirm"] * (session % 2)
+        for place, name in enumerate(names):
+            row = {"event_id": f"{session}-{place}", "session_id": f"s{session}", "visitor_id": f"v{session}"}
+            lines.append(json.dumps({**row, "name": name, "occurred_at": moment.isoformat()}))
+            moment += timedelta(seconds=6)
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
 def fit_version(log: Path, version: str, *, trees: int, card: Mapping[str, Any] | None = None) -> RiskModel:
     """Return a model of so many trees of all sessions of a log, uncalibrated."""
     journey = load_journey(str(EXAMPLE))

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from newsletter import EXAMPLE, call
+from newsletter import EXAMPLE, call, write_steady_log
 
 pytestmark = pytest.mark.xdist_group("cli")
 
@@ -18,17 +18,9 @@ pytestmark = pytest.mark.xdist_group("cli")
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Sixty sign-ups, of which every second opens the form after so many seconds and is done."""
     monkeypatch.setenv("DROPOFF_HOME", str(tmp_path / "home"))
-    lines = []
-    for session in range(60):
-        moment = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(minutes=40 * session)
-        names = ["page_view", "view_signup", "edit_field"] + ["submit_signup", "confirm"] * (session % 2)
-        for place, name in enumerate(names):
-            row = {"event_id": f"{session}-{place}", "session_id": f"s{session}", "visitor_id": f"v{session}"}
-            lines.append(json.dumps({**row, "name": name, "occurred_at": moment.isoformat()}))
-            moment += timedelta(seconds=6)
-    path = tmp_path / "log.jsonl"
-    path.write_text("\n".join(lines) + "\n")
-    return path
+    return write_steady_log(
+        tmp_path / "log.jsonl", 60, first=datetime(2026, 3, 1, tzinfo=UTC), apart=timedelta(minutes=40)
+    )
 
 
 def test_the_pace_is_shown_and_written_and_without_a_model_it_is_said(log: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """``dropoff story`` as people type it: its file, its exit status, its one line for what is wrong."""
 
-import json
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from newsletter import EXAMPLE, call
+from newsletter import EXAMPLE, call, write_steady_log
 
 pytestmark = pytest.mark.xdist_group("cli")
 
@@ -19,17 +18,9 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A sign-up every hour for sixteen days from Monday, 2 March 2026, in Paris; every second is done."""
     monkeypatch.setenv("DROPOFF_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("DROPOFF_REPHRASE", raising=False)
-    lines = []
-    for session in range(16 * 24):
-        moment = datetime(2026, 3, 1, 23, tzinfo=UTC) + timedelta(hours=session)
-        names = ["page_view", "view_signup", "edit_field"] + ["submit_signup", "confirm"] * (session % 2)
-        for place, name in enumerate(names):
-            row = {"event_id": f"{session}-{place}", "session_id": f"s{session}", "visitor_id": f"v{session}"}
-            lines.append(json.dumps({**row, "name": name, "occurred_at": moment.isoformat()}))
-            moment += timedelta(seconds=6)
-    path = tmp_path / "log.jsonl"
-    path.write_text("\n".join(lines) + "\n")
-    return path
+    return write_steady_log(
+        tmp_path / "log.jsonl", 16 * 24, first=datetime(2026, 3, 1, 23, tzinfo=UTC), apart=timedelta(hours=1)
+    )
 
 
 def test_the_last_whole_week_is_written_in_words(log: Path, tmp_path: Path) -> None:
