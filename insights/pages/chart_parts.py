@@ -12,7 +12,7 @@ Option = dict[str, Any]
 
 def frame(legend: bool, names: Sequence[str]) -> Option:
     """Return the space around a chart, with a legend where it has several series."""
-    space: Option = {"grid": {"left": 12, "right": 18, "top": 44 if legend else 34, "bottom": 8, "containLabel": True}}
+    space: Option = {"grid": {"left": 12, "right": 30, "top": 44 if legend else 34, "bottom": 8, "containLabel": True}}
     if legend:
         space["legend"] = {
             "type": "scroll",
