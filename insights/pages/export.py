@@ -9,10 +9,12 @@ from typing import Any
 from insights.pages.figure import Page, Table, Value
 
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_DIGITS = 12
+"""Threads add numbers in any order, so that the digits after these differ from one time to the next."""
 
 
 def to_csv(table: Table) -> str:
-    """Return a table as CSV with a header of column names; values are as they are, not as people read them.
+    """Return a table as CSV with a header of column names; values have twelve digits, not those that people read.
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it: whoever sends events chooses names.
     """
@@ -50,8 +52,20 @@ def to_json(pages: Sequence[Page]) -> dict[str, Any]:
 
 
 def _cell(value: Value) -> Value:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
+    match value:
+        case str():
+            return f"'{value}" if value.startswith(_FORMULAS) else value
+        case float():
+            return _reproducible(value)
+        case _:
+            return value
 
 
 def _finite(value: Value) -> Value:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if not isinstance(value, float):
+        return value
+    return _reproducible(value) if math.isfinite(value) else None
+
+
+def _reproducible(number: float) -> float:
+    return float(f"{number:.{_DIGITS}g}")

@@ -33,3 +33,9 @@ def test_json_has_every_figure_and_no_number_that_json_does_not_know() -> None:
     written = to_json([Page("funnel", "Funnel", "", (figure,))])
     rows = json.loads(json.dumps(written, allow_nan=False))["funnel"]["figures"]["rates"]["rows"]
     assert rows == [{"name": "a", "share": None}, {"name": "b", "share": 0.5}]
+
+
+def test_a_sum_that_threads_added_in_another_order_is_the_same_download() -> None:
+    one, other = 2.0053913772281717, 2.0053913772281713
+    assert one != other
+    assert to_csv(Table((TWO[1],), ((one,),))) == to_csv(Table((TWO[1],), ((other,),))) == "share\r\n2.00539137723\r\n"
