@@ -6,13 +6,12 @@ expected numbers. Of a visitor with several such sessions, the probability that 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from zoneinfo import ZoneInfo
+from datetime import date
 
 import duckdb
 
-from features.events import US_PER_SECOND
 from features.table import CONTEXT_COLUMNS
+from insights.days import day_of
 from insights.facts import Facts
 from insights.filters import Filters
 from insights.intervals import Estimate, estimate_count
@@ -73,11 +72,7 @@ class Period:
 
 def period_of(facts: Facts, filters: Filters) -> Period:
     """Return the days of the log that the filters let through; at least one."""
-    zone = ZoneInfo(facts.timezone)
-    first, last = (
-        datetime.fromtimestamp(at_us / US_PER_SECOND, UTC).astimezone(zone).date()
-        for at_us in (facts.first_at_us, facts.last_at_us)
-    )
+    first, last = (day_of(at_us, facts.timezone) for at_us in (facts.first_at_us, facts.last_at_us))
     first = max(first, filters.since or first)
     return Period(first, max(first, min(last, filters.until or last)))
 

@@ -4,15 +4,14 @@ Nobody was assigned to the one or the other, so that whatever else changed at th
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 import duckdb
 
-from features.events import US_PER_SECOND
 from insights.affected import Period, period_of
 from insights.comparable import comparable_stages
+from insights.days import day_of
 from insights.facts import Facts
 from insights.filters import Filters
 from insights.intervals import Estimate, estimate_mean, estimate_mean_difference, estimate_share, subtract
@@ -60,7 +59,7 @@ def compare_before_after(
     Whole weeks are compared where there are any, so that every weekday stands on both sides as often. Of the filters
     only cohorts apply. Where the stage came with a version in between, nothing is known of its outcomes.
     """
-    changed = datetime.fromtimestamp(changed_us / US_PER_SECOND, UTC).astimezone(ZoneInfo(facts.timezone)).date()
+    changed = day_of(changed_us, facts.timezone)
     cohort = Filters(cohort=(filters or Filters()).cohort)
     whole = period_of(facts, Filters())
     days = min((changed - whole.first).days, (whole.last - changed).days, MOST_DAYS)

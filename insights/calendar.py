@@ -1,13 +1,14 @@
 """The steps that rates are watched in: hours of a journey of minutes, days of a journey of weeks."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from features.events import US_PER_SECOND, IntArray
+from insights.days import day_of, day_start_us
 
 HOURLY_BELOW_SECONDS = 6 * 3_600.0
 """A session that may be silent for longer is watched by day: what becomes of it is not known within hours."""
@@ -56,9 +57,9 @@ class Calendar:
 def make_calendar(first_at_us: int, last_at_us: int, step: Step, timezone: str) -> Calendar:
     """Return the whole local days from the first moment's to the last one's."""
     zone = ZoneInfo(timezone)
-    first, last = (datetime.fromtimestamp(at / US_PER_SECOND, zone).date() for at in (first_at_us, last_at_us))
+    first, last = (day_of(at_us, timezone) for at_us in (first_at_us, last_at_us))
     days = [first + timedelta(days=place) for place in range((last - first).days + 2)]
-    midnights = np.array([_midnight_us(day, zone) for day in days], np.int64)
+    midnights = np.array([day_start_us(day, timezone) for day in days], np.int64)
     if step is Step.DAY:
         weekday = np.array([day.weekday() for day in days[:-1]], np.int64)
         return Calendar(step, midnights, weekday, np.zeros_like(weekday), np.arange(len(weekday)))
@@ -72,7 +73,3 @@ def make_calendar(first_at_us: int, last_at_us: int, step: Step, timezone: str) 
         np.array([moment.hour for moment in local], np.int64),
         np.array([(moment.date() - first).days for moment in local], np.int64),
     )
-
-
-def _midnight_us(day: date, zone: ZoneInfo) -> int:
-    return int(datetime.combine(day, time(), zone).astimezone(UTC).timestamp()) * US_PER_SECOND

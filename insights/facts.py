@@ -28,14 +28,13 @@ that :meth:`Facts.connect` opens are the contract:
 
 import json
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 
-from features.events import US_PER_SECOND
+from insights.days import day_of
 from insights.filters import Filters
 
 if TYPE_CHECKING:
@@ -78,8 +77,8 @@ class Facts:
     def settled_day(self) -> date:
         """The latest day of which nearly all sessions have ended; of later ones, those that end quickly count alone."""
         if self.matured_until_us is None:
-            return local_day(self.last_at_us, self.timezone)
-        return local_day(self.matured_until_us, self.timezone) - timedelta(days=1)
+            return day_of(self.last_at_us, self.timezone)
+        return day_of(self.matured_until_us, self.timezone) - timedelta(days=1)
 
     def connect(self, filters: Filters | None = None, threads: int = 2) -> duckdb.DuckDBPyConnection:
         """Return a connection whose views hold what the filters let through; close it, or use it in a ``with``.
@@ -100,11 +99,6 @@ class Facts:
     def _file(self, name: str) -> str:
         path = str(self.folder / f"{name}.parquet").replace("'", "''")
         return f"read_parquet('{path}')"
-
-
-def local_day(at_us: int, timezone: str) -> date:
-    """Return the day in a time zone of a moment in microseconds since 1970, UTC."""
-    return datetime.fromtimestamp(at_us / US_PER_SECOND, ZoneInfo(timezone)).date()
 
 
 def open_facts(folder: Path) -> Facts:

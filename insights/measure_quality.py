@@ -14,6 +14,7 @@ from features.source import CANONICAL, Source
 from features.staging import Progress
 from insights.arrival_days import ArrivalDays, Measure, Part, Watched
 from insights.arrivals import write_arrivals
+from insights.days import day_of
 from insights.quality import DayTotals, Lateness, Quality
 from insights.quality_checks import Check, Steward, judge_shares, judge_silence, judge_volume
 from insights.usual import WINDOW_DAYS
@@ -126,17 +127,13 @@ def _cut(watched: Watched, window: slice) -> Watched:
     return replace(watched, counts=watched.counts[:, window], rows=watched.rows[:, window])
 
 
-def _local_day(moment_us: int, journey: Journey) -> date:
-    return datetime.fromtimestamp(moment_us / US_PER_SECOND, UTC).astimezone(ZoneInfo(journey.timezone)).date()
-
-
 def _refused_by_reason(
     arrivals: ArrivalDays, journey: Journey, refused: Sequence[RefusedRows]
 ) -> tuple[tuple[date | None, str, int], ...]:
     """Return the refused rows of the log and of the service by day and reason, the latest day first."""
     counted: dict[tuple[date | None, str], int] = {}
     found = [tuple(row) for row in arrivals.rows("SELECT local_day, reason, rows FROM refused")]
-    found += [(_local_day(one.hour_us, journey), one.reason, one.rows) for one in refused]
+    found += [(day_of(one.hour_us, journey.timezone), one.reason, one.rows) for one in refused]
     for day, reason, rows in found:
         counted[day, reason] = counted.get((day, reason), 0) + int(rows)
     order = sorted(counted, key=lambda key: (key[0] is None, -(key[0] or date.min).toordinal(), -counted[key], key[1]))
@@ -148,7 +145,7 @@ def _with_service(arrivals: ArrivalDays, journey: Journey, refused: Sequence[Ref
     watched = arrivals.refused()
     counts, rows = watched.counts.copy(), watched.rows.copy()
     for one in refused:
-        place = (_local_day(one.hour_us, journey) - arrivals.days[0]).days
+        place = (day_of(one.hour_us, journey.timezone) - arrivals.days[0]).days
         if 0 <= place < len(arrivals.days):
             counts[:, place] += one.rows
             rows[:, place] += one.rows

@@ -1,11 +1,11 @@
 """Milestones: what is to be done by a day, and by whom."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from datetime import date
 
 from sqlalchemy import Engine
 
+from insights.days import day_of
 from journeys.journey import Journey
 from storage.database import writing
 from storage.history import account
@@ -18,7 +18,7 @@ SOON_DAYS = 14
 
 def today_of(journey: Journey, now_us: int) -> date:
     """Return the day that it is in the journey's time zone."""
-    return datetime.fromtimestamp(now_us / 1e6, ZoneInfo(journey.timezone)).date()
+    return day_of(now_us, journey.timezone)
 
 
 def state_of(milestone: Milestone, today: date) -> str:

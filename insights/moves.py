@@ -1,11 +1,10 @@
 """What moved between two periods of the same length: sessions, the goal, and the exits of every stage."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from statistics import NormalDist
-from zoneinfo import ZoneInfo
 
-from features.events import US_PER_SECOND
+from insights.days import day_of
 from insights.facts import Facts
 from insights.filters import Filters
 from insights.intervals import Estimate, subtract
@@ -45,7 +44,7 @@ def moves_between(journey: Journey, facts: Facts, since: date, until: date) -> t
     """
     days = (until - since).days + 1
     earlier = Filters(since=since - timedelta(days), until=since - timedelta(1))
-    first = datetime.fromtimestamp(facts.first_at_us / US_PER_SECOND, ZoneInfo(facts.timezone)).date()
+    first = day_of(facts.first_at_us, facts.timezone)
     if earlier.since is None or earlier.since < first:
         return ()
     stages = [stage.name for stage in journey.stages]

@@ -10,8 +10,8 @@ import pyarrow as pa
 from features.events import IntArray
 from features.source import CANONICAL, Source
 from features.staging import Progress
+from insights.days import day_edges_us, day_of, day_start_us
 from insights.funnel.arrange import part_by_value
-from insights.funnel.days import day_edges_us, day_of, day_start_us
 from insights.funnel.declare import NO_LIMIT_US, Attribution, Funnel, Order
 from insights.funnel.events import FunnelEvents, read_events
 from insights.funnel.kernel import NOWHERE, PlaceArray

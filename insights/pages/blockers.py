@@ -1,8 +1,5 @@
 """The page about blockers: what stands in people's way, how many are expected to leave for it, and how sure it is."""
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
-
 from insights.blockers import (
     Blocker,
     Blockers,
@@ -15,6 +12,7 @@ from insights.blockers import (
     split_blocker,
 )
 from insights.cohorts import ENDINGS, name_value
+from insights.days import day_of
 from insights.filters import FilterError, dimensions
 from insights.pages.figure import Bars, Column, Field, Figure, Heat, Lines, Mark, Page, Table, Unit, View
 from insights.sessions import tell_session
@@ -184,12 +182,11 @@ def _trend(view: View, friction: str, step: Step) -> Figure:
         f"Of the exits of sessions that began in each {step} (in the time zone {view.facts.timezone}), the share that "
         f"is expected to be for {friction}. The first and the last may be incomplete."
     )
-    zone = ZoneInfo(view.facts.timezone)
     days = [day for day, _ in followed]
     marks = tuple(
         Mark(day.isoformat(), note.text)
         for note in view.records.annotations
-        for day in [datetime.fromtimestamp(note.at_us / 1e6, UTC).astimezone(zone).date()]
+        for day in [day_of(note.at_us, view.facts.timezone)]
         if days and days[0] <= day <= days[-1]
     )
     chart = Lines("period", ("share",), "low", "high", marks=marks) if rows else None

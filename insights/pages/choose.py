@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 import duckdb
 
-from insights.facts import Facts, local_day
+from insights.days import day_of
+from insights.facts import Facts
 from insights.filters import Filters, dimensions
 from insights.pages.links import ServiceLinks
 from insights.pages.write import write_day
@@ -107,7 +108,7 @@ def make_bar(
 
 def days_of(facts: Facts) -> tuple[date, date]:
     """Return the first and the last day of the log, in the journey's time zone."""
-    return local_day(facts.first_at_us, facts.timezone), local_day(facts.last_at_us, facts.timezone)
+    return day_of(facts.first_at_us, facts.timezone), day_of(facts.last_at_us, facts.timezone)
 
 
 def _choices(journey: Journey, facts: Facts, filters: Filters) -> list[Choice]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
+from insights.days import day_of
 from insights.filters import Filters
 from insights.overview import DEFAULT_DAYS, Overview, Totals, look_over, period_before, total
 from insights.pages.choose import days_of
@@ -129,7 +130,7 @@ def _days(view: View) -> Figure:
     days = {row[0] for row in rows}
     marks = []
     for annotation in view.records.annotations:
-        day = datetime.fromtimestamp(annotation.at_us / 1e6, UTC).date().isoformat()
+        day = day_of(annotation.at_us, view.facts.timezone).isoformat()
         if day in days:
             marks.append(Mark(day, annotation.text))
     definition = (

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from insights.facts import Facts, local_day
+from insights.days import day_of
+from insights.facts import Facts
 from insights.filters import Filters
 
 BASELINE_WEEKS = 4
@@ -44,7 +45,7 @@ def find_week(facts: Facts, given: str = "", cohort: tuple[tuple[str, str], ...]
     By default it is the last whole week of which nearly all sessions have ended, or else the last whole one in which a
     session began: where a journey takes weeks, the last events are those of sessions that began long before.
     """
-    first, last = (local_day(at_us, facts.timezone) for at_us in (facts.first_at_us, facts.last_at_us))
+    first, last = (day_of(at_us, facts.timezone) for at_us in (facts.first_at_us, facts.last_at_us))
     since = _monday(_parse(given)) if given else _latest_week(facts, first, last)
     if given and not (since <= last and since + 6 * _DAY >= first):
         raise WeekError(f"the log has nothing in the week of {since}; it goes from {first} to {last}")
@@ -69,7 +70,7 @@ def _latest_week(facts: Facts, first: date, last: date) -> date:
 
 def whole_weeks(facts: Facts) -> tuple[str, ...]:
     """Return the Mondays of the whole weeks in a log, the latest first."""
-    first, last = (local_day(at_us, facts.timezone) for at_us in (facts.first_at_us, facts.last_at_us))
+    first, last = (day_of(at_us, facts.timezone) for at_us in (facts.first_at_us, facts.last_at_us))
     latest = _monday(last + _DAY) - 7 * _DAY
     count = max(0, (latest - first).days // 7 + 1) if latest >= first else 0
     return tuple((latest - 7 * place * _DAY).isoformat() for place in range(count))

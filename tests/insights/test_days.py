@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_funnels import TEN_US, Told, counts, run
 
-from insights.funnel.days import day_edges_us, day_of, day_start_us
+from insights.days import day_edges_us, day_of, day_start_us
 
 BERLIN = "Europe/Berlin"
 HOUR_US = 3_600_000_000
