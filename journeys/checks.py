@@ -32,6 +32,7 @@ def check(journey: "Journey") -> None:
     _check_cohorts(journey)
     _check_stewards(journey)
     _check_elements(journey)
+    _check_aliases(journey)
 
 
 def _check_words(journey: "Journey") -> None:
@@ -45,6 +46,17 @@ def _check_words(journey: "Journey") -> None:
         for name, meaning in meanings.items():
             if not meaning.strip():
                 _refuse(journey, f"the {what} {name!r} has no meaning; write one short line that says what it is")
+
+
+def _check_aliases(journey: "Journey") -> None:
+    for sent, meant in journey.aliases.items():
+        if sent in journey.events:
+            _refuse(journey, f"the alias {sent!r} is a declared event itself; drop one of the two")
+        if meant not in journey.events:
+            _refuse(
+                journey,
+                f"the alias {sent!r} means no event: {meant!r}; did you mean {_nearest(meant, journey.events)}?",
+            )
 
 
 def _check_cohorts(journey: "Journey") -> None:

@@ -8,6 +8,7 @@ from decisions.intervention import Intervention
 from decisions.policy import PolicySettings
 from features.duration import parse_duration
 from features.friction import Friction
+from features.names import EventNames
 from features.table import Feature, FeatureTable, Stage
 from journeys.checks import check
 from journeys.versions import JourneyVersion
@@ -47,7 +48,8 @@ class Journey:
     besides the log's own columns: a session's first known one counts. ``stewards`` says who answers for the data of a
     channel or a source, as the log calls it. ``elements`` maps an event to the property that names what it was about
     (``{"edit_field": "field"}``), where people may hesitate; ``edits`` are those of them that change something, so that
-    a second time is a correction.
+    a second time is a correction. ``aliases`` maps names as clients send them to declared events
+    (``{"Checkout Started": "begin_checkout"}``); another spelling of a declared name needs none.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Journey:
     stewards: Mapping[str, str] = field(default_factory=dict)
     elements: Mapping[str, str] = field(default_factory=dict)
     edits: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _ = self.table
@@ -81,6 +84,11 @@ class Journey:
     def table(self) -> FeatureTable:
         """The part that the feature engine needs."""
         return FeatureTable(tuple(self.events), self.stages, self.features, self.timezone)
+
+    @cached_property
+    def names(self) -> EventNames:
+        """Which declared event a sent name means."""
+        return EventNames(self.events, self.aliases)
 
     @cached_property
     def leaving_soon_within_seconds(self) -> float:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import Any
@@ -16,6 +17,7 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from serving import advice, annotations, metrics, openapi, records, tracking
+from serving.access import Permission
 from serving.body import read_body
 from serving.errors import ClientError
 from serving.messages import AnnotationRequest, OutcomeRequest, RecommendRequest, ScoreRequest, decode
@@ -26,6 +28,7 @@ from storage.writer import WriterClosed
 
 _JSON = "application/json"
 _LOG = logging.getLogger("dropoff.serving")
+_PARAMETER = re.compile(r"\{[a-z_]+:path\}")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Answer = Callable[[Runtime, Request], Awaitable[Any]]
@@ -35,15 +38,18 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
     """Return the application; :func:`attach` gives it what it serves."""
     routes = [
         # Routes are tried in this order: the ones that are asked most come first.
-        _post("/v1/recommend", _recommend),
-        _post("/v1/score", _score),
-        *(_post(address, _tracking(MessageType(call))) for address, call in openapi.TRACKING_ROUTES.items()),
-        *(_post(address, _track_batch) for address in openapi.BATCH_ROUTES),
-        _post("/v1/outcome", _outcome),
-        _post("/v1/annotations", _annotate),
-        Route("/v1/annotations", _endpoint("/v1/annotations", _annotations), methods=["GET"]),
-        Route("/v1/sessions/{session_id:path}", _endpoint("/v1/sessions/{id}", _session), methods=["GET"]),
-        Route("/v1/visitors/{visitor_id:path}", _endpoint("/v1/visitors/{id}", _erase), methods=["DELETE"]),
+        _post("/v1/recommend", _recommend, Permission.READ),
+        _post("/v1/score", _score, Permission.READ),
+        *(
+            _post(address, _tracking(MessageType(call)), Permission.WRITE)
+            for address, call in openapi.TRACKING_ROUTES.items()
+        ),
+        *(_post(address, _track_batch, Permission.WRITE) for address in openapi.BATCH_ROUTES),
+        _post("/v1/outcome", _outcome, Permission.WRITE, Permission.READ),
+        _post("/v1/annotations", _annotate, Permission.ADMIN),
+        _route("GET", "/v1/annotations", _annotations, Permission.ADMIN),
+        _route("GET", "/v1/sessions/{session_id:path}", _session, Permission.ADMIN),
+        _route("DELETE", "/v1/visitors/{visitor_id:path}", _erase, Permission.ADMIN),
         Route("/docs.json", _docs, methods=["GET"]),
         Route("/metrics", _metrics, methods=["GET"]),
         Route("/livez", _livez, methods=["GET"]),
@@ -86,11 +92,21 @@ async def answer(runtime: Runtime, route: str, answering: Awaitable[Any]) -> Res
 _ENCODER = msgspec.json.Encoder()
 
 
-def _post(address: str, answering: Answer) -> Route:
-    return Route(address, _endpoint(address, answering), methods=["POST"])
+def _post(address: str, answering: Answer, *permissions: Permission) -> Route:
+    return _route("POST", address, answering, *permissions)
 
 
-def _endpoint(route: str, answering: Answer) -> Endpoint:
+def _route(method: str, address: str, answering: Answer, *permissions: Permission) -> Route:
+    """Return a route that a key with any of the permissions opens."""
+    return Route(address, _endpoint(_counted_as(address), answering, permissions), methods=[method])
+
+
+def _counted_as(address: str) -> str:
+    """Return an address as metrics call it: one for all sessions and visitors."""
+    return _PARAMETER.sub("{id}", address)
+
+
+def _endpoint(route: str, answering: Answer, permissions: Sequence[Permission]) -> Endpoint:  # noqa: ARG001
     async def endpoint(request: Request) -> Response:
         runtime: Runtime | None = request.app.state.runtime
         if runtime is None:

@@ -146,7 +146,7 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         ledger=ledger,
         records=RecordStore(engine, journey.name),
         sessions=SessionStore(plan, log, ledger, timeout_us, configuration.memory_events),
-        reader=SegmentReader(journey.events, configuration.max_event_bytes),
+        reader=SegmentReader(journey.names, configuration.max_event_bytes),
         model=model,
         now_us=clock,
     )

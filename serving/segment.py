@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from features.events import Event
+from features.names import EventNames
 from serving.errors import ClientError
 from serving.nesting import require_shallow
 from serving.times import parse_time, require_plausible
@@ -19,7 +20,6 @@ from serving.times import parse_time, require_plausible
 _LONGEST_NAME, _LONGEST_ID = 200, 240
 VISITOR_MEMBERS = ("anonymousId", "previousId", "userId")
 """Where a message names its visitor, the first that does."""
-_SNAKE = re.compile(r"[^0-9a-z]+")
 _TABLET = re.compile(r"ipad|tablet|kindle|silk|android(?!.*mobi)", re.IGNORECASE)
 _MOBILE = re.compile(r"mobi|iphone|ipod|android|windows phone", re.IGNORECASE)
 _DEVICE_TYPES = {"ios": "mobile", "android": "mobile", "phone": "mobile", "web": "desktop"}
@@ -82,8 +82,8 @@ class Arrival:
 class SegmentReader:
     """Turns messages into events of one journey."""
 
-    def __init__(self, event_names: Mapping[str, str], max_event_bytes: int) -> None:
-        self._names = frozenset(event_names)
+    def __init__(self, names: EventNames, max_event_bytes: int) -> None:
+        self._names = names
         self._max_event_bytes = max_event_bytes
         self._decoder = msgspec.json.Decoder(Message)
 
@@ -137,16 +137,11 @@ class SegmentReader:
             case MessageType.TRACK:
                 if not message.event:
                     raise ClientError(422, "no_event_name", "A track call needs the name of its event.", "event")
-                return self._declared(message.event) or message.event
+                return self._names.kept(message.event)
             case MessageType.PAGE | MessageType.SCREEN:
-                return self._declared(message.name or "") or f"{kind}_view"
+                return self._names.find(message.name or "") or f"{kind}_view"
             case _:
                 return str(kind)
-
-    def _declared(self, name: str) -> str | None:
-        # Segment's own convention is "Order Completed" for what journeys write order_completed.
-        snake = _SNAKE.sub("_", name.lower()).strip("_")
-        return next((candidate for candidate in (name, snake) if candidate in self._names), None)
 
 
 def _type_of(message: Message) -> MessageType:

@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, ev
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from storage.tables import metadata
+from storage.schema import metadata
 
 _BUSY_TIMEOUT_SECONDS = 10.0
 _BACKENDS = ("sqlite", "postgresql")

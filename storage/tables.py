@@ -25,12 +25,12 @@ metadata = MetaData(
 )
 
 # SQLite numbers rows by itself only in a column of the type INTEGER.
-_POSITION = BigInteger().with_variant(Integer(), "sqlite")
+POSITION = BigInteger().with_variant(Integer(), "sqlite")
 
 events = Table(
     "events",
     metadata,
-    Column("position", _POSITION, primary_key=True, autoincrement=True, doc="order of arrival"),
+    Column("position", POSITION, primary_key=True, autoincrement=True, doc="order of arrival"),
     Column("journey", Text, nullable=False),
     Column("event_id", Text, nullable=False),
     Column("session_id", Text, nullable=False, doc="as sent, or derived by inactivity"),
@@ -92,7 +92,7 @@ outcomes = Table(
 quarantine = Table(
     "quarantine",
     metadata,
-    Column("position", _POSITION, primary_key=True, autoincrement=True),
+    Column("position", POSITION, primary_key=True, autoincrement=True),
     Column("journey", Text, nullable=False),
     Column("received_at_us", BigInteger, nullable=False),
     Column("visitor_id", Text),
@@ -105,7 +105,7 @@ quarantine = Table(
 annotations = Table(
     "annotations",
     metadata,
-    Column("id", _POSITION, primary_key=True, autoincrement=True),
+    Column("id", POSITION, primary_key=True, autoincrement=True),
     Column("journey", Text, nullable=False),
     Column("at_us", BigInteger, nullable=False, doc="the moment that it is about"),
     Column("kind", Text, nullable=False, doc="release, policy, campaign or other"),
@@ -141,7 +141,7 @@ alarms = Table(
 opportunity_statuses = Table(
     "opportunity_statuses",
     metadata,
-    Column("id", _POSITION, primary_key=True, autoincrement=True),
+    Column("id", POSITION, primary_key=True, autoincrement=True),
     Column("journey", Text, nullable=False),
     Column("opportunity_id", Text, nullable=False),
     Column("status", Text, nullable=False),
@@ -154,7 +154,7 @@ opportunity_statuses = Table(
 milestones = Table(
     "milestones",
     metadata,
-    Column("id", _POSITION, primary_key=True, autoincrement=True),
+    Column("id", POSITION, primary_key=True, autoincrement=True),
     Column("journey", Text, nullable=False),
     Column("due", Date, nullable=False, doc="the day, in the journey's time zone"),
     Column("title", Text, nullable=False),
@@ -166,7 +166,7 @@ milestones = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", _POSITION, primary_key=True, autoincrement=True),
+    Column("id", POSITION, primary_key=True, autoincrement=True),
     Column("journey", Text, nullable=False),
     Column("at_us", BigInteger, nullable=False),
     Column("actor", Text, nullable=False),

@@ -361,3 +361,11 @@ def test_a_journey_without_features_or_stages_is_refused(declare: Declare) -> No
 
 def test_the_stage_clock_is_a_number_and_no_category() -> None:
     assert not Feature("stage_index", stage, Friction.NONE, "at stage {:.0f}").is_category
+
+
+def test_an_alias_means_a_declared_event_and_is_none_itself(declare: Declare) -> None:
+    declared = next(iter(declare().events))
+    assert declare(aliases={"What They Send": declared}).names.find("what they send") is None
+    assert declare(aliases={"What They Send": declared}).names.find("What They Send") == declared
+    assert "means no event" in refusal(declare, aliases={"Sent": "nothing_declared"})
+    assert "is a declared event itself" in refusal(declare, aliases={declared: declared})

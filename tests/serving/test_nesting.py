@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.names import EventNames
 from serving.errors import ClientError
 from serving.nesting import DEEPEST, require_shallow
 from serving.segment import Arrival, MessageType, SegmentReader
@@ -37,7 +38,7 @@ def test_an_event_as_deep_as_allowed_is_read_and_a_deeper_one_refused(opening: s
     def read(levels: int) -> None:
         value = opening * levels + "1" + closing * levels
         raw = f'{{"anonymousId": "a", "event": "x", "properties": {{"deep": {value}}}}}'.encode()
-        SegmentReader({}, 10_000).read(raw, MessageType.TRACK, Arrival(0, 1))
+        SegmentReader(EventNames({}), 10_000).read(raw, MessageType.TRACK, Arrival(0, 1))
 
     read(DEEPEST - 1)
     with pytest.raises(ClientError) as caught:

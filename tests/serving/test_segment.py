@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from features.events import Event
+from features.names import EventNames
 from serving.errors import ClientError
 from serving.segment import Arrival, MessageType, SegmentReader
 
@@ -15,13 +16,13 @@ NAMES = {"order_completed": "", "view_cart": "", "page_view": "", "Odd Name": ""
 
 
 def _read(message: dict[str, Any], route: MessageType | None = MessageType.TRACK, arrival: Arrival = ARRIVAL) -> Event:
-    return SegmentReader(NAMES, 10_000).read(json.dumps(message).encode(), route, arrival)
+    return SegmentReader(EventNames(NAMES), 10_000).read(json.dumps(message).encode(), route, arrival)
 
 
 def _refused(message: dict[str, Any] | bytes, route: MessageType | None = MessageType.TRACK) -> ClientError:
     raw = message if isinstance(message, bytes) else json.dumps(message).encode()
     with pytest.raises(ClientError) as caught:
-        SegmentReader(NAMES, 10_000).read(raw, route, ARRIVAL)
+        SegmentReader(EventNames(NAMES), 10_000).read(raw, route, ARRIVAL)
     return caught.value
 
 
@@ -153,7 +154,7 @@ def test_no_json_nul_characters_and_huge_events_are_refused() -> None:
 
 def test_a_backslash_before_u0000_is_no_nul() -> None:
     raw = b'{"anonymousId":"a","event":"x","properties":{"t":"\\\\u0000"}}'
-    assert SegmentReader(NAMES, 10_000).read(raw, MessageType.TRACK, ARRIVAL).properties["t"] == "\\u0000"
+    assert SegmentReader(EventNames(NAMES), 10_000).read(raw, MessageType.TRACK, ARRIVAL).properties["t"] == "\\u0000"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 
 from storage.database import DatabaseError, Durability, database_url, migrate, open_database
-from storage.tables import metadata
+from storage.schema import metadata
 
 ROOT = Path(__file__).parents[2]
 
