@@ -6,10 +6,11 @@ from pathlib import Path
 
 import duckdb
 
+from features.canonical_view import create_canonical, create_checked
 from features.raw_log import REJECTED, LogError, open_raw, require_closed_quotes
 from features.read_log import ReadSummary
 from features.source import CANONICAL_COLUMNS, Source
-from features.staging import Progress, create_canonical, create_checked
+from features.staging import Progress
 
 
 def import_log(

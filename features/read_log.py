@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.canonical_view import create_canonical
 from features.events import US_PER_SECOND, EncodedLog, IntArray, TextArray
 from features.plan import Plan
 from features.raw_log import REJECTED, LogError, open_raw, require_closed_quotes
@@ -21,7 +22,6 @@ from features.staging import (
     BAD_BUCKET,
     Progress,
     Staged,
-    create_canonical,
     find_duplicates,
     find_moved,
     has_rows,

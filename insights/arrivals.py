@@ -19,10 +19,11 @@ from pathlib import Path
 
 import duckdb
 
+from features.canonical_view import EARLIEST
+from features.encode_sql import json_path
 from features.events import US_PER_SECOND
 from features.plan import UNKNOWN_CODE
 from features.read_log import LogRead
-from features.staging import EARLIEST, json_path
 from journeys.journey import Journey
 
 ARRIVAL_TABLES = ("arrivals", "lateness", "fields", "refused")

@@ -19,12 +19,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.canonical_view import create_canonical, refusal_sql
+from features.encode_sql import number_sql
 from features.events import US_PER_SECOND
 from features.import_log import keep_refused
 from features.raw_log import REJECTED, LogError, open_raw, require_closed_quotes
 from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
-from features.staging import Progress, create_canonical, number_sql, refusal_sql
+from features.staging import Progress
 from insights.channels.paths import NONE, Conversions, Touches
 
 DIMENSIONS = ("channel", "source", "campaign")

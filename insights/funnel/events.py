@@ -11,12 +11,13 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from features.canonical_view import create_canonical, create_checked
 from features.events import CodeArray, IntArray
 from features.raw_batches import open_batches
 from features.raw_log import LogError, RawLog, open_raw
 from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
-from features.staging import Progress, create_canonical, create_checked
+from features.staging import Progress
 from insights.funnel.arrange import Arranged, arrange, cut_silences, find_ties
 from insights.funnel.declare import CountBy, Funnel, Order
 from insights.funnel.kernel import BitArray

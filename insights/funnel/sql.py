@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import duckdb
 
+from features.encode_sql import json_path, number_sql
 from features.raw_log import RawLog
-from features.staging import json_path, number_sql
 from features.table import nearest
 from insights.funnel.declare import CountBy, Funnel
 from insights.funnel.steps import Condition, FunnelError, Pattern, Step

@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from features.canonical_view import is_numbered
 from features.raw_log import REJECTED, LogError, RawLog, require_closed_quotes
 from features.read_log import ReadSummary
 from features.source import Source
-from features.staging import Progress, create_losers, is_numbered
+from features.staging import Progress, create_losers
 from insights.funnel.sql import quoted
 
 _BATCH_ROWS = 500_000

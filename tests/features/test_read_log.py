@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.encode import key, number
+from features.encode_sql import key_sql, number_sql
 from features.events import EncodedLog
 from features.friction import Friction
 from features.plan import Plan, compile_plan
@@ -21,7 +22,6 @@ from features.read_log import LogRead, read_log
 from features.scan import category, count, distinct, last, on, prop
 from features.scan import key as key_value
 from features.source import column_mapping, named
-from features.staging import key_sql, number_sql
 from features.table import Feature, FeatureTable, Stage
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
