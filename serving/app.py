@@ -148,7 +148,8 @@ async def _annotations(runtime: Runtime, _: Request) -> Any:
 
 
 async def _session(runtime: Runtime, request: Request) -> Any:
-    return await records.describe_session(runtime, request.path_params["session_id"])
+    session_id = runtime.privacy.visitor_id(request.path_params["session_id"])
+    return await records.describe_session(runtime, session_id)
 
 
 async def _erase(runtime: Runtime, request: Request) -> Any:

@@ -80,6 +80,25 @@ class Configuration:
     webhook_secret: str = field(
         default="", metadata={"about": "Secret that alarms are signed with, by HMAC-SHA256; empty signs none"}
     )
+    keep_properties: str = field(
+        default="",
+        metadata={
+            "about": "Properties that are kept beside those that the journey declares, with commas between; `*` keeps "
+            "all. The others are dropped before anything is stored"
+        },
+    )
+    hash_user_ids: bool = field(
+        default=False,
+        metadata={"about": "Keep a keyed hash in place of every user id; e-mail addresses are hashed in any case"},
+    )
+    id_secret: str = field(
+        default="",
+        metadata={"about": "Key of those hashes, the same for all replicas; empty makes one in the home folder"},
+    )
+    consent_required: bool = field(
+        default=False,
+        metadata={"about": "Keep only events that say that their visitor has consented; a refusal always counts"},
+    )
     tracing: bool = field(
         default=False, metadata={"about": "Switch BentoML's OpenTelemetry tracing on; it costs more than the model"}
     )

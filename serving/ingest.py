@@ -11,7 +11,9 @@ from sqlalchemy import Connection
 
 from features.encode import number
 from features.events import US_PER_SECOND, Event
+from features.personal import without_contact
 from serving.errors import ClientError
+from serving.privacy import Privacy
 from serving.runtime import Runtime
 from serving.segment import Arrival
 from serving.sessions import VisitorFull
@@ -32,11 +34,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of events: those that were new, in their sessions; how many were known; and the refused ones."""
+    """What became of events: those in their sessions, of which some were known; those refused or withheld."""
 
     placed: Sequence[Placed]
     duplicates: int
     refused: Sequence[Refused]
+    withheld: int
 
     @property
     def new(self) -> int:
@@ -50,9 +53,16 @@ def arrival(runtime: Runtime) -> Arrival:
     return Arrival(now_us, now_us + int(runtime.configuration.future_tolerance_seconds * US_PER_SECOND))
 
 
-async def keep_event(runtime: Runtime, event: Event) -> Placed:
-    """Keep one event and return it in its session; raises ClientError for one that cannot be used."""
-    placed = _place(runtime, event)
+async def keep_event(runtime: Runtime, event: Event) -> Placed | None:
+    """Keep one event and return it in its session, or None where its visitor has not consented.
+
+    Raises ClientError for one that cannot be used.
+    """
+    admitted = runtime.privacy.admit(event)
+    if admitted is None:
+        runtime.metrics.events.labels("withheld").inc()
+        return None
+    placed = _place(runtime, admitted)
     await asyncio.shield(_commit(runtime, [placed], []))
     return placed
 
@@ -63,10 +73,12 @@ async def keep_events(runtime: Runtime, events: Sequence[Event], refused: Sequen
     All is in the log, or nothing, when this returns or raises.
     """
     placed: list[Placed] = []
-    bad = list(refused)
+    privacy = runtime.privacy
+    bad = [_without_people(privacy, one) for one in refused]
+    admitted = [one for one in map(privacy.admit, events) if one is not None]
     turn = perf_counter()
     try:
-        for event in sorted(events, key=_order):
+        for event in sorted(admitted, key=_order):
             turn = await give_way(turn)
             try:
                 placed.append(_place(runtime, event))
@@ -77,7 +89,9 @@ async def keep_events(runtime: Runtime, events: Sequence[Event], refused: Sequen
         runtime.sessions.settle(placed, doubtful=True)
         raise
     present = await asyncio.shield(_commit(runtime, placed, bad))
-    return Kept(placed, present, bad)
+    withheld = len(events) - len(admitted)
+    runtime.metrics.events.labels("withheld").inc(withheld)
+    return Kept(placed, present, bad, withheld)
 
 
 async def give_way(since: float) -> float:
@@ -86,6 +100,16 @@ async def give_way(since: float) -> float:
         return since
     await asyncio.sleep(0)
     return perf_counter()
+
+
+def _without_people(privacy: Privacy, refused: Refused) -> Refused:
+    """Return what may be kept of what cannot be used."""
+    named = refused.visitor_id
+    return Refused(
+        without_contact(refused.reason),
+        privacy.quarantined(refused.payload),
+        None if named is None else privacy.visitor_id(named),
+    )
 
 
 def _order(event: Event) -> tuple[int, bytes]:

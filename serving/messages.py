@@ -168,19 +168,23 @@ class Success(Struct, frozen=True):
 
 
 class TrackAnswer(Struct, frozen=True):
-    """The event is in the log, in this session."""
+    """The event is in the log, in this session; null where nothing was kept, as the visitor has not consented."""
 
-    session_id: str
+    session_id: str | None
     success: bool = True
 
 
 class BatchAnswer(Struct, frozen=True):
-    """How many events of a batch were new, were there already, or could not be used (with the first reasons)."""
+    """How many events of a batch were new, were there already, or could not be used (with the first reasons).
+
+    ``withheld`` are those that were not kept, as their visitors have not consented.
+    """
 
     accepted: int
     duplicates: int
     quarantined: int
     reasons: list[str]
+    withheld: int = 0
     success: bool = True
 
 

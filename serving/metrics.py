@@ -35,7 +35,10 @@ class Metrics:
         )
         self._steps = {step: steps.labels(step) for step in ("replay", "predict", "explain", "decide")}
         self.events = Counter(
-            "dropoff_events", "Events received: new, duplicate or quarantined.", ["kind"], registry=self.registry
+            "dropoff_events",
+            "Events received: new, duplicate, quarantined or withheld.",
+            ["kind"],
+            registry=self.registry,
         )
         self.decisions = Counter("dropoff_decisions", "Decisions by reason.", ["reason"], registry=self.registry)
         self.outcomes = Counter("dropoff_outcomes", "Outcomes reported.", ["outcome"], registry=self.registry)

@@ -118,6 +118,7 @@ async def erase_visitor(runtime: Runtime, visitor_id: str) -> ErasureReceipt:
     """
     if not visitor_id:
         raise ClientError(422, "invalid_field", "Name the visitor: DELETE /v1/visitors/ID.", "visitor_id")
+    asked, visitor_id = visitor_id, runtime.privacy.visitor_id(visitor_id)
     sessions = len(runtime.sessions.visitor(visitor_id).session_ids)
 
     def erase(connection: Connection) -> dict[str, int]:
@@ -133,7 +134,7 @@ async def erase_visitor(runtime: Runtime, visitor_id: str) -> ErasureReceipt:
     runtime.erasures += 1
     await asyncio.to_thread(forget_facts, runtime.configuration.home, runtime.journey.name)
     await asyncio.to_thread(forget_erased, runtime.engine)
-    return ErasureReceipt(visitor_id, show_time(runtime.now_us()), sessions=sessions, **erased)
+    return ErasureReceipt(asked, show_time(runtime.now_us()), sessions=sessions, **erased)
 
 
 def _stage_name(runtime: Runtime, row: FloatArray) -> str | None:

@@ -16,6 +16,7 @@ from journeys.journey import Journey
 from serving.configuration import Configuration
 from serving.drift import DriftWindow
 from serving.metrics import Metrics
+from serving.privacy import Privacy, privacy_of
 from serving.segment import SegmentReader
 from serving.sessions import SessionStore
 from storage.database import open_database
@@ -52,6 +53,7 @@ class Runtime:
     records: RecordStore
     sessions: SessionStore
     reader: SegmentReader
+    privacy: Privacy
     model: RiskModel
     now_us: Clock = now_us
     erasures: int = 0
@@ -147,6 +149,7 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         records=RecordStore(engine, journey.name),
         sessions=SessionStore(plan, log, ledger, timeout_us, configuration.memory_events),
         reader=SegmentReader(journey.names, configuration.max_event_bytes),
+        privacy=privacy_of(configuration, journey),
         model=model,
         now_us=clock,
     )

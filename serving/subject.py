@@ -66,16 +66,16 @@ def _session(runtime: Runtime, request: ScoreRequest) -> tuple[Visitor, LiveSess
             most=runtime.configuration.max_visitor_events,
         )
     if request.user_id is not UNSET:
-        found = runtime.sessions.visitor_of_user(request.user_id)
+        found = runtime.sessions.visitor_of_user(runtime.privacy.user_id(request.user_id))
         if found is None:
             raise ClientError(
                 404, "unknown_user", f"No event of the user {request.user_id[:80]!r} is known.", "user_id"
             )
         return found
     if request.session_id is not UNSET:
-        return _find_session(runtime, request.session_id)
+        return _find_session(runtime, runtime.privacy.visitor_id(request.session_id))
     visitor_id = str(request.visitor_id)
-    visitor = runtime.sessions.visitor(visitor_id)
+    visitor = runtime.sessions.visitor(runtime.privacy.visitor_id(visitor_id))
     session = visitor.latest()
     if session is None:
         raise ClientError(

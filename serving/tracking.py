@@ -18,7 +18,7 @@ _REASONS_SHOWN = 5
 async def track(runtime: Runtime, body: bytes, route: MessageType) -> TrackAnswer:
     """Keep one event and say which session it went to; raises ClientError for one that cannot be used."""
     placed = await keep_event(runtime, runtime.reader.read(body, route, arrival(runtime)))
-    return TrackAnswer(placed.event.session_id or "")
+    return TrackAnswer(placed.event.session_id if placed else None)
 
 
 async def track_batch(runtime: Runtime, body: bytes) -> BatchAnswer:
@@ -41,7 +41,7 @@ async def track_batch(runtime: Runtime, body: bytes) -> BatchAnswer:
             "batch",
         )
     reasons = list(dict.fromkeys(one.reason for one in kept.refused))[:_REASONS_SHOWN]
-    return BatchAnswer(kept.new, duplicates + kept.duplicates, len(kept.refused), reasons)
+    return BatchAnswer(kept.new, duplicates + kept.duplicates, len(kept.refused), reasons, kept.withheld)
 
 
 async def _read_batch(runtime: Runtime, batch: Batch) -> tuple[list[Event], list[Refused], int]:
