@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Route
@@ -19,10 +20,12 @@ from starlette.types import Receive, Scope, Send
 from serving import advice, annotations, metrics, openapi, records, tracking
 from serving.access import Permission
 from serving.body import read_body
+from serving.cors import Cors, SharedRoute
 from serving.errors import ClientError
 from serving.messages import AnnotationRequest, OutcomeRequest, RecommendRequest, ScoreRequest, decode
 from serving.pages import page_routes
 from serving.runtime import Runtime
+from serving.sdk_settings import rudder_source, segment_settings
 from serving.segment import MessageType
 from storage.writer import WriterClosed
 
@@ -50,6 +53,9 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
         _route("GET", "/v1/annotations", _annotations, Permission.ADMIN),
         _route("GET", "/v1/sessions/{session_id:path}", _session, Permission.ADMIN),
         _route("DELETE", "/v1/visitors/{visitor_id:path}", _erase, Permission.ADMIN),
+        # Browsers load these before they have a key to show.
+        SharedRoute("/v1/projects/{write_key}/settings", _segment_settings, "GET", [Permission.WRITE]),
+        *(SharedRoute(path, _rudder_source, "GET", [Permission.WRITE]) for path in ("/sourceConfig", "/sourceConfig/")),
         Route("/docs.json", _docs, methods=["GET"]),
         Route("/metrics", _metrics, methods=["GET"]),
         Route("/livez", _livez, methods=["GET"]),
@@ -60,7 +66,11 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
         routes.append(Route("/bench/empty", _empty, methods=["POST"]))
     # Addresses that nobody serves get the same error shape, and BentoML's own pages stay hidden.
     routes.append(Route("/{address:path}", _Unserved(tuple(routes))))
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _unforeseen})
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Cors, routes=tuple(routes))],
+        exception_handlers={HTTPException: _http_error, Exception: _unforeseen},
+    )
     app.state.runtime = None
     return app
 
@@ -74,19 +84,19 @@ async def answer(runtime: Runtime, route: str, answering: Awaitable[Any]) -> Res
     """Return what a route says, or the client's mistake, as a response; counts and times it."""
     start = perf_counter()
     try:
-        content, status = _ENCODER.encode(await answering), 200
+        content, status, headers = _ENCODER.encode(await answering), 200, None
     except ClientError as error:
-        content, status = error.body(), error.status
+        content, status, headers = error.body(), error.status, error.headers
     except (SQLAlchemyError, WriterClosed) as error:
         _LOG.error("%s cannot reach the database: %s", route, getattr(error, "orig", None) or error)
         unavailable = ClientError(503, "log_unavailable", "The database cannot be reached: nothing was kept.")
-        content, status = unavailable.body(), unavailable.status
+        content, status, headers = unavailable.body(), unavailable.status, unavailable.headers
     except Exception:
         runtime.metrics.requests.labels(route, "500").inc()
         raise
     runtime.metrics.request_seconds.labels(route).observe(perf_counter() - start)
     runtime.metrics.requests.labels(route, str(status)).inc()
-    return Response(content, status, media_type=_JSON)
+    return Response(content, status, headers, _JSON)
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -98,7 +108,7 @@ def _post(address: str, answering: Answer, *permissions: Permission) -> Route:
 
 def _route(method: str, address: str, answering: Answer, *permissions: Permission) -> Route:
     """Return a route that a key with any of the permissions opens."""
-    return Route(address, _endpoint(_counted_as(address), answering, permissions), methods=[method])
+    return SharedRoute(address, _endpoint(_counted_as(address), answering, permissions), method, permissions)
 
 
 def _counted_as(address: str) -> str:
@@ -158,6 +168,14 @@ async def _erase(runtime: Runtime, request: Request) -> Any:
 
 async def _body(runtime: Runtime, request: Request) -> bytes:
     return await read_body(request, runtime.configuration.max_body_bytes)
+
+
+async def _segment_settings(request: Request) -> Response:
+    return Response(_ENCODER.encode(segment_settings(request)), media_type=_JSON)
+
+
+async def _rudder_source(request: Request) -> Response:
+    return Response(_ENCODER.encode(rudder_source(request)), media_type=_JSON)
 
 
 async def _docs(request: Request) -> Response:
@@ -221,4 +239,4 @@ async def _unforeseen(_: Request, __: Exception) -> Response:
 
 
 def _error(error: ClientError) -> Response:
-    return Response(error.body(), error.status, media_type=_JSON)
+    return Response(error.body(), error.status, error.headers, _JSON)

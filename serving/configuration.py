@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -99,6 +100,15 @@ class Configuration:
         default=False,
         metadata={"about": "Keep only events that say that their visitor has consented; a refusal always counts"},
     )
+    allowed_origins: tuple[str, ...] = field(
+        default=("*",),
+        metadata={
+            "about": "Websites whose pages may send events from a browser, separated by commas: "
+            "`https://shop.example`. Those named, and pages of this machine, may also ask; `*` lets all send and none "
+            "ask",
+            "each": r"\*|https?://[^/?#\s]+",
+        },
+    )
     tracing: bool = field(
         default=False, metadata={"about": "Switch BentoML's OpenTelemetry tracing on; it costs more than the model"}
     )
@@ -113,6 +123,7 @@ class Configuration:
                 environment[_PREFIX + setting.name.upper()],
                 setting.default,
                 setting.metadata.get("least", 0),
+                setting.metadata.get("each", ".*"),
             )
             for setting in fields(cls)
             if environment.get(_PREFIX + setting.name.upper())
@@ -135,10 +146,12 @@ def settings_table() -> str:
 
 
 def _show(default: Any) -> str:
+    if isinstance(default, tuple):
+        return ",".join(default)
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-def _parse(name: str, text: str, default: Any, least: int) -> Any:
+def _parse(name: str, text: str, default: Any, least: int, each: str) -> Any:
     variable = _PREFIX + name.upper()
     match default:
         case bool():
@@ -158,6 +171,15 @@ def _parse(name: str, text: str, default: Any, least: int) -> Any:
             if not least <= number < math.inf:
                 raise ConfigurationError(f"{variable}={text!r} is out of range: write {least} or more")
             return number
+        case tuple():
+            words = tuple(word.strip() for word in text.split(","))
+            for word in words:
+                if not re.fullmatch(each, word):
+                    raise ConfigurationError(
+                        f"{variable}={text!r} is wrong at {word!r}: write words like {_show(default)!r} or "
+                        "'https://shop.example,https://www.shop.example'"
+                    )
+            return words
         case Path():
             return Path(text).expanduser()
         case _:

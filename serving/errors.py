@@ -2,9 +2,15 @@
 
 import msgspec
 
+_RETRIED = (429, 503)
+_RETRY_SECONDS = "1"
+
 
 class ClientError(Exception):
-    """The request cannot be answered as it is; ``field`` names the part at fault, where there is one."""
+    """The request cannot be answered as it is; ``field`` names the part at fault, where there is one.
+
+    Clients send again what is answered with 429 or 503, after ``Retry-After``.
+    """
 
     def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -12,6 +18,11 @@ class ClientError(Exception):
         self.code = code
         self.message = message
         self.field = field
+
+    @property
+    def headers(self) -> dict[str, str] | None:
+        """What the answer says beside its body."""
+        return {"Retry-After": _RETRY_SECONDS} if self.status in _RETRIED else None
 
     def body(self) -> bytes:
         """Return the JSON of the answer."""

@@ -11,6 +11,7 @@ from serving.errors import ClientError
 from serving.messages import decode
 from serving.nesting import DEEPEST, require_shallow
 
+_REPLACED = (b"content-type", b"content-encoding", b"content-length")
 _TWINS = ("/bentoml/score", "/bentoml/recommend", "/bench/empty_api")
 
 
@@ -46,8 +47,8 @@ class JsonGuard:
         body = await read_body(Request(scope, receive), self._most_bytes)
         # BentoML reads it again, with less room on the stack.
         require_shallow(decode(body, dict[str, Any]), body, None, 2 * DEEPEST)
-        headers = [header for header in scope["headers"] if header[0] != b"content-type"]
-        scope["headers"] = [*headers, (b"content-type", b"application/json")]
+        headers = [header for header in scope["headers"] if header[0] not in _REPLACED]
+        scope["headers"] = [*headers, (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         return _replayed(body, receive)
 
 

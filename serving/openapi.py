@@ -14,6 +14,7 @@ _VERSION = "1"
 _TRACKING = "Tracking"
 _ADVICE = "Advice"
 _NOTES = "Annotations"
+_SDKS = "Clients"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ TRACKING_ROUTES = {f"/v1/{address}": call for call, short in _CALLS for address 
 
 _TRACKING_MISTAKES = (400, 413, 415, 422, 503)
 
-BATCH_ROUTES = ("/v1/batch", "/v1/b", "/v1/import")
+BATCH_ROUTES = ("/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch")
 
 OPERATIONS = (
     *(
@@ -118,6 +119,8 @@ OPERATIONS = (
         m.ErasureReceipt,
         (422, 503),
     ),
+    Operation("get", "/v1/projects/{write_key}/settings", "Settings of Segment's SDK for browsers", _SDKS, None, dict),
+    Operation("get", "/sourceConfig", "Settings of RudderStack's SDK for browsers", _SDKS, None, dict),
     Operation("get", "/livez", "Is the process alive?", "Operations"),
     Operation("get", "/readyz", "Is the model loaded and the kernel compiled?", "Operations", mistakes=(503,)),
     Operation("get", "/metrics", "Metrics for Prometheus", "Operations"),
@@ -127,7 +130,7 @@ _MEANINGS = {
     400: "The body is not JSON",
     404: "Unknown session, visitor, user or decision",
     413: "Too large",
-    415: "The body is compressed; send it as it is",
+    415: "The body is packed, but neither by gzip nor by deflate",
     422: "A value of a wrong shape; `error.field` names the part at fault",
     503: "Cannot be done right now; nothing was kept",
 }
@@ -135,7 +138,7 @@ _MEANINGS = {
 
 def describe(journey: str) -> dict[str, Any]:
     """Return the OpenAPI 3.1 description of the service."""
-    types = [kind for one in OPERATIONS for kind in (one.body, one.answer) if kind is not None]
+    types = [kind for one in OPERATIONS for kind in (one.body, one.answer) if kind not in (None, dict)]
     _, components = msgspec.json.schema_components(
         dict.fromkeys([*types, ErrorAnswer]), ref_template="#/components/schemas/{name}"
     )
@@ -174,4 +177,6 @@ def _operation(one: Operation) -> dict[str, Any]:
 def _content(kind: type | None) -> dict[str, Any]:
     if kind is None:
         return {"text/plain": {"schema": {"type": "string"}}}
+    if kind is dict:
+        return {_JSON: {"schema": {"type": "object"}}}
     return {_JSON: {"schema": {"$ref": f"#/components/schemas/{kind.__name__}"}}}

@@ -1,8 +1,6 @@
 """Segment's tracking format as canonical events."""
 
-import re
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -14,19 +12,24 @@ from features.events import Event
 from features.names import EventNames
 from serving.errors import ClientError
 from serving.nesting import require_shallow
-from serving.times import parse_time, require_plausible
+from serving.segment_context import Json, country_of, device_of, landing_of, object_at, text_at
+from serving.times import parse_moment, require_plausible
+from serving.usable import require_no_nul, require_usable
 
-# What reading the log again would refuse is refused at once; derived session ids need some room.
-_LONGEST_NAME, _LONGEST_ID = 200, 240
 VISITOR_MEMBERS = ("anonymousId", "previousId", "userId")
 """Where a message names its visitor, the first that does."""
-_TABLET = re.compile(r"ipad|tablet|kindle|silk|android(?!.*mobi)", re.IGNORECASE)
-_MOBILE = re.compile(r"mobi|iphone|ipod|android|windows phone", re.IGNORECASE)
-_DEVICE_TYPES = {"ios": "mobile", "android": "mobile", "phone": "mobile", "web": "desktop"}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_MEMBERS = {
+    "event_id": "messageId",
+    "name": "event",
+    "visitor_id": "anonymousId",
+    "user_id": "userId",
+    "session_id": "sessionId",
+}
+"""Which member of a message each id comes from, for what is said about it."""
 
-Json = Mapping[str, Any]
+
+Id = str | int
+Moment = str | float
 
 
 class MessageType(StrEnum):
@@ -41,24 +44,27 @@ class MessageType(StrEnum):
 
 
 class Message(Struct, frozen=True, rename="camel"):
-    """One call in Segment's format; members that are not listed are ignored, as Segment's own servers do."""
+    """One call in Segment's format; members that are not listed are ignored, as Segment's own servers do.
+
+    Clients may send whole numbers as ids, and moments as ISO 8601 or as seconds or milliseconds since 1970.
+    """
 
     type: MessageType | None = None
     event: str | None = None
     name: str | None = None
     category: str | None = None
-    message_id: str | None = None
-    anonymous_id: str | None = None
-    user_id: str | None = None
-    previous_id: str | None = None
-    group_id: str | None = None
+    message_id: Id | None = None
+    anonymous_id: Id | None = None
+    user_id: Id | None = None
+    previous_id: Id | None = None
+    group_id: Id | None = None
     properties: dict[str, Any] | None = None
     traits: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
     channel: str | None = None
-    timestamp: str | None = None
-    original_timestamp: str | None = None
-    sent_at: str | None = None
+    timestamp: Moment | None = None
+    original_timestamp: Moment | None = None
+    sent_at: Moment | None = None
 
 
 class Batch(Struct, frozen=True, rename="camel"):
@@ -66,7 +72,7 @@ class Batch(Struct, frozen=True, rename="camel"):
 
     batch: list[msgspec.Raw]
     context: dict[str, Any] | None = None
-    sent_at: str | None = None
+    sent_at: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ class Arrival:
     received_at_us: int
     latest_us: int
     context: Json | None = None
-    sent_at: str | None = None
+    sent_at: Moment | None = None
 
 
 class SegmentReader:
@@ -101,8 +107,7 @@ class SegmentReader:
                 413, "event_too_large", f"The event has {size:,} bytes; at most {self._max_event_bytes:,} are kept."
             )
         content = bytes(raw)
-        if _NUL.search(content):
-            raise ClientError(422, "nul_character", "The event contains a NUL character, which no database keeps.")
+        require_no_nul(content)
         message = decode(content, Message, self._decoder)
         event = self._event(message, route or _type_of(message), arrival)
         require_shallow(event.properties, content, "properties")
@@ -110,26 +115,29 @@ class SegmentReader:
 
     def _event(self, message: Message, kind: MessageType, arrival: Arrival) -> Event:
         context = {**(arrival.context or {}), **(message.context or {})}
-        visitor_id = message.anonymous_id or message.previous_id or message.user_id
+        user_id = _id(message.user_id)
+        visitor_id = _id(message.anonymous_id) or _id(message.previous_id) or user_id
         if not visitor_id:
             raise ClientError(422, "no_visitor", "The event needs an anonymousId or a userId.", "anonymousId")
         properties = _properties(message, kind, context)
-        campaign = _object(context, "campaign")
+        landing = landing_of(context, properties)
+        if landing.click_id:
+            properties.setdefault("click_id", landing.click_id)
         event = Event(
-            event_id=message.message_id or f"dropoff-{uuid.uuid4()}",
+            event_id=_id(message.message_id) or f"dropoff-{uuid.uuid4()}",
             name=self._name(message, kind),
             occurred_at_us=_occurred_at_us(message, arrival),
             visitor_id=visitor_id,
             session_id=_session_id(context, properties),
-            user_id=message.user_id or None,
+            user_id=user_id,
             received_at_us=arrival.received_at_us,
-            channel=_text(context, "channel") or message.channel or None,
-            device=_device(context),
-            source=_text(context, "source") or _text(campaign, "source"),
-            campaign=_text(campaign, "name"),
+            channel=text_at(context, "channel") or landing.medium or message.channel or None,
+            device=device_of(context),
+            source=text_at(context, "source") or landing.source,
+            campaign=landing.campaign,
             properties=properties,
         )
-        _require_usable(event)
+        require_usable(event, _MEMBERS)
         return event
 
     def _name(self, message: Message, kind: MessageType) -> str:
@@ -154,16 +162,17 @@ def _properties(message: Message, kind: MessageType, context: Json) -> dict[str,
     properties = dict(message.properties or {})
     match kind:
         case MessageType.IDENTIFY:
-            properties |= message.traits or {}
+            # RudderStack's clients say them in the context.
+            properties |= object_at(context, "traits") | (message.traits or {})
         case MessageType.GROUP:
-            properties |= (message.traits or {}) | {"group_id": message.group_id}
+            properties |= (message.traits or {}) | {"group_id": _id(message.group_id)}
         case MessageType.ALIAS:
-            properties |= {"previous_id": message.previous_id}
+            properties |= {"previous_id": _id(message.previous_id)}
         case MessageType.PAGE | MessageType.SCREEN:
-            properties.setdefault("page", message.name or _text(properties, "path"))
+            properties.setdefault("page", message.name or text_at(properties, "path"))
             if message.category:
                 properties.setdefault("category", message.category)
-    country = _text(_object(context, "location"), "country") or _text(context, "country")
+    country = country_of(context)
     if country:
         properties.setdefault("country", country)
     return properties
@@ -173,13 +182,13 @@ def _occurred_at_us(message: Message, arrival: Arrival) -> int:
     sent_at = message.sent_at or arrival.sent_at
     if message.timestamp and message.original_timestamp:
         # Both means that the difference of the clocks has been taken out already.
-        field, occurred_at_us = "timestamp", parse_time(message.timestamp, "timestamp")
+        field, occurred_at_us = "timestamp", parse_moment(message.timestamp, "timestamp")
     elif said := message.original_timestamp or message.timestamp:
         field = "originalTimestamp" if message.original_timestamp else "timestamp"
-        occurred_at_us = parse_time(said, field)
+        occurred_at_us = parse_moment(said, field)
         if sent_at:
             # Segment's correction: the client's clock may be wrong, but it measures durations well.
-            occurred_at_us = arrival.received_at_us - (parse_time(sent_at, "sentAt") - occurred_at_us)
+            occurred_at_us = arrival.received_at_us - (parse_moment(sent_at, "sentAt") - occurred_at_us)
     else:
         return arrival.received_at_us
     require_plausible(occurred_at_us, field, arrival.latest_us)
@@ -199,39 +208,5 @@ def _session_id(context: Json, properties: Json) -> str | None:
     return None
 
 
-def _device(context: Json) -> str | None:
-    said = _text(_object(context, "device"), "type") or _text(context, "device")
-    if said:
-        return _DEVICE_TYPES.get(said.lower(), said.lower())
-    agent = _text(context, "userAgent")
-    if not agent:
-        return None
-    if _TABLET.search(agent):
-        return "tablet"
-    return "mobile" if _MOBILE.search(agent) else "desktop"
-
-
-def _object(parent: Json, name: str) -> Json:
-    value = parent.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(parent: Json, name: str) -> str | None:
-    value = parent.get(name)
-    return value if isinstance(value, str) and value else None
-
-
-def _require_usable(event: Event) -> None:
-    said = {
-        "messageId": (event.event_id, _LONGEST_ID),
-        "event": (event.name, _LONGEST_NAME),
-        "anonymousId": (event.visitor_id, _LONGEST_ID),
-        "userId": (event.user_id, _LONGEST_ID),
-        "sessionId": (event.session_id, _LONGEST_ID),
-    }
-    for field, (text, longest) in said.items():
-        if text is not None and len(text) > longest:
-            raise ClientError(422, "too_long", f"{field} is longer than {longest} characters.", field)
-        # An address, which names sessions and visitors, cannot carry a line break.
-        if text is not None and _CONTROL.search(text):
-            raise ClientError(422, "control_character", f"{field} contains a control character.", field)
+def _id(said: Id | None) -> str | None:
+    return None if said is None or said == "" else str(said)

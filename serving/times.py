@@ -8,6 +8,10 @@ from serving.errors import ClientError
 EARLIEST_US = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()) * US_PER_SECOND
 """An earlier event is a clock that was never set, most often 1970."""
 
+_EPOCH_DIGITS = (10, 13, 16, 19)
+_LATEST_NANOSECONDS = 1e20
+# What a number is smaller than, and by what it is multiplied: seconds, milliseconds, microseconds; 0 for nanoseconds.
+_UNITS = ((1e11, US_PER_SECOND), (1e14, 1_000), (1e17, 1), (_LATEST_NANOSECONDS, 0))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 
@@ -22,6 +26,23 @@ def parse_time(text: str, field: str) -> int:
         raise ClientError(
             422, "invalid_time", f"{text[:40]!r} is no time: write it like 2026-03-01T12:30:00Z.", field
         ) from error
+
+
+def parse_moment(said: str | float, field: str) -> int:
+    """Return what a client says about a moment as microseconds: ISO 8601 text, or a number since 1970.
+
+    Numbers are told apart by their size: seconds, milliseconds, microseconds or nanoseconds. Raises
+    :class:`ClientError`.
+    """
+    if isinstance(said, str):
+        if not (said.isascii() and said.isdecimal() and len(said) in _EPOCH_DIGITS):
+            return parse_time(said, field)
+        said = int(said)
+    size = abs(said)
+    if not size < _LATEST_NANOSECONDS:  # NaN is not smaller either
+        raise ClientError(422, "invalid_time", f"{said!r:.40} is no time: write it like 2026-03-01T12:30:00Z.", field)
+    multiplied = next(by for below, by in _UNITS if size < below)
+    return round(said * multiplied) if multiplied else int(said // 1_000)
 
 
 def parse_event_time(text: str, field: str, latest_us: int) -> int:

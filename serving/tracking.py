@@ -70,4 +70,5 @@ def _visitor_named(raw: msgspec.Raw) -> str | None:
         return None
     if not isinstance(said, dict):
         return None
-    return next((said[name] for name in VISITOR_MEMBERS if isinstance(said.get(name), str) and said[name]), None)
+    named = (said.get(name) for name in VISITOR_MEMBERS)
+    return next((str(one) for one in named if isinstance(one, str | int) and one != ""), None)

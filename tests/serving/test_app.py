@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -506,10 +507,13 @@ def test_unknown_addresses_and_wrong_methods_have_the_error_shape(client: Client
     assert client.request("PUT", "/").headers["allow"] == "GET, HEAD"
 
 
-def test_a_compressed_body_is_refused_rather_than_misread(client: Client) -> None:
-    body = gzip.compress(json.dumps(_call("page_view", "e1")).encode())
-    answer = client.request("POST", "/v1/track", content=body, headers={"content-encoding": "gzip"})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "encoded_body")
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_packed_body_is_unpacked_and_another_encoding_refused(client: Client, encoding: str, pack: Any) -> None:
+    body = pack(json.dumps(_call("page_view", "e1")).encode())
+    answer = client.request("POST", "/v1/track", content=body, headers={"content-encoding": encoding})
+    assert answer.json() == client.post("/v1/track", _call("page_view", "e1")).json()
+    other = client.request("POST", "/v1/track", content=body, headers={"content-encoding": "br"})
+    assert (other.status_code, other.json()["error"]["code"]) == (415, "encoded_body")
 
 
 def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_failure_of_the_service(open_client: OpenClient) -> None:

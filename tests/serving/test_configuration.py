@@ -21,6 +21,7 @@ def test_the_environment_sets_what_it_names_and_nothing_else() -> None:
             "DROPOFF_TRACING": "yes",
             "DROPOFF_MODEL_WATCH_SECONDS": "0.5",
             "DROPOFF_JOURNEY": "",
+            "DROPOFF_ALLOWED_ORIGINS": "https://shop.example, http://127.0.0.1:8080",
         }
     )
     assert configuration == Configuration(
@@ -29,6 +30,7 @@ def test_the_environment_sets_what_it_names_and_nothing_else() -> None:
         max_body_bytes=1000,
         tracing=True,
         model_watch_seconds=0.5,
+        allowed_origins=("https://shop.example", "http://127.0.0.1:8080"),
     )
     assert configuration.address == "sqlite:////data/dropoff.db"
 
@@ -44,6 +46,8 @@ def test_the_environment_sets_what_it_names_and_nothing_else() -> None:
         ("DROPOFF_FUTURE_TOLERANCE_SECONDS", "inf"),
         ("DROPOFF_MAX_BODY_BYTES", "0"),
         ("DROPOFF_MAX_VISITOR_EVENTS", "0"),
+        ("DROPOFF_ALLOWED_ORIGINS", "shop.example"),
+        ("DROPOFF_ALLOWED_ORIGINS", "https://shop.example/"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_the_variables_name(variable: str, value: str) -> None:

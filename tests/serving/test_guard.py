@@ -1,5 +1,6 @@
 """What BentoML's own routing never sees, because it would answer it with 500 or in another shape."""
 
+import gzip
 from typing import Any
 
 import pytest
@@ -52,8 +53,14 @@ def test_what_is_no_json_object_of_a_bearable_size_is_refused(client: Any, body:
     assert set(answer.json()["error"]) == {"code", "message", "field"}
 
 
-def test_a_compressed_body_and_another_method_are_refused(client: Any) -> None:
-    zipped = client.request("POST", "/bentoml/score", content=b"{}", headers={"content-encoding": "gzip"})
+def test_a_packed_body_passes_unpacked(client: Any) -> None:
+    packed = gzip.compress(b'{"a": 1}')
+    zipped = client.request("POST", "/bentoml/score", content=packed, headers={"content-encoding": "gzip"})
+    assert (zipped.status_code, zipped.content) == (200, b'{"a": 1}')
+
+
+def test_another_encoding_and_another_method_are_refused(client: Any) -> None:
+    zipped = client.request("POST", "/bentoml/score", content=b"{}", headers={"content-encoding": "br"})
     assert (zipped.status_code, zipped.json()["error"]["code"]) == (415, "encoded_body")
     read = client.get("/bentoml/score")
     assert (read.status_code, read.json()["error"]["code"]) == (405, "wrong_method")

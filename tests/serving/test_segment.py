@@ -169,6 +169,9 @@ def test_a_backslash_before_u0000_is_no_nul() -> None:
         ({"userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}, "desktop"),
         ({}, None),
         ({"device": 3, "userAgent": {"x": 1}}, None),
+        ({"userAgentData": {"mobile": True, "platform": "Android", "brands": []}}, "mobile"),
+        ({"userAgentData": {"mobile": False, "platform": "Linux"}}, "desktop"),
+        ({"userAgentData": {"mobile": None}}, None),
     ],
 )
 def test_the_device_comes_from_the_context(context: dict[str, Any], device: str | None) -> None:
@@ -178,3 +181,38 @@ def test_the_device_comes_from_the_context(context: dict[str, Any], device: str 
 def test_messages_without_an_id_get_different_ones() -> None:
     message = {"anonymousId": "a", "event": "x"}
     assert _read(message).event_id != _read(message).event_id
+
+
+def test_an_address_tells_the_campaign_where_the_context_does_not() -> None:
+    page = {"search": "?utm_source=letter&utm_medium=email&utm_campaign=spring&gclid=G1"}
+    told = _read({"anonymousId": "a", "event": "x", "context": {"page": page}})
+    assert (told.source, told.campaign, told.channel) == ("letter", "spring", "email")
+    assert told.properties == {"click_id": "G1"}
+    named = {"page": page, "campaign": {"source": "ads", "name": "summer"}, "channel": "shop"}
+    said = _read({"anonymousId": "a", "event": "x", "context": named})
+    assert (said.source, said.campaign, said.channel) == ("ads", "summer", "shop")
+    url = {"url": "https://shop.example/?fbclid=F1"}
+    page_call = _read({"anonymousId": "a", "properties": url, "channel": "web"}, MessageType.PAGE)
+    assert (page_call.source, page_call.channel, page_call.properties["click_id"]) == ("facebook", "web", "F1")
+
+
+def test_ids_may_be_whole_numbers_and_moments_may_be_numbers() -> None:
+    sent = {"anonymousId": 5, "userId": 10**20, "messageId": 7, "event": "x", "timestamp": 1_772_368_140}
+    event = _read(sent)
+    assert (event.visitor_id, event.user_id, event.event_id) == ("5", str(10**20), "7")
+    assert event.occurred_at_us == RECEIVED_US - 60_000_000
+    later = {**sent, "timestamp": 1_772_368_140_500, "sentAt": 1_772_368_141_500}
+    assert _read(later).occurred_at_us == RECEIVED_US - 1_000_000
+
+
+def test_nulls_are_what_is_not_said() -> None:
+    members = ("messageId", "userId", "previousId", "properties", "traits", "context", "timestamp", "sentAt", "channel")
+    bare = {"anonymousId": "a", "event": "x", "messageId": "m"}
+    nulls = {**dict.fromkeys([*members, "integrations", "_metadata"]), **bare}
+    assert _read(nulls) == _read(bare)
+
+
+def test_rudderstacks_traits_are_in_the_context() -> None:
+    sent = {"anonymousId": "a", "userId": "u", "context": {"traits": {"plan": "pro", "size": 1}}, "traits": {"size": 2}}
+    assert _read(sent, MessageType.IDENTIFY).properties == {"plan": "pro", "size": 2}
+    assert _read({**sent, "event": "x"}).properties == {}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.errors import ClientError
-from serving.times import parse_event_time, parse_time, show_time
+from serving.times import parse_event_time, parse_moment, parse_time, show_time
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,30 @@ def test_events_lie_between_2000_and_the_latest_moment() -> None:
         with pytest.raises(ClientError) as caught:
             parse_event_time(text, "t", latest_us)
         assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("said", "at_us"),
+    [
+        (1_772_368_200, 1_772_368_200_000_000),
+        (1_772_368_200.25, 1_772_368_200_250_000),
+        (1_772_368_200_123, 1_772_368_200_123_000),
+        (1_772_368_200_123_456, 1_772_368_200_123_456),
+        (1_772_368_200_123_456_789, 1_772_368_200_123_456),
+        ("1772368200123", 1_772_368_200_123_000),
+        ("2026-03-01T12:30:00Z", 1_772_368_200_000_000),
+        ("20260301", 1_772_323_200_000_000),
+        (0, 0),
+    ],
+)
+def test_numbers_are_seconds_milliseconds_microseconds_or_nanoseconds_by_their_size(
+    said: str | float, at_us: int
+) -> None:
+    assert parse_moment(said, "timestamp") == at_us
+
+
+@pytest.mark.parametrize("said", [1e20, -1e300, float("nan"), float("inf"), 10**40, "17723682001", "\u0661\u0662"])
+def test_other_numbers_are_no_moment(said: str | float) -> None:
+    with pytest.raises(ClientError) as caught:
+        parse_moment(said, "timestamp")
+    assert (caught.value.status, caught.value.field) == (422, "timestamp")
