@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.report import Figure, Report
-from benchmarks.serving import free_port, wait_until_ready
+from benchmarks.service import free_port, wait_until_ready
 from decisions.risk import RiskModel
 from insights.build_facts import build_facts
 from insights.current import publish_building

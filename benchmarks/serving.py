@@ -10,12 +10,10 @@ import asyncio
 import json
 import os
 import random
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 import uuid
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.report import Figure, Report, as_table
+from benchmarks.service import ROOT, serving
 from journeys.journey import Journey
 from journeys.load import load_journey
 
@@ -33,11 +32,9 @@ ROUTES = {
     "/v1/score": "/v1/score",
     "/v1/recommend": "/v1/recommend",
 }
-_ROOT = Path(__file__).parents[1]
-_VISITORS = 200
+VISITORS = 200
 _EVENTS_EACH = 12
 _CONNECTIONS = 16
-_START_SECONDS = 120
 # The event loop's timer is late by up to a millisecond or two, which is not the service's doing.
 _TIMER_SECONDS = 0.003
 _VALUES = {"available": True, "accepted": False, "in_stock": True}
@@ -57,29 +54,22 @@ def run(
     recommendations had blockers.
     """
     cores = sorted(os.sched_getaffinity(0))
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="dropoff-bench-") as folder:
-        environment = {
-            **os.environ,
-            "DROPOFF_HOME": str(home.resolve()),
-            "DROPOFF_DATABASE_URL": f"sqlite:///{folder}/bench.db",
-            "DROPOFF_BENCH_ROUTES": "1",
-            # Making figures beside the service is measured on its own: set it to see both together.
-            "DROPOFF_INSIGHTS_REFRESH": os.environ.get("DROPOFF_INSIGHTS_REFRESH", "0"),
-            "PYTHONPATH": str(_ROOT),
-        }
-        command = [sys.executable, "-c", f"from serving.run import serve; serve({journey!r}, port={port})"]
-        service = subprocess.Popen(command, env=environment)
-        os.sched_setaffinity(service.pid, cores[:1])
-        try:
-            wait_until_ready(port, service)
-            load = [sys.executable, "-m", "benchmarks.serving", journey, "--drive", str(port)]
-            load += ["--rate", str(rate), "--seconds", str(seconds), "--seed", str(seed)]
-            load += ["--core", str(cores[-1])]
-            done = subprocess.run(load, cwd=_ROOT, check=True, capture_output=True, text=True)
-        finally:
-            service.terminate()
-            service.wait(30)
+    # Making figures beside the service is measured on its own: set it to see both together.
+    refresh = os.environ.get("DROPOFF_INSIGHTS_REFRESH", "0")
+    with (
+        tempfile.TemporaryDirectory(prefix="dropoff-bench-") as folder,
+        serving(journey, home, Path(folder), cores[0], insights_refresh=refresh) as (port, _),
+    ):
+        return drive(journey, port, rate=rate, seconds=seconds, seed=seed, core=cores[-1])
+
+
+def drive(
+    journey: str, port: int, *, rate: float, seconds: float, core: int, seed: int = 1, only: str = ""
+) -> dict[str, Any]:
+    """Drive the routes, or only one of them, at a fixed rate from a process on another core; see :func:`run`."""
+    load = [sys.executable, "-m", "benchmarks.serving", journey, "--drive", str(port), "--only", only]
+    load += ["--rate", str(rate), "--seconds", str(seconds), "--seed", str(seed), "--core", str(core)]
+    done = subprocess.run(load, cwd=ROOT, check=True, capture_output=True, text=True)
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
@@ -99,22 +89,28 @@ def report(result: dict[str, Any], command: str, rate: float) -> Report:
     return Report(f"The service, one worker on one core, {rate:.0f} requests a second from the other", command, figures)
 
 
-async def _drive(journey: Journey, port: int, rate: float, seconds: float, seed: int) -> dict[str, Any]:
+async def _drive(journey: Journey, port: int, rate: float, seconds: float, seed: int, only: str) -> dict[str, Any]:
     random_source = random.Random(seed)
     clients = [await _Client.connect(port) for _ in range(_CONNECTIONS)]
-    visitors = [f"bench-{number}" for number in range(_VISITORS)]
+    visitors = [f"bench-{number}" for number in range(VISITORS)]
     for visitor in visitors:
-        calls = [_call(journey, visitor, random_source) | {"type": "track"} for _ in range(_EVENTS_EACH)]
-        await clients[0].post("/v1/batch", {"batch": calls})
+        await clients[0].post("/v1/batch", first_events(journey, visitor, random_source))
     advice = [json.loads((await clients[0].post("/v1/recommend", {"visitor_id": one}))[1]) for one in visitors]
     routes = {}
     for name, address in ROUTES.items():
+        if only not in ("", name):
+            continue
         bodies = [
             _body(name, journey, random_source.choice(visitors), random_source) for _ in range(int(rate * seconds))
         ]
         routes[name] = await _open_loop(clients, address, bodies, rate)
     with_blockers = sum(bool(answer.get("blockers")) for answer in advice)
     return {"routes": routes, "advice": {"asked": len(advice), "with_blockers": with_blockers}}
+
+
+def first_events(journey: Journey, visitor: str, random_source: random.Random) -> dict[str, Any]:
+    """Return a batch of a visitor's first events."""
+    return {"batch": [_call(journey, visitor, random_source) | {"type": "track"} for _ in range(_EVENTS_EACH)]}
 
 
 def _body(name: str, journey: Journey, visitor: str, random_source: random.Random) -> dict[str, Any]:
@@ -192,29 +188,6 @@ class _Client:
         return int(answered.split(" ")[1]), await self._reader.readexactly(length)
 
 
-def free_port() -> int:
-    """Return a port on this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_until_ready(port: int, service: "subprocess.Popen[bytes]") -> None:
-    """Return once a service is ready; raises RuntimeError where it ends, or takes too long."""
-    until = time.monotonic() + _START_SECONDS
-    while time.monotonic() < until:
-        if service.poll() is not None:
-            raise RuntimeError("the service did not start: the lines above say why")
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.2)
-    raise RuntimeError(f"the service was not ready after {_START_SECONDS} s")
-
-
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -224,11 +197,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--drive", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--only", default="", help="Drive this route alone, such as /v1/score.")
     parser.add_argument("--core", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.drive:
         os.sched_setaffinity(0, [given.core])
-        driven = _drive(load_journey(given.journey), given.drive, given.rate, given.seconds, given.seed)
+        driven = _drive(load_journey(given.journey), given.drive, given.rate, given.seconds, given.seed, given.only)
         print(json.dumps(asyncio.run(driven)))
         return
     measured = run(given.journey, given.home, rate=given.rate, seconds=given.seconds, seed=given.seed)
