@@ -159,9 +159,9 @@ def facts_of(
 def moment_us(text: str) -> int:
     """Return a time in ISO 8601, in UTC where it names no zone, in microseconds.
 
-    Raises ``features.raw_log.LogError``.
+    Raises ``features.log_files.LogError``.
     """
-    from features.raw_log import LogError
+    from features.log_files import LogError
 
     try:
         moment = datetime.fromisoformat(text)
@@ -171,8 +171,8 @@ def moment_us(text: str) -> int:
 
 
 def day_of(text: str) -> date:
-    """Return a day in ISO 8601; raises ``features.raw_log.LogError``."""
-    from features.raw_log import LogError
+    """Return a day in ISO 8601; raises ``features.log_files.LogError``."""
+    from features.log_files import LogError
 
     try:
         return date.fromisoformat(text)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Figure, Report
-from features.source import LOAN_LOG
+from features.sources.loan_log import LOAN_LOG
 from journeys.load import load_journey
 from training.pipeline import TrainingResult, train
 

@@ -25,7 +25,7 @@ from features.build import build
 from features.events import FloatArray
 from features.plan import compile_plan
 from features.read_log import read_log
-from features.source import LOAN_LOG
+from features.sources.loan_log import LOAN_LOG
 from journeys.ends import find_ends
 from journeys.load import load_journey
 from training.cutoffs import after_every_event, training_cutoffs

@@ -44,8 +44,8 @@ def evaluate(
     beside the JSON file and into the folder of the pictures.
     """
     from console import figures, load_model, out, progress, quarantine_path, say, tell, write_json
+    from features.log_files import LogError
     from features.output import require_folder, require_writable
-    from features.raw_log import LogError
     from journeys.load import load_journey
     from training.evaluate import evaluate_log
     from training.evaluate_diagnosis import evaluate_diagnosis

@@ -73,23 +73,38 @@ def simulate(
     say(f"{sessions:,} sessions in {out / 'events'}, the truth about them in {out / 'truth.parquet'}")
 
 
-@app.command("import", epilog="Example: dropoff import loan_log applications.parquet --out loans.parquet")
+@app.command("import", epilog="Example: dropoff import ga4 export/ --out log.parquet --journey ecommerce")
 def import_(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="canonical, loan_log, segment or a .toml mapping.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="canonical, segment, rudderstack, ga4, snowplow, posthog, loan_log, or your own .toml mapping.",
+        ),
+    ],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The log, a file or a folder.")],
     out: OutOption,
+    journey: Annotated[
+        str | None,
+        typer.Option(metavar="JOURNEY", help="Keep names as the live service of this journey would: a name or a file."),
+    ] = None,
     quarantine: QuarantineOption = None,
 ) -> None:
-    """Write a log in another schema as a canonical log."""
+    """Write a log in another schema as a canonical log.
+
+    docs/imports.md says for each source what becomes of its columns, and how to map your own.
+    """
     from console import progress, quarantine_path, say, tell
     from features.import_log import import_log
     from features.output import require_writable
-    from features.source import named
+    from features.sources.shipped import named
+    from journeys.load import load_journey
 
     require_writable(out, log=path, suffixes=(".parquet",))
+    names = None if journey is None else load_journey(journey).names
     refused = quarantine_path(quarantine, path)
     with progress() as report:
-        summary = import_log(named(source), path, out, quarantine=refused, progress=report)
+        summary = import_log(named(source), path, out, names=names, quarantine=refused, progress=report)
     tell(summary, refused)
     say(f"The canonical log is {out}")
 

@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from features.events import US_PER_SECOND
-from features.raw_log import LogError, RawLog, fields_read
+from features.log_files import LogError
+from features.names import EventNames
+from features.raw_log import RawLog, fields_read
 from features.source import CANONICAL_COLUMNS, Source
+from features.sql_functions import create_functions
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST_AHEAD = timedelta(days=1)
@@ -17,17 +20,27 @@ MAX_PROPERTIES_BYTES = 1_000_000
 
 
 def create_canonical(
-    connection: duckdb.DuckDBPyConnection, raw: RawLog, source: Source, carried: Sequence[str] = ()
+    connection: duckdb.DuckDBPyConnection,
+    raw: RawLog,
+    source: Source,
+    carried: Sequence[str] = (),
+    names: EventNames | None = None,
 ) -> None:
     """Create the view ``canonical``: text columns, times in microseconds, properties as JSON text, and row numbers.
 
-    ``carried`` are columns of the log's own that come along as the texts ``carried0``, ``carried1`` and so on.
+    ``carried`` are columns of the log's own that come along as the texts ``carried0``, ``carried1`` and so on. Names
+    are kept as ``names`` says, or as they are.
     """
+    if source.names_itself or names is not None:
+        create_functions(connection, names)
     types = dict(connection.execute("SELECT column_name, column_type FROM (DESCRIBE raw)").fetchall())
     shown = {
         column: expression if _readable(expression, source, raw) else "NULL"
         for column, expression in source.columns.items()
     }
+    if names is not None and not source.names_itself:
+        shown["name"] = f"kept_name(CAST({shown['name']} AS VARCHAR))"
+    steps = "".join(f", {expression} AS {name}" for name, expression in source.steps.items())
     texts = [
         f"{_text(column, shown.get(column, 'NULL'), types)} AS {column}"
         for column in CANONICAL_COLUMNS
@@ -35,7 +48,7 @@ def create_canonical(
     ]
     texts += [f"{_text(name, _quoted(name), types)} AS carried{place}" for place, name in enumerate(carried)]
     times = [
-        f"{_microseconds(connection, shown.get(column, 'NULL'), column)} AS {column}_us"
+        f"{_microseconds(connection, shown.get(column, 'NULL'), column, steps)} AS {column}_us"
         for column in ("occurred_at", "received_at")
     ]
     event_id = _text("event_id", shown["event_id"], types) if shown.get("event_id", "NULL") != "NULL" else "NULL"
@@ -44,7 +57,7 @@ def create_canonical(
         f"CREATE VIEW canonical AS SELECT {', '.join((*texts, *times))}, "
         f"{'printf($$%015d$$, position)' if numbered else event_id} AS event_id, "
         f"{_properties(source, raw, shown, types)} AS properties, position, raw_row, malformed "
-        "FROM (SELECT *, row_number() OVER () AS position FROM raw)"
+        f"FROM (SELECT *{steps} FROM (SELECT *, row_number() OVER () AS position FROM raw))"
         + (f" WHERE {source.where}" if source.where else "")
     )
 
@@ -129,10 +142,11 @@ def _properties(source: Source, raw: RawLog, shown: dict[str, str], types: dict[
     raise LogError(f"the column properties has the type {kind}; it should be JSON text, a struct or a map")
 
 
-def _microseconds(connection: duckdb.DuckDBPyConnection, expression: str, column: str) -> str:
+def _microseconds(connection: duckdb.DuckDBPyConnection, expression: str, column: str, steps: str) -> str:
     if expression == "NULL":
         return "NULL::BIGINT"
-    kind = str(connection.execute(f"DESCRIBE SELECT {expression} AS moment FROM raw").fetchall()[0][1])
+    described = f"DESCRIBE SELECT {expression} AS moment FROM (SELECT *{steps} FROM (SELECT *, 0 AS position FROM raw))"
+    kind = str(connection.execute(described).fetchall()[0][1])
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         return f"epoch_us(CAST({expression} AS TIMESTAMPTZ))"
     if kind in ("BIGINT", "INTEGER", "UBIGINT", "UINTEGER", "HUGEINT", "DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):

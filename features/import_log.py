@@ -7,7 +7,9 @@ from pathlib import Path
 import duckdb
 
 from features.canonical_view import create_canonical, create_checked
-from features.raw_log import REJECTED, LogError, open_raw, require_closed_quotes
+from features.log_files import LogError
+from features.names import EventNames
+from features.raw_log import REJECTED, open_raw, require_closed_quotes
 from features.read_log import ReadSummary
 from features.source import CANONICAL_COLUMNS, Source
 from features.staging import Progress
@@ -18,6 +20,7 @@ def import_log(
     path: Path,
     out: Path,
     *,
+    names: EventNames | None = None,
     quarantine: Path | None = None,
     memory_gb: float = 3.0,
     threads: int = 2,
@@ -26,7 +29,8 @@ def import_log(
 ) -> ReadSummary:
     """Write the events as Parquet, in their order, and refused rows with their reasons to ``quarantine``.
 
-    Duplicates are kept: they are told apart when the log is read. ``out`` appears only when it is complete. Raises
+    Duplicates are kept: they are told apart when the log is read. ``names`` are a journey's: events are then named as
+    its live service names them. ``out`` appears only when it is complete. Raises
     :class:`LogError`.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +43,7 @@ def import_log(
                 connection.execute("SET TimeZone = 'UTC'")
                 progress("opening", 0.0)
                 raw = open_raw(connection, path, source)
-                create_canonical(connection, raw, source)
+                create_canonical(connection, raw, source, names=names)
                 progress("checking and writing", 0.0)
                 _refuse(connection, now or datetime.now(UTC), is_text=raw.is_text)
                 _write(connection, unfinished)

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
-from features.raw_log import is_part
+from features.log_files import is_part
 
 
 class OutputError(ValueError):

@@ -6,7 +6,8 @@ from itertools import chain
 import duckdb
 import pyarrow as pa
 
-from features.raw_log import LogError, RawLog
+from features.log_files import LogError
+from features.raw_log import RawLog
 
 
 def open_batches(connection: duckdb.DuckDBPyConnection, batches: Iterable[pa.RecordBatch]) -> RawLog:

@@ -8,20 +8,10 @@ from pathlib import Path
 
 import duckdb
 
+from features.log_files import LogError, find_files, format_of
 from features.source import Source
 from features.text_file import TextFileError, read_header, require_short_lines
 
-FORMATS = {
-    ".parquet": "parquet",
-    ".csv": "csv",
-    ".csv.gz": "csv",
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".json": "json",
-    ".jsonl.gz": "json",
-    ".ndjson.gz": "json",
-    ".json.gz": "json",
-}
 MAX_LINE_BYTES = 16 * 1024 * 1024
 
 # A log is scanned more than once, and where files are united their numbers differ from scan to scan: the path tells.
@@ -37,14 +27,6 @@ _OPEN_QUOTES = (
     "SELECT file_path, min(line) FROM reject_errors JOIN reject_scans USING (scan_id, file_id) "
     "WHERE error_type = 'UNQUOTED VALUE' AND contains(csv_line, chr(10)) GROUP BY file_path ORDER BY file_path LIMIT 1"
 )
-
-
-EVENTS_FOLDER, TOUCHPOINTS_FOLDER = "events", "touchpoints"
-"""A folder that holds both is a log of sessions beside touchpoints outside of them, as ``dropoff simulate`` writes."""
-
-
-class LogError(ValueError):
-    """A log cannot be read at all; one sentence that says what to do."""
 
 
 _GLOB = re.compile(r"([*?\[])")
@@ -68,10 +50,11 @@ class RawLog:
 
 def open_raw(connection: duckdb.DuckDBPyConnection, path: Path, source: Source) -> RawLog:
     """Create the view ``raw`` over the files at ``path``; raises :class:`LogError`."""
-    files = find_files(path)
-    kind = _format(files[0])
-    if any(_format(file) != kind for file in files):
-        raise LogError(f"{path} mixes formats ({_formats(files)}); keep one format in a folder")
+    files = find_files(path, source.endings)
+    kinds = [format_of(file, source.endings) for file in files]
+    kind = kinds[0]
+    if any(one != kind for one in kinds):
+        raise LogError(f"{path} mixes formats ({', '.join(sorted(set(kinds)))}); keep one format in a folder")
     if all(file.stat().st_size == 0 for file in files):
         raise LogError(f"{path} is empty; write at least one event into it")
     files = tuple(file for file in files if file.stat().st_size > 0)
@@ -86,35 +69,6 @@ def open_raw(connection: duckdb.DuckDBPyConnection, path: Path, source: Source) 
         raise LogError(f"{path} cannot be read as {_spoken(kind)}: {_first_line(error)}") from error
     _require(path, source, found, kind)
     return RawLog(files, kind, found)
-
-
-def find_files(path: Path) -> tuple[Path, ...]:
-    """Return the log's files in the order of their names; raises :class:`LogError`.
-
-    Of a folder with touchpoints beside its events, these are the files of the events: a touchpoint is no session.
-    """
-    if not path.exists():
-        raise LogError(f"there is no log at {path}; give a Parquet, CSV or JSON Lines file, or a folder of them")
-    if path.is_file():
-        _format(path)
-        return (path,)
-    path = path if touchpoints_beside(path) is None else path / EVENTS_FOLDER
-    files = tuple(sorted(file for file in path.rglob("*") if file.is_file() and is_part(file, path)))
-    if not files:
-        raise LogError(f"the folder {path} holds no log; its files should end in {', '.join(FORMATS)}")
-    return files
-
-
-def touchpoints_beside(path: Path) -> Path | None:
-    """Return the folder of touchpoints that stands beside the events in a log's folder; None where there is none."""
-    both = (path / EVENTS_FOLDER).is_dir() and (path / TOUCHPOINTS_FOLDER).is_dir()
-    return path / TOUCHPOINTS_FOLDER if both else None
-
-
-def is_part(file: Path, folder: Path) -> bool:
-    """Whether a log in a folder is read from this file of it; what begins with a dot or an underscore is left out."""
-    hidden = any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
-    return not hidden and _suffix(file) in FORMATS
 
 
 def require_closed_quotes(connection: duckdb.DuckDBPyConnection) -> None:
@@ -134,20 +88,37 @@ def fields_read(source: Source, expression: str) -> tuple[str, ...]:
 
 def _create(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], kind: str, source: Source) -> tuple[str, ...]:
     if kind == "json":
-        return _create_json(connection, files, source)
+        return _create_json(connection, _lines(files), source)
     reader = f"read_parquet({_listed(files)}, union_by_name=true)"
-    if kind == "csv":
+    if kind == "parquet" and source.nested:
+        rows = f"(SELECT CAST(to_json(whole) AS VARCHAR) AS line FROM {reader} AS whole)"
+        return _create_json(connection, rows, source)
+    if kind == "tsv":
+        reader = _tsv_reader(files, source)
+    elif kind == "csv":
         # One reader a file: DuckDB stores no rejected rows where it unites files by column names.
         each = [one for file in files if (one := _csv_reader(file))]
         if not each:
             return ()
         reader = f"({' UNION ALL BY NAME '.join(each)})"
     found = tuple(str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall())
+    absent = (
+        [name for name in source.fields if name not in found and name not in source.required] if source.nested else []
+    )
+    nulls = "".join(f"NULL::VARCHAR AS {_name(name)}, " for name in absent)
     connection.execute(
-        f"CREATE VIEW raw AS SELECT *, CAST(to_json(whole) AS VARCHAR) AS raw_row, NULL::VARCHAR AS malformed "
+        f"CREATE VIEW raw AS SELECT *, {nulls}CAST(to_json(whole) AS VARCHAR) AS raw_row, NULL::VARCHAR AS malformed "
         f"FROM {reader} AS whole"
     )
-    return found
+    return (*found, *absent)
+
+
+def _tsv_reader(files: Sequence[Path], source: Source) -> str:
+    columns = ", ".join(f"{_text(name)}: 'VARCHAR'" for name in source.header)
+    return (
+        f"read_csv({_listed(files)}, columns={{{columns}}}, header=false, delim='\t', quote='', escape='', "
+        f"auto_detect=false, {_ROOM}, store_rejects=true)"
+    )
 
 
 def _csv_reader(file: Path) -> str:
@@ -163,7 +134,14 @@ def _csv_reader(file: Path) -> str:
     )
 
 
-def _create_json(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], source: Source) -> tuple[str, ...]:
+def _lines(files: Sequence[Path]) -> str:
+    return (
+        f"read_csv({_listed(files)}, columns={{'line': 'VARCHAR'}}, delim=chr(1), quote='', escape='', header=false, "
+        f"auto_detect=false, {_ROOM}, strict_mode=false, store_rejects=true)"
+    )
+
+
+def _create_json(connection: duckdb.DuckDBPyConnection, lines: str, source: Source) -> tuple[str, ...]:
     paths = ", ".join(_text(path) for path in source.fields.values())
     fields = ", ".join(f"texts[{place}] AS {_name(field)}" for place, field in enumerate(source.fields, start=1))
     ids = {
@@ -173,10 +151,6 @@ def _create_json(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], s
         for field in fields_read(source, expression)
     }
     nested = ", ".join(_text(source.fields[field]) for field in sorted(ids))
-    lines = (
-        f"read_csv({_listed(files)}, columns={{'line': 'VARCHAR'}}, delim=chr(1), quote='', escape='', header=false, "
-        f"auto_detect=false, {_ROOM}, strict_mode=false, store_rejects=true)"
-    )
     connection.execute(
         f"CREATE VIEW raw AS SELECT {fields}, line AS raw_row, CASE WHEN line IS NULL THEN 'the line is empty' "
         "WHEN good IS NULL THEN 'the line is not JSON' "
@@ -191,7 +165,9 @@ def _create_json(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], s
 
 def _occurring(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[str, ...]:
     """Return the fields without those that a log needs and that no line has."""
-    absent = tuple(dict.fromkeys((*source.required, *fields_read(source, source.columns.get("event_id", "")))))
+    id_fields = fields_read(source, source.columns.get("event_id", ""))
+    # An id that is put together of several fields copes with those that are missing.
+    absent = tuple(dict.fromkeys((*source.required, *(id_fields if len(id_fields) == 1 else ()))))
     # Nearly every log shows in its first lines what it has.
     for part in ("(FROM raw LIMIT 1000)", "raw"):
         seen = ", ".join(f"coalesce(bool_or({_name(field)} IS NOT NULL), false)" for field in absent)
@@ -221,24 +197,8 @@ def _require(path: Path, source: Source, found: Sequence[str], kind: str) -> Non
     )
 
 
-def _suffix(path: Path) -> str:
-    name = path.name.lower()
-    return next((suffix for suffix in sorted(FORMATS, key=len, reverse=True) if name.endswith(suffix)), "")
-
-
-def _format(path: Path) -> str:
-    suffix = _suffix(path)
-    if not suffix:
-        raise LogError(f"{path} is in no format that can be read; its name should end in {', '.join(FORMATS)}")
-    return FORMATS[suffix]
-
-
-def _formats(files: Sequence[Path]) -> str:
-    return ", ".join(sorted({_format(file) for file in files}))
-
-
 def _spoken(kind: str) -> str:
-    return {"parquet": "Parquet", "csv": "CSV", "json": "JSON Lines"}[kind]
+    return {"parquet": "Parquet", "csv": "CSV", "tsv": "tab-separated text", "json": "JSON Lines"}[kind]
 
 
 def _first_line(error: Exception) -> str:

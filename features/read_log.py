@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 
 from features.canonical_view import create_canonical
 from features.events import US_PER_SECOND, EncodedLog, IntArray, TextArray
+from features.log_files import LogError
 from features.plan import Plan
-from features.raw_log import REJECTED, LogError, open_raw, require_closed_quotes
+from features.raw_log import REJECTED, open_raw, require_closed_quotes
 from features.source import CANONICAL, Source
 from features.staging import (
     BAD_BUCKET,

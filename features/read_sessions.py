@@ -13,8 +13,9 @@ import duckdb
 
 from features.canonical_view import create_canonical, refusal_sql
 from features.events import EncodedLog, Event
+from features.log_files import LogError
 from features.plan import Plan
-from features.raw_log import LogError, open_raw
+from features.raw_log import open_raw
 from features.read_log import LogRead, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress

@@ -37,7 +37,7 @@ def quality_of_log(
     until: date | None = None,
     progress: Progress = lambda _phase, _fraction: None,
 ) -> tuple[Quality, ReadSummary]:
-    """Return the quality of a log, on its last day or on ``until``; raises ``features.raw_log.LogError``."""
+    """Return the quality of a log, on its last day or on ``until``; raises ``features.log_files.LogError``."""
     with (
         TemporaryDirectory(prefix="dropoff-") as folder,
         read_log(

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.raw_log import touchpoints_beside
+from features.log_files import touchpoints_beside
 from features.source import CANONICAL, Source
 from features.staging import Progress
 from insights.channels.paths import Conversions, Touches

@@ -8,7 +8,7 @@ import numpy as np
 
 from decisions.risk import RiskModel
 from features.events import EncodedLog, FloatArray, IntArray
-from features.raw_log import LogError
+from features.log_files import LogError
 from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
 from features.staging import Progress
@@ -96,7 +96,7 @@ def compare_models(
 ) -> tuple[Comparison, ReadSummary]:
     """Compare two models on every prefix of the sessions of a log whose end is known.
 
-    ``unseen`` leaves out the sessions in the time that either was trained on. Raises ``features.raw_log.LogError``
+    ``unseen`` leaves out the sessions in the time that either was trained on. Raises ``features.log_files.LogError``
     where no session is left.
     """
     read = _read(journey, path, first, second, source, quarantine, progress)

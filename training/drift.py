@@ -6,8 +6,8 @@ from pathlib import Path
 from decisions.drift import LEAST_ROWS, Comparison, Kind, Thresholds, compare, not_compared
 from decisions.risk import RiskModel
 from decisions.snapshot import Snapshot
+from features.log_files import LogError
 from features.plan import compile_plan
-from features.raw_log import LogError
 from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
 from features.staging import Progress
@@ -103,7 +103,7 @@ def measure_drift(
 ) -> tuple[Drift, ReadSummary]:
     """Return how a log differs from the one that the model was trained on.
 
-    Raises :class:`NoSnapshot`, and ``features.raw_log.LogError`` for a log without a session to compare.
+    Raises :class:`NoSnapshot`, and ``features.log_files.LogError`` for a log without a session to compare.
     """
     if model.snapshot is None:
         raise NoSnapshot(

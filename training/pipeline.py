@@ -90,7 +90,7 @@ def train(
 
     ``spare`` leaves sessions out and weighs the others; ``data_name`` is what the run calls the log. Fitting takes all
     cores unless ``threads`` says otherwise; the model is the same. Without ``pictures`` none are drawn for the run.
-    Raises ``features.raw_log.LogError``, ``training.split.TooFewSessions`` and ``training.leaks.LeakFound``, the last
+    Raises ``features.log_files.LogError``, ``training.split.TooFewSessions`` and ``training.leaks.LeakFound``, the last
     for what gives the end away and is not among the ``allowed_leaks``.
     """
     plan = compile_plan(journey.table)

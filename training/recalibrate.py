@@ -83,7 +83,7 @@ def recalibrate(
 
     Where shifts gain nothing beyond chance on sessions that they were not fitted to, nothing is registered. The latest
     quarter of the sessions judges: the new version becomes champion if it beats the one there is on them by more than
-    chance. Earlier events count as the visitors' history. Raises ``features.raw_log.LogError`` and
+    chance. Earlier events count as the visitors' history. Raises ``features.log_files.LogError`` and
     ``training.split.TooFewSessions``.
     """
     plan = compile_plan(journey.table)

@@ -26,7 +26,7 @@ def read_sample(
 ) -> tuple[EncodedLog, float, ReadSummary]:
     """Return a log's sessions as :func:`read_bounded` keeps them, the share that was kept, and what became of its rows.
 
-    Raises ``features.raw_log.LogError``.
+    Raises ``features.log_files.LogError``.
     """
     with read_log(
         path,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from decisions.risk import RiskModel
 from features.events import US_PER_SECOND, FloatArray
-from features.raw_log import find_files
+from features.log_files import find_files
 from journeys.journey import Journey
 from training.evaluate import Evaluation, Scored
 from training.fit import Rows, Settings

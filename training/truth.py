@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from decisions.diagnosis import NOTHING
 from features.events import IntArray, TextArray
 from features.friction import Friction
-from features.raw_log import FORMATS
+from features.log_files import FORMATS
 from features.table import nearest
 from features.text_file import TextFileError, read_header
 

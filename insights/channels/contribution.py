@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.log_files import touchpoints_beside
 from features.plan import compile_plan
-from features.raw_log import touchpoints_beside
 from features.read_log import ReadSummary, read_log
 from features.staging import Progress
 from features.table import nearest

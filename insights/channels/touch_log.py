@@ -23,7 +23,8 @@ from features.canonical_view import create_canonical, refusal_sql
 from features.encode_sql import number_sql
 from features.events import US_PER_SECOND
 from features.import_log import keep_refused
-from features.raw_log import REJECTED, LogError, open_raw, require_closed_quotes
+from features.log_files import LogError
+from features.raw_log import REJECTED, open_raw, require_closed_quotes
 from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
 from features.staging import Progress

@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from features.canonical_view import create_canonical, create_checked
 from features.events import CodeArray, IntArray
+from features.log_files import LogError
 from features.raw_batches import open_batches
-from features.raw_log import LogError, RawLog, open_raw
+from features.raw_log import RawLog, open_raw
 from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
 from features.staging import Progress
@@ -80,7 +81,7 @@ def read_events(
     """Return the events of files or of batches in the canonical columns.
 
     Rows are refused for the same reasons as everywhere and kept in ``quarantine``. Raises
-    ``features.raw_log.LogError`` where nothing can be used, and :class:`FunnelError` for names that do not occur.
+    ``features.log_files.LogError`` where nothing can be used, and :class:`FunnelError` for names that do not occur.
     """
     with _connected(threads, memory_gb) as connection:
         progress("opening", 0.0)

@@ -35,7 +35,7 @@ def measure_funnel(
 ) -> FunnelResult:
     """Return the figures of a funnel on a log: a path, or batches as ``storage.event_log.EventLog.batches`` streams.
 
-    Raises ``features.raw_log.LogError`` and ``insights.funnel.steps.FunnelError``.
+    Raises ``features.log_files.LogError`` and ``insights.funnel.steps.FunnelError``.
     """
     events = read_events(
         funnel,

@@ -9,7 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.canonical_view import is_numbered
-from features.raw_log import REJECTED, LogError, RawLog, require_closed_quotes
+from features.log_files import LogError
+from features.raw_log import REJECTED, RawLog, require_closed_quotes
 from features.read_log import ReadSummary
 from features.source import Source
 from features.staging import Progress, create_losers

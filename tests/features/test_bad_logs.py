@@ -15,8 +15,8 @@ from small_logs import NOW, TEN_US, event, read, small_plan, write_lines, write_
 
 from features.build import build, every_event
 from features.import_log import import_log
+from features.log_files import LogError
 from features.plan import Plan
-from features.raw_log import LogError
 from features.source import CANONICAL
 
 

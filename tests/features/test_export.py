@@ -15,9 +15,9 @@ from small_logs import TEN_US, TIMEOUT_SECONDS, event, read, small_plan, write_l
 from features.build import build, every_event
 from features.encode import key
 from features.export import export_features
+from features.log_files import LogError
 from features.plan import Plan
-from features.raw_log import LogError
-from features.source import column_mapping
+from features.sources.mapping import column_mapping
 
 
 @pytest.fixture(scope="module")

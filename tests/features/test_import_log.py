@@ -17,9 +17,11 @@ from small_logs import NOW, TEN_US, event, read, small_plan, write_lines, write_
 
 from features.events import EncodedLog
 from features.import_log import import_log
+from features.log_files import LogError
 from features.plan import Plan
-from features.raw_log import LogError
-from features.source import CANONICAL, CANONICAL_COLUMNS, Source, column_mapping, named
+from features.source import CANONICAL, CANONICAL_COLUMNS, Source
+from features.sources.mapping import column_mapping
+from features.sources.shipped import named
 
 
 @pytest.fixture(scope="module")

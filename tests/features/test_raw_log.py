@@ -13,9 +13,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from small_logs import NOW, TEN_US, event, read, small_plan, write_lines, write_parquet
 
 from features.import_log import import_log
+from features.log_files import LogError
 from features.plan import Plan
-from features.raw_log import LogError
-from features.source import CANONICAL, LOAN_LOG, SEGMENT
+from features.source import CANONICAL
+from features.sources.loan_log import LOAN_LOG
+from features.sources.segment import SEGMENT
 
 HEADER = "event_id,visitor_id,name,occurred_at,properties\n"
 

@@ -16,12 +16,13 @@ from features.encode import key, number
 from features.encode_sql import key_sql, number_sql
 from features.events import EncodedLog
 from features.friction import Friction
+from features.log_files import LogError
 from features.plan import Plan, compile_plan
-from features.raw_log import LogError
 from features.read_log import LogRead, read_log
 from features.scan import category, count, distinct, last, on, prop
 from features.scan import key as key_value
-from features.source import column_mapping, named
+from features.sources.mapping import column_mapping
+from features.sources.shipped import named
 from features.table import Feature, FeatureTable, Stage
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)

@@ -14,10 +14,10 @@ from features.build import build, every_event
 from features.encode import encode_event
 from features.events import Event
 from features.live import LiveSession
+from features.log_files import LogError
 from features.plan import Plan
-from features.raw_log import LogError
 from features.read_sessions import RecordedSession, read_sessions
-from features.source import column_mapping
+from features.sources.mapping import column_mapping
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from small_logs import TEN_US, event, read, small_plan, write_lines, write_parquet
 
 from features.friction import Friction
+from features.log_files import LogError
 from features.plan import Plan, compile_plan
-from features.raw_log import LogError
 from features.scan import category, key, last, prop
-from features.source import CANONICAL_COLUMNS, SHIPPED, Source, SourceError, column_mapping, named
+from features.source import CANONICAL_COLUMNS, Source, SourceError
+from features.sources.mapping import column_mapping
+from features.sources.shipped import SHIPPED, named
+from features.sql_functions import create_functions
 from features.table import Feature, FeatureTable, Stage
 
 
@@ -33,15 +37,22 @@ def test_a_shipped_source_is_found_by_name_and_refers_to_its_own_fields_only(sou
     assert {"name", "occurred_at"} <= set(source.columns)
     assert set(source.required) <= set(source.fields)
     # Over a table with exactly its fields, every expression can be evaluated, and each field is read by one.
-    empty = ", ".join(f'NULL::VARCHAR AS "{name}"' for name in source.fields)
     expressions = [*source.columns.values(), *source.properties.values()]
+    steps = "".join(f", {step} AS {name}" for name, step in source.steps.items())
+
+    def evaluate(fields: Iterable[str], expressions: Iterable[str]) -> None:
+        empty = ", ".join(f'NULL::VARCHAR AS "{name}"' for name in fields)
+        connection.execute(
+            f"SELECT {', '.join(expressions)} FROM (SELECT *{steps} FROM (SELECT {empty}, 1 AS position))"
+        )
+
     with duckdb.connect() as connection:
+        create_functions(connection, None)
         for expression in expressions:
-            connection.execute(f"SELECT {expression} FROM (SELECT {empty})")
+            evaluate(source.fields, [expression])
         for field in source.fields:
-            others = ", ".join(f'NULL::VARCHAR AS "{name}"' for name in source.fields if name != field)
             with pytest.raises(duckdb.BinderException):
-                connection.execute(f"SELECT {', '.join(expressions)} FROM (SELECT {others})")
+                evaluate((name for name in source.fields if name != field), expressions)
 
 
 LOANS = [
@@ -273,7 +284,8 @@ def test_an_unknown_source_is_told_which_there_are(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         named("segmant")
     assert str(caught.value) == (
-        "no source is named 'segmant'; use one of canonical, loan_log, segment, or the path of a .toml mapping"
+        "no source is named 'segmant'; use one of canonical, loan_log, segment, rudderstack, ga4, snowplow, posthog, "
+        "or the path of a .toml mapping"
     )
     with pytest.raises(SourceError, match=r"there is no file .*absent\.toml"):
         named(str(tmp_path / "absent.toml"))

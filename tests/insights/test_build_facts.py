@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 
 from made_logs import signup
 
-from features.raw_log import LogError
+from features.log_files import LogError
 from features.scan import on
 from features.table import Stage
 from insights.build_facts import build_facts

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent / "channels"))
 from made_facts import BEGIN, SHOP, MadeSession, write_facts
 from made_touches import row, write
 
-from features.raw_log import LogError
+from features.log_files import LogError
 from insights.build_facts import build_facts
 from insights.channels.contribution import measure_contribution
 from insights.channels.credit import MODELS

@@ -17,8 +17,8 @@ from made_logs import SECOND, TIMEOUT, Visit, at, encode, sign_ups, signup
 from decisions.drift import Kind, Thresholds
 from decisions.risk import RiskModel
 from decisions.snapshot import Snapshot
+from features.log_files import LogError
 from features.plan import compile_plan
-from features.raw_log import LogError
 from journeys.ends import find_ends
 from storage.models import model_folder
 from training.drift import Drift, NoSnapshot, measure_drift

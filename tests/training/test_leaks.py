@@ -16,7 +16,7 @@ from features.import_log import import_log
 from features.plan import compile_plan
 from features.read_log import read_log
 from features.scan import category, count, last, prop
-from features.source import named
+from features.sources.shipped import named
 from features.table import Feature
 from journeys.ends import find_ends
 from journeys.journey import Ends, Journey

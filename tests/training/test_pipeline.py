@@ -17,8 +17,8 @@ from decisions.calibration import Calibrator, CalibratorKind
 from decisions.risk import RiskModel
 from features.build import build
 from features.friction import Friction
+from features.log_files import LogError
 from features.plan import compile_plan
-from features.raw_log import LogError
 from features.read_log import read_log
 from features.scan import count
 from features.table import Feature

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from features.events import US_PER_SECOND, FloatArray
-from features.raw_log import EVENTS_FOLDER, TOUCHPOINTS_FOLDER
+from features.log_files import EVENTS_FOLDER, TOUCHPOINTS_FOLDER
 from training.simulator.dynamics import reach_goal, step_odds
 from training.simulator.log import to_events, to_truth
 from training.simulator.onboarding import ONBOARDING

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from made_touches import BEGIN, row, write
 
-from features.raw_log import LogError
+from features.log_files import LogError
 from insights.channels.touch_log import read_touch_log
 
 

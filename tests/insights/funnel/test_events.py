@@ -10,7 +10,7 @@ import pytest
 from small_funnels import NOW, TEN_US, Told, rows_of, run_rows, table_of
 
 from features.events import Event
-from features.raw_log import LogError
+from features.log_files import LogError
 from insights.funnel.declare import declare
 from insights.funnel.measure import measure_funnel
 from insights.funnel.result import FunnelResult

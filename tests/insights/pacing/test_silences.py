@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "training"))
 
 from made_logs import TIMEOUT, signup
 
-from features.raw_log import LogError
+from features.log_files import LogError
 from insights.build_facts import build_facts
 from insights.facts import Facts
 from insights.pacing.silences import silence_grid

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.raw_log import find_files
+from features.log_files import find_files
 from features.source import CANONICAL_COLUMNS
 from training.simulator.rules import compile_world
 from training.simulator.shop import SHOP

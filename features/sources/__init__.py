@@ -1,0 +1,1 @@
+"""The schemas of logs that can be read, each as data over DuckDB expressions."""

@@ -1,0 +1,57 @@
+"""Functions for the expressions of sources: the rules of the live service, so that there is one of each.
+
+They take and return text, null for null:
+
+* ``kept_name(sent)`` and ``found_name(sent)``: ``features.names``; the latter is null for an undeclared name
+* ``device_of_type(said)`` and ``device_of_agent(agent)``: ``features.device``
+* ``landing_source(address)``, ``landing_medium``, ``landing_campaign`` and ``landing_click``: ``features.landing``
+"""
+
+from collections.abc import Callable
+
+import duckdb
+import pyarrow as pa
+from duckdb.func import FunctionNullHandling, PythonUDFType
+from duckdb.sqltypes import VARCHAR
+
+from features.device import device_of_agent, device_of_type
+from features.landing import read_landing
+from features.names import EventNames
+
+Rule = Callable[[str], str | None]
+
+
+def create_functions(connection: duckdb.DuckDBPyConnection, names: EventNames | None) -> None:
+    """Make the functions known to a connection; without ``names`` nothing is declared."""
+    known = names or EventNames(())
+    rules: dict[str, Rule] = {
+        "kept_name": known.kept if names is not None else str,
+        "found_name": known.find,
+        "device_of_type": device_of_type,
+        "device_of_agent": device_of_agent,
+        "landing_source": lambda address: read_landing(address).source,
+        "landing_medium": lambda address: read_landing(address).medium,
+        "landing_campaign": lambda address: read_landing(address).campaign,
+        "landing_click": lambda address: read_landing(address).click_id,
+    }
+    for name, rule in rules.items():
+        connection.create_function(
+            name,
+            _of_columns(rule),
+            [VARCHAR],
+            VARCHAR,
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
+        )
+
+
+def _of_columns(rule: Rule) -> Callable[[pa.Array], pa.Array]:
+    """Return a rule for whole columns, which asks once for each text that differs from the others of a chunk."""
+
+    def apply(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        encoded = whole.dictionary_encode()
+        said = [None if text is None else rule(text) for text in encoded.dictionary.to_pylist()]
+        return pa.array(said, pa.string()).take(encoded.indices)
+
+    return apply
