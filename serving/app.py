@@ -27,6 +27,7 @@ from serving.pages import page_routes
 from serving.runtime import Runtime
 from serving.sdk_settings import rudder_source, segment_settings
 from serving.segment import MessageType
+from serving.snippet import snippet_routes
 from storage.writer import WriterClosed
 
 _JSON = "application/json"
@@ -60,6 +61,7 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
         Route("/metrics", _metrics, methods=["GET"]),
         Route("/livez", _livez, methods=["GET"]),
         Route("/readyz", _readyz, methods=["GET"]),
+        *snippet_routes(),
         *page_routes(),
     ]
     if bench_routes:

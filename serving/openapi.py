@@ -15,11 +15,13 @@ _TRACKING = "Tracking"
 _ADVICE = "Advice"
 _NOTES = "Annotations"
 _SDKS = "Clients"
+_BROWSER = "Browser"
+_SCRIPT = "text/javascript"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One route as the description shows it; ``answer`` None is plain text."""
+    """One route as the description shows it; ``answer`` None is text of the kind ``media``."""
 
     method: str
     path: str
@@ -28,6 +30,7 @@ class Operation:
     body: type | None = None
     answer: type | None = None
     mistakes: tuple[int, ...] = ()
+    media: str = "text/plain"
 
 
 _CALLS = (("track", "t"), ("page", "p"), ("screen", "s"), ("identify", "i"), ("alias", "a"), ("group", "g"))
@@ -121,6 +124,12 @@ OPERATIONS = (
     ),
     Operation("get", "/v1/projects/{write_key}/settings", "Settings of Segment's SDK for browsers", _SDKS, None, dict),
     Operation("get", "/sourceConfig", "Settings of RudderStack's SDK for browsers", _SDKS, None, dict),
+    Operation(
+        "get", "/dropoff.js", "The snippet, with this journey's settings", _BROWSER, mistakes=(503,), media=_SCRIPT
+    ),
+    Operation(
+        "get", "/dropoff-banner.js", "The snippet's banner, which it loads", _BROWSER, mistakes=(503,), media=_SCRIPT
+    ),
     Operation("get", "/livez", "Is the process alive?", "Operations"),
     Operation("get", "/readyz", "Is the model loaded and the kernel compiled?", "Operations", mistakes=(503,)),
     Operation("get", "/metrics", "Metrics for Prometheus", "Operations"),
@@ -161,7 +170,7 @@ def _operation(one: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
         "summary": one.summary,
         "tags": [one.tag],
-        "responses": {"200": {"description": "Done", "content": _content(one.answer)}}
+        "responses": {"200": {"description": "Done", "content": _content(one.answer, one.media)}}
         | {
             str(status): {"description": _MEANINGS[status], "content": _content(ErrorAnswer)} for status in one.mistakes
         },
@@ -174,9 +183,9 @@ def _operation(one: Operation) -> dict[str, Any]:
     return described
 
 
-def _content(kind: type | None) -> dict[str, Any]:
+def _content(kind: type | None, media: str = _JSON) -> dict[str, Any]:
     if kind is None:
-        return {"text/plain": {"schema": {"type": "string"}}}
+        return {media: {"schema": {"type": "string"}}}
     if kind is dict:
         return {_JSON: {"schema": {"type": "object"}}}
     return {_JSON: {"schema": {"$ref": f"#/components/schemas/{kind.__name__}"}}}

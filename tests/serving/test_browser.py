@@ -22,9 +22,9 @@ from urllib.parse import urldefrag, urljoin
 import httpx
 import pyarrow.parquet as pq
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from browsers import chromium, violations
 from features.events import Event
 from insights.current import facts_home, publish_building
 from insights.facts import Facts
@@ -47,15 +47,6 @@ SHOTS = ROOT / "build" / "screenshots"
 SESSIONS = 1_200
 DESKTOP, PHONE = (1280, 900), (390, 844)
 _START_SECONDS = 90
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 
 
 @dataclass(frozen=True)
@@ -69,15 +60,8 @@ class Service:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if not CHROMIUM:
-        absent = "there is no Chromium; install it with: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(absent)
-        pytest.skip(absent)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -177,15 +161,6 @@ def _address(entry: Entry) -> str:
     return "/" if entry is PAGES[0] else f"/{entry.slug}"
 
 
-def _violations(page: Page) -> list[str]:
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    return [
-        f"{one['id']} ({one['impact']}): {one['nodes'][0]['html'][:200]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
-
-
 @pytest.mark.parametrize("entry", PAGES, ids=lambda entry: entry.slug)
 def test_a_page_is_whole_and_accessible_in_every_light_and_width_and_asks_nobody_else(
     browser: Browser, service: Service, entry: Entry
@@ -202,7 +177,7 @@ def test_a_page_is_whole_and_accessible_in_every_light_and_width_and_asks_nobody
             watched.shoot(f"{entry.slug}-{'phone' if size is PHONE else 'desktop'}-{scheme}")
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
             if size is DESKTOP:
-                assert _violations(page) == []
+                assert violations(page) == []
         assert watched.complaints == []
         assert [url for url in watched.requests if not url.startswith(f"{service.url}/")] == []
 
@@ -358,7 +333,7 @@ def test_the_keyboard_reaches_the_content_the_filters_and_on_a_phone_the_menu(
         summary.focus()
         page.keyboard.press("Enter")
         assert page.get_by_label("From").is_visible()
-        assert _violations(page) == []
+        assert violations(page) == []
         page.keyboard.press("Escape")
         assert not page.get_by_label("From").is_visible()
         assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
@@ -370,7 +345,7 @@ def test_an_unknown_filter_is_answered_with_what_to_write(browser: Browser, serv
         assert response is not None
         assert response.status == 400
         assert "did you mean device" in watched.page.inner_text("main")
-        assert _violations(watched.page) == []
+        assert violations(watched.page) == []
 
 
 def test_a_printed_page_has_every_table_open(browser: Browser, service: Service) -> None:
