@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
-
 from servers import require
 
 _ARGUMENTS = (

@@ -22,9 +22,9 @@ from urllib.parse import urldefrag, urljoin
 import httpx
 import pyarrow.parquet as pq
 import pytest
+from browsers import chromium, violations
 from playwright.sync_api import Browser, Page
 
-from browsers import chromium, violations
 from features.events import Event
 from insights.current import facts_home, publish_building
 from insights.facts import Facts

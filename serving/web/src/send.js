@@ -44,12 +44,14 @@ export function hurry() {
 export function push(call) {
   if (!active) return null;
   const { visitor, user, session, at, source, campaign } = touch();
+  // Of an address no more than the click that led to it: the rest may be about a person.
+  const [search] = location.search.match(/\b\w*cl(k|ick_?)?id=[^&]*/) || [];
   const message = {
     messageId: random(),
     anonymousId: visitor,
     userId: user,
     timestamp: new Date(at).toISOString(),
-    context: { sessionId: session, source, campaign: campaign && { name: campaign } },
+    context: { sessionId: session, source, campaign: { name: campaign }, page: { search } },
     ...call,
     properties: { ...call.properties, consent: true },
   };
