@@ -42,7 +42,7 @@ def run(sessions: int = 90_000, seed: int = 5) -> Report:
         for event in _as_received(Path(name) / "events"):
             received += 1
             placed = visitors.setdefault(event.visitor_id, Visitor(plan, event.visitor_id, timeout_us)).place(event)
-            session_id = placed.session.session_id
+            session_id = str(placed.event.session_id)
             late += event.occurred_at_us < latest_us.get(session_id, 0)
             latest_us[session_id] = max(latest_us.get(session_id, 0), event.occurred_at_us)
         compared = ties = duplicates = 0

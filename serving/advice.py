@@ -1,9 +1,9 @@
 """The risk of a session, and the advice about it: decided by the scorer, kept in the ledger, then answered."""
 
-import asyncio
 from collections.abc import Sequence
 
 import msgspec
+from sqlalchemy import Connection
 
 from decisions.decision import Decision, Recommendation, Score
 from decisions.diagnosis import Blocker
@@ -24,9 +24,13 @@ from serving.times import show_time
 from storage.ledger import LedgerEntry
 
 
-def score(runtime: Runtime, request: ScoreRequest) -> ScoreAnswer:
+async def score(runtime: Runtime, request: ScoreRequest) -> ScoreAnswer:
     """Return how likely the session is to be abandoned; raises ClientError."""
-    subject = find_subject(runtime, request)
+    return score_subject(runtime, await find_subject(runtime, request))
+
+
+def score_subject(runtime: Runtime, subject: Subject) -> ScoreAnswer:
+    """Return how likely the session is to be abandoned."""
     found = runtime.scorer.score(subject.session, subject.earlier, subject.at_us)
     return ScoreAnswer(
         session_id=found.session_id,
@@ -43,13 +47,16 @@ def score(runtime: Runtime, request: ScoreRequest) -> ScoreAnswer:
 
 async def recommend(runtime: Runtime, request: RecommendRequest) -> RecommendAnswer:
     """Return what stands in the way and what to do about it, once it is in the ledger; raises ClientError."""
-    subject = find_subject(runtime, request)
+    subject = await find_subject(runtime, request)
+
+    def deciding(history: Sequence[PastIntervention]) -> Decision:
+        return decide(runtime, subject, history, consent=request.consent)
+
+    def write(connection: Connection, decision: Decision) -> None:
+        runtime.ledger.append(connection, _entry(decision, runtime.now_us()))
+
     # A visitor of the body's own events may be known too, and has then been advised before.
-    history = runtime.sessions.recommended(subject.visitor.visitor_id)
-    decision = decide(runtime, subject, history, consent=request.consent)
-    # Counted before anything is awaited, so that a request that comes before the commit knows of it.
-    counted = _count(runtime, decision)
-    await asyncio.shield(_keep(runtime, decision, counted))
+    decision = await runtime.sessions.advise(subject.visitor.visitor_id, deciding, write)
     runtime.metrics.decisions.labels(str(decision.reason)).inc()
     return describe(decision)
 
@@ -83,25 +90,6 @@ def describe(decision: Decision) -> RecommendAnswer:
         propensity=decision.propensity,
         experiment=decision.experiment,
     )
-
-
-def _count(runtime: Runtime, decision: Decision) -> PastIntervention | None:
-    if decision.recommendation is None:
-        return None
-    one = PastIntervention(decision.score.session_id, decision.score.at_us, decision.recommendation.intervention)
-    runtime.sessions.recommend(decision.visitor_id, one)
-    return one
-
-
-async def _keep(runtime: Runtime, decision: Decision, counted: PastIntervention | None) -> None:
-    entry = _entry(decision, runtime.now_us())
-    kept = False
-    try:
-        await runtime.commit(lambda connection: runtime.ledger.append(connection, entry))
-        kept = True
-    finally:
-        if counted is not None:
-            runtime.sessions.settle_recommendation(decision.visitor_id, counted, kept=kept)
 
 
 def _entry(decision: Decision, decided_at_us: int) -> LedgerEntry:

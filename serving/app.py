@@ -140,7 +140,7 @@ async def _track_batch(runtime: Runtime, request: Request) -> Any:
 
 
 async def _score(runtime: Runtime, request: Request) -> Any:
-    return advice.score(runtime, decode(await _body(runtime, request), ScoreRequest))
+    return await advice.score(runtime, decode(await _body(runtime, request), ScoreRequest))
 
 
 async def _recommend(runtime: Runtime, request: Request) -> Any:

@@ -34,6 +34,13 @@ class Configuration:
     database_url: str = field(
         default="", metadata={"about": "SQLAlchemy address of the database; empty for `dropoff.db` in the home folder"}
     )
+    shared: bool = field(
+        default=False,
+        metadata={
+            "about": "Other processes serve the same journey on the same database: ask it before every answer. "
+            "`dropoff serve --workers N` sets it for its workers"
+        },
+    )
     durability: Durability = field(
         default=Durability.NORMAL,
         metadata={"about": "`NORMAL` survives the end of the process, `FULL` also a loss of power, at a slower commit"},

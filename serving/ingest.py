@@ -1,10 +1,8 @@
 """Events in, of whatever protocol: put into their sessions, and kept before anybody is told so."""
 
-import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import perf_counter
 
 import msgspec
 from sqlalchemy import Connection
@@ -16,10 +14,9 @@ from serving.errors import ClientError
 from serving.privacy import Privacy
 from serving.runtime import Runtime
 from serving.segment import Arrival
-from serving.sessions import VisitorFull
+from serving.session_store import Placements
 from serving.visitor import Placed
 
-_TURN_SECONDS = 0.002
 _VALUE_PROPERTIES = ("revenue", "value", "total")
 
 
@@ -62,9 +59,10 @@ async def keep_event(runtime: Runtime, event: Event) -> Placed | None:
     if admitted is None:
         runtime.metrics.events.labels("withheld").inc()
         return None
-    placed = _place(runtime, admitted)
-    await asyncio.shield(_commit(runtime, [placed], []))
-    return placed
+    kept = await _keep(runtime, [admitted], [], keep_full=False)
+    if kept.full:
+        raise ClientError(422, "visitor_too_long", _too_long(runtime), "anonymousId")
+    return kept.placed[0]
 
 
 async def keep_events(runtime: Runtime, events: Sequence[Event], refused: Sequence[Refused] = ()) -> Kept:
@@ -72,34 +70,13 @@ async def keep_events(runtime: Runtime, events: Sequence[Event], refused: Sequen
 
     All is in the log, or nothing, when this returns or raises.
     """
-    placed: list[Placed] = []
     privacy = runtime.privacy
     bad = [_without_people(privacy, one) for one in refused]
     admitted = [one for one in map(privacy.admit, events) if one is not None]
-    turn = perf_counter()
-    try:
-        for event in sorted(admitted, key=_order):
-            turn = await give_way(turn)
-            try:
-                placed.append(_place(runtime, event))
-            except ClientError as error:
-                bad.append(Refused(error.message, msgspec.json.encode(event).decode(), event.visitor_id))
-    except BaseException:
-        # The log could not be read half-way: nothing of the batch is kept, in memory neither.
-        runtime.sessions.settle(placed, doubtful=True)
-        raise
-    present = await asyncio.shield(_commit(runtime, placed, bad))
+    kept = await _keep(runtime, sorted(admitted, key=_order), bad, keep_full=True)
     withheld = len(events) - len(admitted)
     runtime.metrics.events.labels("withheld").inc(withheld)
-    return Kept(placed, present, bad, withheld)
-
-
-async def give_way(since: float) -> float:
-    """Let other requests have a turn where this one has held the loop for long; return when it last did."""
-    if perf_counter() - since < _TURN_SECONDS:
-        return since
-    await asyncio.sleep(0)
-    return perf_counter()
+    return Kept(kept.placed, kept.duplicates, [*bad, *_refused(runtime, kept)], withheld)
 
 
 def _without_people(privacy: Privacy, refused: Refused) -> Refused:
@@ -116,41 +93,36 @@ def _order(event: Event) -> tuple[int, bytes]:
     return event.occurred_at_us, event.event_id.encode()
 
 
-def _place(runtime: Runtime, event: Event) -> Placed:
-    try:
-        return runtime.sessions.place(event, runtime.configuration.max_visitor_events)
-    except VisitorFull as error:
-        raise ClientError(422, "visitor_too_long", str(error), "anonymousId") from error
-
-
-async def _commit(runtime: Runtime, placed: Sequence[Placed], refused: Sequence[Refused]) -> int:
-    """Commit and return how many of the placed events were in the log before."""
+async def _keep(
+    runtime: Runtime, events: Sequence[Event], refused: Sequence[Refused], *, keep_full: bool
+) -> Placements:
+    """Keep events and what is refused; ``keep_full`` says whether that goes for the events of full visitors too."""
     received_at_us = runtime.now_us()
 
-    def write(connection: Connection) -> frozenset[str]:
-        present = runtime.log.append(connection, [one.event for one in placed])
-        for bad in refused:
+    def write_beside(connection: Connection, placements: Placements) -> None:
+        for bad in (*refused, *(_refused(runtime, placements) if keep_full else ())):
             runtime.log.refuse(connection, received_at_us, bad.visitor_id, bad.reason, bad.payload)
-        for one in placed:
-            if one.event.name in runtime.goals and one.event.event_id not in present:
+        for one in placements.placed:
+            if one.is_new and one.event.name in runtime.goals:
                 runtime.ledger.record_conversion(
-                    connection, one.session.session_id, one.event.occurred_at_us, _value(one.event)
+                    connection, str(one.event.session_id), one.event.occurred_at_us, _value(one.event)
                 )
-        return present
 
-    try:
-        present = await runtime.commit(write)
-    except BaseException:
-        runtime.sessions.settle(placed, doubtful=True)
-        raise
-    # The log knew an event that memory took for new, under another session or visitor: the log is right.
-    unforeseen = [one for one in placed if one.is_new and one.event.event_id in present]
-    runtime.sessions.settle(unforeseen, doubtful=True)
-    runtime.sessions.settle(one for one in placed if not (one.is_new and one.event.event_id in present))
-    runtime.metrics.events.labels("new").inc(len(placed) - len(present))
-    runtime.metrics.events.labels("duplicate").inc(len(present))
-    runtime.metrics.events.labels("quarantined").inc(len(refused))
-    return len(present)
+    kept = await runtime.sessions.keep(events, write_beside)
+    runtime.metrics.events.labels("new").inc(len(kept.placed) - kept.duplicates)
+    runtime.metrics.events.labels("duplicate").inc(kept.duplicates)
+    runtime.metrics.events.labels("quarantined").inc(len(refused) + len(kept.full) * keep_full)
+    return kept
+
+
+def _refused(runtime: Runtime, placements: Placements) -> list[Refused]:
+    return [
+        Refused(_too_long(runtime), msgspec.json.encode(event).decode(), event.visitor_id) for event in placements.full
+    ]
+
+
+def _too_long(runtime: Runtime) -> str:
+    return f"The visitor has {runtime.configuration.max_visitor_events:,} events already, the most that are kept."
 
 
 def _value(event: Event) -> float | None:

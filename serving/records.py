@@ -103,7 +103,7 @@ def replay_session(runtime: Runtime, session_id: str) -> ReplayedSession:
     if session is None:
         raise unknown_session(session_id)
     events = sorted(
-        (one.event for one in placed if one.session is session),
+        (one.event for one in placed if one.event.session_id == session_id),
         key=lambda event: (event.occurred_at_us, event.event_id.encode()),
     )
     moments = [(number, event.occurred_at_us) for number, event in enumerate(events, start=1)]
@@ -119,7 +119,7 @@ async def erase_visitor(runtime: Runtime, visitor_id: str) -> ErasureReceipt:
     if not visitor_id:
         raise ClientError(422, "invalid_field", "Name the visitor: DELETE /v1/visitors/ID.", "visitor_id")
     asked, visitor_id = visitor_id, runtime.privacy.visitor_id(visitor_id)
-    sessions = len(runtime.sessions.visitor(visitor_id).session_ids)
+    sessions = len((await runtime.sessions.visitor(visitor_id)).session_ids)
 
     def erase(connection: Connection) -> dict[str, int]:
         counts = runtime.log.erase_visitor(connection, visitor_id) | runtime.ledger.erase_visitor(
@@ -130,7 +130,7 @@ async def erase_visitor(runtime: Runtime, visitor_id: str) -> ErasureReceipt:
         return counts
 
     erased = await runtime.commit(erase)
-    runtime.sessions.forget(visitor_id)
+    await runtime.sessions.forget(visitor_id)
     runtime.erasures += 1
     await asyncio.to_thread(forget_facts, runtime.configuration.home, runtime.journey.name)
     await asyncio.to_thread(forget_erased, runtime.engine)

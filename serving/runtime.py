@@ -14,15 +14,18 @@ from features.events import US_PER_SECOND, FloatArray
 from features.plan import Plan, compile_plan
 from journeys.journey import Journey
 from serving.configuration import Configuration
+from serving.database_sessions import DatabaseStore
 from serving.drift import DriftWindow
 from serving.metrics import Metrics
 from serving.privacy import Privacy, privacy_of
 from serving.segment import SegmentReader
-from serving.sessions import SessionStore
+from serving.session_store import Limits, SessionStore
+from serving.sessions import AloneStore
 from storage.database import open_database
 from storage.event_log import EventLog
 from storage.ledger import Ledger
 from storage.record_store import RecordStore
+from storage.visitor_log import VisitorLog
 from storage.writer import Writer
 
 _T = TypeVar("_T")
@@ -132,22 +135,35 @@ class Runtime:
         self.engine.dispose()
 
 
+def open_sessions(
+    configuration: Configuration, journey: Journey, plan: Plan, log: EventLog, ledger: Ledger, writer: Writer
+) -> SessionStore:
+    """Return the store that the configuration asks for."""
+    limits = Limits(
+        int(journey.session_timeout_seconds * US_PER_SECOND),
+        configuration.max_visitor_events,
+        configuration.memory_events,
+    )
+    if configuration.shared:
+        return DatabaseStore(plan, log, ledger, VisitorLog(log.engine, journey.name), writer, limits)
+    return AloneStore(plan, log, ledger, writer, limits)
+
+
 def open_runtime(configuration: Configuration, journey: Journey, model: RiskModel, clock: Clock = now_us) -> Runtime:
     """Open the database and return a runtime; raises ``storage.database.DatabaseError``."""
     plan = compile_plan(journey.table)
     engine = open_database(configuration.address, configuration.durability)
-    log, ledger = EventLog(engine, journey.name), Ledger(engine, journey.name)
-    timeout_us = int(journey.session_timeout_seconds * US_PER_SECOND)
+    log, ledger, writer = EventLog(engine, journey.name), Ledger(engine, journey.name), Writer(engine)
     return Runtime(
         configuration=configuration,
         journey=journey,
         plan=plan,
         engine=engine,
-        writer=Writer(engine),
+        writer=writer,
         log=log,
         ledger=ledger,
         records=RecordStore(engine, journey.name),
-        sessions=SessionStore(plan, log, ledger, timeout_us, configuration.memory_events),
+        sessions=open_sessions(configuration, journey, plan, log, ledger, writer),
         reader=SegmentReader(journey.names, configuration.max_event_bytes),
         privacy=privacy_of(configuration, journey),
         model=model,

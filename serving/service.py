@@ -88,7 +88,7 @@ class Lifecycle:
         """How likely is this session to be abandoned? The same as POST /v1/score."""
 
         async def answering() -> object:
-            return advice.score(self.runtime, convert(request, ScoreRequest))
+            return await advice.score(self.runtime, convert(request, ScoreRequest))
 
         return _as_bentoml(await answer(self.runtime, "/bentoml/score", answering()))
 

@@ -1,122 +1,111 @@
-"""Sessions in memory: whole visitors, read back from the event log when they have been put aside."""
+"""The sessions of a process that serves its journey alone."""
 
-import sys
-from collections import Counter, OrderedDict
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from time import perf_counter
 
+from sqlalchemy import Connection
+
+from decisions.decision import Decision
 from decisions.eligibility import PastIntervention
 from features.events import Event
 from features.live import LiveSession
 from features.plan import Plan
-from serving.visitor import Placed, Visitor
+from serving.session_store import Alongside, Decide, Limits, Placements, past_of
+from serving.turn import give_way
+from serving.visitor import Placed, Visitor, in_session_beside
+from serving.visitor_memory import VisitorMemory
 from storage.event_log import EventLog
 from storage.ledger import Ledger
-
-VISITOR_WEIGHT = 3
-"""As how many events a visitor counts beside its own: it takes as much memory as these."""
+from storage.writer import Writer
 
 
-class VisitorFull(ValueError):
-    """A visitor has as many events as are kept of one."""
+class AloneStore:
+    """Visitors in memory, read back from the event log when they were put aside.
 
-
-class SessionStore:
-    """The visitors that were touched last, up to so many events; the rest waits in the event log.
-
-    Lives on one event loop and takes no locks. Between :meth:`place` and :meth:`settle` a visitor's events are on
-    their way into the log, as a recommendation is between :meth:`recommend` and :meth:`settle_recommendation`; until
-    then the visitor is not put aside.
+    Nobody else writes this journey's events, so memory is ahead of the log and never behind it. Lives on one event
+    loop and takes no locks. Between :meth:`place` and :meth:`settle` a visitor's events are on their way into the log,
+    and so is a recommendation within :meth:`advise`; until then the visitor is held in memory.
     """
 
-    def __init__(self, plan: Plan, log: EventLog, ledger: Ledger, timeout_us: int, memory_events: int) -> None:
+    kind = "alone"
+
+    def __init__(self, plan: Plan, log: EventLog, ledger: Ledger, writer: Writer, limits: Limits) -> None:
         self.plan = plan
         self._log = log
         self._ledger = ledger
-        self._timeout_us = timeout_us
-        self._memory_events = memory_events
-        self._visitors: OrderedDict[str, Visitor] = OrderedDict()
-        self._visitor_of_session: dict[str, str] = {}
-        self._recommended: dict[str, list[PastIntervention]] = {}
-        self._unsettled: Counter[str] = Counter()
+        self._writer = writer
+        self._limits = limits
+        self._memory = VisitorMemory(limits.memory_events)
         self._doubtful: set[str] = set()
-        self._event_count = 0
 
     def __len__(self) -> int:
-        return len(self._visitors)
+        return len(self._memory)
 
     @property
     def event_count(self) -> int:
         """Events in memory."""
-        return self._event_count
+        return self._memory.event_count
 
     def open_sessions(self, now_us: int) -> int:
         """Return how many sessions in memory an event at this moment could still join; for any thread."""
-        return sum(visitor.open_sessions(now_us) for visitor in list(self._visitors.values()))
+        return sum(visitor.open_sessions(now_us) for visitor in self._memory.visitors())
 
-    def visitor(self, visitor_id: str) -> Visitor:
+    async def visitor(self, visitor_id: str) -> Visitor:
         """Return a visitor with all that the log knows; an unknown one has no sessions and is not kept."""
-        found = self._visitors.get(visitor_id)
-        if found is not None:
-            self._visitors.move_to_end(visitor_id)
-            return found
-        loaded = Visitor(self.plan, visitor_id, self._timeout_us)
-        for event in self._log.visitor_events(visitor_id):
-            loaded.place(event)
-        if loaded.event_count:
-            self._keep(loaded)
-        return loaded
+        return self._visitor(visitor_id)
 
-    def visitor_of_session(self, session_id: str) -> Visitor | None:
+    async def visitor_of_session(self, session_id: str) -> Visitor | None:
         """Return whose session it is, or None for an unknown one."""
-        visitor_id = self._visitor_of_session.get(session_id) or self._log.visitor_of_session(session_id)
-        return None if visitor_id is None else self.visitor(visitor_id)
+        visitor_id = self._owner(session_id)
+        return None if visitor_id is None else self._visitor(visitor_id)
 
-    def visitor_of_user(self, user_id: str) -> tuple[Visitor, LiveSession] | None:
+    async def visitor_of_user(self, user_id: str) -> tuple[Visitor, LiveSession] | None:
         """Return a user's visitor and the session of the user's latest event, or None for an unknown user."""
         found = self._log.latest_session_of_user(user_id)
         if found is None:
             return None
-        visitor = self.visitor(found[0])
+        visitor = self._visitor(found[0])
         session = visitor.session(found[1])
         return None if session is None else (visitor, session)
 
-    def recommended(self, visitor_id: str) -> Sequence[PastIntervention]:
-        """Return what a visitor was recommended so far, what is on its way into the ledger included."""
-        known = self._recommended.get(visitor_id)
-        if known is None:
-            known = [PastIntervention(*one) for one in self._ledger.visitor_recommendations(visitor_id)]
-            if visitor_id in self._visitors:
-                self._recommended[visitor_id] = known
-        return known
+    async def keep(self, events: Sequence[Event], alongside: Alongside) -> Placements:
+        """Put events, of which no two have one id, into their sessions and into the log, in this order.
 
-    def recommend(self, visitor_id: str, one: PastIntervention) -> None:
-        """Count a recommendation at once; :meth:`settle_recommendation` has to follow."""
-        self._recommended[visitor_id] = [*self.recommended(visitor_id), one]
-        self._unsettled[visitor_id] += 1
+        All is committed, or nothing, when this returns or raises.
+        """
+        placed: list[Placed] = []
+        full: list[Event] = []
+        turn = perf_counter()
+        try:
+            for event in events:
+                turn = await give_way(turn)
+                one = self.place(event)
+                if one is None:
+                    full.append(event)
+                else:
+                    placed.append(one)
+        except BaseException:
+            # The log could not be read half-way: nothing is kept, in memory neither.
+            self.settle(placed, doubtful=True)
+            raise
+        return await asyncio.shield(self._commit(Placements(placed, full), alongside))
 
-    def settle_recommendation(self, visitor_id: str, one: PastIntervention, *, kept: bool) -> None:
-        """Say whether a recommendation is in the ledger."""
-        if not kept:
-            self._recommended[visitor_id].remove(one)
-        self._release(visitor_id)
-        self._put_aside()
-
-    def place(self, event: Event, most_events: int = sys.maxsize) -> Placed:
+    def place(self, event: Event) -> Placed | None:
         """Put an event into its session in memory; :meth:`settle` has to follow once it is in the log, or is not.
 
-        Raises :class:`VisitorFull` where the visitor has ``most_events`` already.
+        None where the visitor is full.
         """
-        visitor = self.visitor(event.visitor_id)
-        if visitor.event_count >= most_events:
-            raise VisitorFull(f"The visitor has {most_events:,} events already, the most that are kept.")
+        visitor = self._visitor(event.visitor_id)
+        if visitor.event_count >= self._limits.visitor_events:
+            return None
         placed = visitor.place(self._with_session_of_its_own(event))
-        if event.visitor_id not in self._visitors:
-            self._keep(visitor)
+        if event.visitor_id not in self._memory:
+            self._memory.add(visitor)
         else:
-            self._event_count += placed.is_new
-        self._visitor_of_session[placed.session.session_id] = event.visitor_id
-        self._unsettled[event.visitor_id] += 1
+            self._memory.grown(visitor, int(placed.is_new), (str(placed.event.session_id),))
+        self._memory.hold(event.visitor_id)
         return placed
 
     def settle(self, placed: Iterable[Placed], *, doubtful: bool = False) -> None:
@@ -126,55 +115,97 @@ class SessionStore:
             if doubtful:
                 self._doubtful.add(visitor_id)
             self._release(visitor_id)
-        self._put_aside()
+        self._memory.make_room()
 
-    def forget(self, visitor_id: str) -> None:
+    async def advise(self, visitor_id: str, decide: Decide, write: Callable[[Connection, Decision], None]) -> Decision:
+        """Return a decision, once it is written, that was made with all that the visitor was recommended before."""
+        decision = decide(self._recommended(visitor_id))
+        # Counted before anything is awaited, so that a request that comes before the commit knows of it.
+        counted = past_of(decision)
+        if counted is not None:
+            self._memory.recommended[visitor_id] = [*self._recommended(visitor_id), counted]
+            self._memory.hold(visitor_id)
+        await asyncio.shield(self._write(decision, counted, write))
+        return decision
+
+    async def forget(self, visitor_id: str) -> None:
         """Drop a visitor from memory, as soon as nothing is on its way; the log is not touched."""
-        if self._unsettled[visitor_id]:
+        self._forget(visitor_id)
+
+    async def close(self) -> None:
+        """Do nothing: the runtime closes log and writer."""
+
+    async def _write(
+        self, decision: Decision, counted: PastIntervention | None, write: Callable[[Connection, Decision], None]
+    ) -> None:
+        kept = False
+        try:
+            await asyncio.wrap_future(self._writer.submit(lambda connection: write(connection, decision)))
+            kept = True
+        finally:
+            if counted is not None:
+                if not kept:
+                    self._memory.recommended[decision.visitor_id].remove(counted)
+                self._release(decision.visitor_id)
+                self._memory.make_room()
+
+    async def _commit(self, placements: Placements, alongside: Alongside) -> Placements:
+        def write(connection: Connection) -> Placements:
+            present = self._log.append(connection, [one.event for one in placements.placed])
+            # The log knows whether an event was there, memory only whether its visitor and session have it.
+            found = [replace(one, is_new=one.event.event_id not in present) for one in placements.placed]
+            told = Placements(found, placements.full)
+            alongside(connection, told)
+            return told
+
+        try:
+            kept = await asyncio.wrap_future(self._writer.submit(write))
+        except BaseException:
+            self.settle(placements.placed, doubtful=True)
+            raise
+        # The log knew an event that memory took for new, under another session or visitor: the log is right.
+        for one, told in zip(placements.placed, kept.placed, strict=True):
+            self.settle((one,), doubtful=one.is_new and not told.is_new)
+        return kept
+
+    def _visitor(self, visitor_id: str) -> Visitor:
+        found = self._memory.find(visitor_id)
+        if found is not None:
+            return found
+        loaded = Visitor(self.plan, visitor_id, self._limits.timeout_us)
+        for event in self._log.visitor_events(visitor_id):
+            loaded.place(event)
+        if loaded.event_count:
+            self._memory.add(loaded)
+        return loaded
+
+    def _owner(self, session_id: str) -> str | None:
+        return self._memory.owner(session_id) or self._log.visitor_of_session(session_id)
+
+    def _recommended(self, visitor_id: str) -> Sequence[PastIntervention]:
+        """Return what a visitor was recommended so far, what is on its way into the ledger included."""
+        known = self._memory.recommended.get(visitor_id)
+        if known is None:
+            known = [PastIntervention(*one) for one in self._ledger.visitor_recommendations(visitor_id)]
+            if visitor_id in self._memory:
+                self._memory.recommended[visitor_id] = known
+        return known
+
+    def _forget(self, visitor_id: str) -> None:
+        if self._memory.is_held(visitor_id):
             self._doubtful.add(visitor_id)
             return
         self._doubtful.discard(visitor_id)
-        self._recommended.pop(visitor_id, None)
-        visitor = self._visitors.pop(visitor_id, None)
-        if visitor is None:
-            return
-        self._event_count -= visitor.event_count
-        for session_id in visitor.session_ids:
-            if self._visitor_of_session.get(session_id) == visitor_id:
-                del self._visitor_of_session[session_id]
+        self._memory.drop(visitor_id)
 
     def _release(self, visitor_id: str) -> None:
-        self._unsettled[visitor_id] -= 1
-        if self._unsettled[visitor_id]:
-            return
-        del self._unsettled[visitor_id]
-        if visitor_id in self._doubtful or visitor_id not in self._visitors:
-            self.forget(visitor_id)
+        if self._memory.release(visitor_id) and visitor_id in self._doubtful:
+            self._forget(visitor_id)
 
     def _with_session_of_its_own(self, event: Event) -> Event:
-        # A session has one visitor, the first that named it. Another who names it too gets one beside it: so nobody's
-        # events are mixed with somebody else's, and erasing a visitor erases exactly what was theirs.
         if event.session_id is None:
             return event
-        owner = self._visitor_of_session.get(event.session_id) or self._log.visitor_of_session(event.session_id)
+        owner = self._owner(event.session_id)
         if owner is None or owner == event.visitor_id:
             return event
-        return replace(event, session_id=f"{event.session_id}~{event.visitor_id}")
-
-    def _keep(self, visitor: Visitor) -> None:
-        self._visitors[visitor.visitor_id] = visitor
-        self._event_count += visitor.event_count
-        for session_id in visitor.session_ids:
-            self._visitor_of_session[session_id] = visitor.visitor_id
-        self._put_aside()
-
-    def _put_aside(self) -> None:
-        # Each visitor is looked at once at most: where all have events on their way, memory may grow for that moment.
-        for _ in range(len(self._visitors) - 1):
-            if self._event_count + VISITOR_WEIGHT * len(self._visitors) <= self._memory_events:
-                return
-            longest_untouched = next(iter(self._visitors))
-            if self._unsettled[longest_untouched]:
-                self._visitors.move_to_end(longest_untouched)
-            else:
-                self.forget(longest_untouched)
+        return in_session_beside(event)

@@ -1,5 +1,6 @@
 """From a journey's name to a runtime that is warm: find the champion, load it, compile, rehearse."""
 
+import asyncio
 import gc
 import json
 from dataclasses import dataclass
@@ -112,9 +113,9 @@ def rehearse(runtime: Runtime) -> None:
         )
         for number, name in enumerate(names)
     ]
-    subject = find_subject(runtime, ScoreRequest(events=events))
+    subject = asyncio.run(find_subject(runtime, ScoreRequest(events=events)))
     for _ in range(_REHEARSALS):
-        advice.score(runtime, ScoreRequest(events=events))
+        advice.score_subject(runtime, subject)
         advice.describe(advice.decide(runtime, subject, []))
 
 

@@ -19,19 +19,18 @@ _WAYS = ("session_id", "visitor_id", "user_id", "events")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A session at a moment, at which at least one of its events had occurred."""
+    """A session at a moment, at which at least one of its events had occurred.
+
+    ``earlier`` are the person's other sessions: the visitor's own, and those of whoever else they are known to be.
+    """
 
     visitor: Visitor
     session: LiveSession
     at_us: int
-
-    @property
-    def earlier(self) -> Sequence[LiveSession]:
-        """The visitor's other sessions."""
-        return self.visitor.others(self.session)
+    earlier: Sequence[LiveSession]
 
 
-def find_subject(runtime: Runtime, request: ScoreRequest) -> Subject:
+async def find_subject(runtime: Runtime, request: ScoreRequest) -> Subject:
     """Return whom the request is about.
 
     Raises ClientError: 422 unless exactly one way of naming a session is given, 404 for an unknown one.
@@ -41,7 +40,7 @@ def find_subject(runtime: Runtime, request: ScoreRequest) -> Subject:
         found = f"not {' and '.join(given)}" if given else "and the body has none of them"
         message = f"Give exactly one of {', '.join(_WAYS)}, {found}."
         raise ClientError(422, "ambiguous_subject", message, given[-1] if given else None)
-    visitor, session = _session(runtime, request)
+    visitor, session = await _session(runtime, request)
     if request.at is not UNSET:
         at_us = parse_time(request.at, "at")
         if at_us > max(_latest_us(runtime), session.last_at_us):
@@ -53,10 +52,10 @@ def find_subject(runtime: Runtime, request: ScoreRequest) -> Subject:
         at_us = max(runtime.now_us(), session.last_at_us)
     if not session.seen(at_us):
         raise ClientError(422, "before_first_event", "Nothing had happened in the session at that moment.", "at")
-    return Subject(visitor, session, at_us)
+    return Subject(visitor, session, at_us, visitor.others(session))
 
 
-def _session(runtime: Runtime, request: ScoreRequest) -> tuple[Visitor, LiveSession]:
+async def _session(runtime: Runtime, request: ScoreRequest) -> tuple[Visitor, LiveSession]:
     if request.events is not UNSET:
         return sessions_of(
             request.events,
@@ -66,16 +65,16 @@ def _session(runtime: Runtime, request: ScoreRequest) -> tuple[Visitor, LiveSess
             most=runtime.configuration.max_visitor_events,
         )
     if request.user_id is not UNSET:
-        found = runtime.sessions.visitor_of_user(runtime.privacy.user_id(request.user_id))
+        found = await runtime.sessions.visitor_of_user(runtime.privacy.user_id(request.user_id))
         if found is None:
             raise ClientError(
                 404, "unknown_user", f"No event of the user {request.user_id[:80]!r} is known.", "user_id"
             )
         return found
     if request.session_id is not UNSET:
-        return _find_session(runtime, runtime.privacy.visitor_id(request.session_id))
+        return await _find_session(runtime, runtime.privacy.visitor_id(request.session_id))
     visitor_id = str(request.visitor_id)
-    visitor = runtime.sessions.visitor(runtime.privacy.visitor_id(visitor_id))
+    visitor = await runtime.sessions.visitor(runtime.privacy.visitor_id(visitor_id))
     session = visitor.latest()
     if session is None:
         raise ClientError(
@@ -93,8 +92,8 @@ def unknown_session(session_id: str) -> ClientError:
     return ClientError(404, "unknown_session", f"No event of the session {session_id[:80]!r} is known.", "session_id")
 
 
-def _find_session(runtime: Runtime, session_id: str) -> tuple[Visitor, LiveSession]:
-    visitor = runtime.sessions.visitor_of_session(session_id)
+async def _find_session(runtime: Runtime, session_id: str) -> tuple[Visitor, LiveSession]:
+    visitor = await runtime.sessions.visitor_of_session(session_id)
     session = visitor.session(session_id) if visitor is not None else None
     if visitor is None or session is None:
         raise unknown_session(session_id)

@@ -7,10 +7,11 @@ import msgspec
 
 from features.events import Event
 from serving.errors import ClientError
-from serving.ingest import Refused, arrival, give_way, keep_event, keep_events
+from serving.ingest import Refused, arrival, keep_event, keep_events
 from serving.messages import BatchAnswer, TrackAnswer, decode
 from serving.runtime import Runtime
 from serving.segment import VISITOR_MEMBERS, Batch, MessageType
+from serving.turn import give_way
 
 _REASONS_SHOWN = 5
 

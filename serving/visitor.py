@@ -1,32 +1,58 @@
 """A visitor's sessions, and the rule by which an event finds its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from features.encode import encode_event
 from features.events import Event
 from features.live import LiveSession
 from features.plan import Plan
+from storage.visitor_log import Anchor
+
+
+def session_for(event: Event, spans: Iterable[tuple[str, int, int]], timeout_us: int) -> str:
+    """Return the id of the session that an event belongs to: that which it names, else by the moment that it occurred.
+
+    ``spans`` are the visitor's sessions with their first and last moment, in microseconds. The event joins the one that
+    it is near, the latest of several, or starts another. Near means at most the timeout away: a gap of exactly the
+    timeout stays one session, one more starts another.
+    """
+    if event.session_id is not None:
+        return event.session_id
+    at_us = event.occurred_at_us
+    near = [
+        (last_us, first_us, session_id)
+        for session_id, first_us, last_us in spans
+        if first_us - timeout_us <= at_us <= last_us + timeout_us
+    ]
+    return max(near)[2] if near else f"{event.visitor_id}~{at_us}"
+
+
+def in_session_beside(event: Event) -> Event:
+    """Return an event that names somebody else's session in one of its visitor's own.
+
+    A session has one visitor, the first that named it. Another who names it too gets one beside it: so nobody's events
+    are mixed with somebody else's, and erasing a visitor erases exactly what was theirs.
+    """
+    return replace(event, session_id=f"{event.session_id}~{event.visitor_id}")
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An event in its session; ``is_new`` is false for an event id that the session holds already."""
+    """An event with its session; ``is_new`` is false for an event id that is there already."""
 
     event: Event
-    session: LiveSession
     is_new: bool
 
 
 class Visitor:
-    """A visitor's sessions; an event that names none joins the one it is near, or starts another.
-
-    Near means at most the timeout away: a gap of exactly the timeout stays one session, one more starts another.
-    """
+    """A visitor's sessions, as far as they are known."""
 
     def __init__(self, plan: Plan, visitor_id: str, timeout_us: int) -> None:
         self.visitor_id = visitor_id
         self.event_count = 0
+        self.anchor: Anchor | None = None
+        """The latest event that the log had when this was caught up with it."""
         self._plan = plan
         self._timeout_us = timeout_us
         self._sessions: dict[str, LiveSession] = {}
@@ -37,7 +63,7 @@ class Visitor:
         session = self._session_of(event)
         is_new = session.append(encoded)
         self.event_count += is_new
-        return Placed(replace(event, session_id=session.session_id), session, is_new)
+        return Placed(replace(event, session_id=session.session_id), is_new)
 
     @property
     def session_ids(self) -> Sequence[str]:
@@ -64,22 +90,14 @@ class Visitor:
         )
 
     def _session_of(self, event: Event) -> LiveSession:
-        if event.session_id is not None:
-            return self._sessions.get(event.session_id) or self._start(event.session_id)
-        at_us = event.occurred_at_us
-        near = [
-            session
-            for session in self._sessions.values()
-            if session.first_at_us - self._timeout_us <= at_us <= session.last_at_us + self._timeout_us
-        ]
-        if near:
-            return max(near, key=_latest_first)
-        return self._start(f"{self.visitor_id}~{at_us}")
+        session_id = session_for(event, self._spans(), self._timeout_us)
+        found = self._sessions.get(session_id)
+        if found is None:
+            found = self._sessions[session_id] = LiveSession(self._plan, session_id, self.visitor_id)
+        return found
 
-    def _start(self, session_id: str) -> LiveSession:
-        session = LiveSession(self._plan, session_id, self.visitor_id)
-        self._sessions[session_id] = session
-        return session
+    def _spans(self) -> Iterator[tuple[str, int, int]]:
+        return ((one.session_id, one.first_at_us, one.last_at_us) for one in self._sessions.values())
 
 
 def _latest_first(session: LiveSession) -> tuple[int, int, str]:

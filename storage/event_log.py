@@ -34,7 +34,7 @@ CANONICAL_SCHEMA = pa.schema(
 _BATCH_EVENTS = 50_000
 _IDS_PER_QUERY = 500
 _PAYLOAD_CHARACTERS = 2_000
-_COLUMNS = (
+EVENT_COLUMNS = (
     events.c.event_id,
     events.c.session_id,
     events.c.visitor_id,
@@ -48,6 +48,7 @@ _COLUMNS = (
     events.c.campaign,
     events.c.properties,
 )
+"""What an event is made of again."""
 
 
 class EventLog:
@@ -55,7 +56,7 @@ class EventLog:
 
     def __init__(self, engine: Engine, journey: str) -> None:
         self.journey = journey
-        self._engine = engine
+        self.engine = engine
         # Of one event id, the first received stays; both databases understand the same clause.
         self._insert = insert_if_absent(engine, events)
 
@@ -94,23 +95,23 @@ class EventLog:
 
     def visitor_events(self, visitor_id: str) -> list[Event]:
         """Return all events of a visitor, in the order of their arrival."""
-        return self._events(select(*_COLUMNS).where(events.c.visitor_id == visitor_id))
+        return self._events(select(*EVENT_COLUMNS).where(events.c.visitor_id == visitor_id))
 
     def session_events(self, session_id: str) -> list[Event]:
         """Return the events of a session, in the total order ``(occurred_at, event_id)``."""
-        found = self._events(select(*_COLUMNS).where(events.c.session_id == session_id))
+        found = self._events(select(*EVENT_COLUMNS).where(events.c.session_id == session_id))
         return sorted(found, key=lambda event: (event.occurred_at_us, event.event_id.encode()))
 
     def visitor_of_session(self, session_id: str) -> str | None:
         """Return whose session it is, or None for an unknown one."""
         query = select(events.c.visitor_id).where(events.c.journey == self.journey, events.c.session_id == session_id)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return connection.execute(query.limit(1)).scalar()
 
     def last_position(self) -> int | None:
         """Return the place of the latest arrival in the database; None for a journey without events."""
         query = select(events.c.position).where(events.c.journey == self.journey).order_by(events.c.position.desc())
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return connection.execute(query.limit(1)).scalar()
 
     def latest_session_of_user(self, user_id: str) -> tuple[str, str] | None:
@@ -120,14 +121,14 @@ class EventLog:
             .where(events.c.journey == self.journey, events.c.user_id == user_id)
             .order_by(events.c.occurred_at_us.desc(), events.c.position.desc())
         )
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             row = connection.execute(query.limit(1)).first()
         return None if row is None else (row.visitor_id, row.session_id)
 
     def sessions_of(self, text: str, most: int = 20) -> list[str]:
         """Return the sessions with events of this session, visitor or user id, the latest to arrive first."""
         found: dict[str, int] = {}
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             # One query for each index: an OR over the three would read the whole table.
             for column in (events.c.session_id, events.c.visitor_id, events.c.user_id):
                 query = (
@@ -141,15 +142,15 @@ class EventLog:
     def batches(self, batch_events: int = _BATCH_EVENTS) -> Iterator[pa.RecordBatch]:
         """Stream the whole log in the order of arrival, in the canonical columns."""
         position = 0
-        query = select(*_COLUMNS, events.c.position).where(events.c.journey == self.journey)
-        with self._engine.connect() as connection:
+        query = select(*EVENT_COLUMNS, events.c.position).where(events.c.journey == self.journey)
+        with self.engine.connect() as connection:
             while True:
                 page = query.where(events.c.position > position).order_by(events.c.position).limit(batch_events)
                 rows = connection.execute(page).all()
                 if not rows:
                     return
                 position = rows[-1].position
-                columns = list(zip(*rows, strict=True))[: len(_COLUMNS)]
+                columns = list(zip(*rows, strict=True))[: len(EVENT_COLUMNS)]
                 yield pa.record_batch(
                     [pa.array(column, field.type) for column, field in zip(columns, CANONICAL_SCHEMA, strict=True)],
                     schema=CANONICAL_SCHEMA,
@@ -175,8 +176,8 @@ class EventLog:
 
     def _events(self, query: Select[Any]) -> list[Event]:
         whole = query.where(events.c.journey == self.journey).order_by(events.c.position)
-        with self._engine.connect() as connection:
-            return [_event(row) for row in connection.execute(whole)]
+        with self.engine.connect() as connection:
+            return [event_of(row) for row in connection.execute(whole)]
 
     def _present(self, connection: Connection, event_ids: Sequence[str]) -> frozenset[str]:
         present: set[str] = set()
@@ -206,7 +207,8 @@ class EventLog:
         }
 
 
-def _event(row: Row[Any]) -> Event:
+def event_of(row: Row[Any]) -> Event:
+    """Return the event of a row of :data:`EVENT_COLUMNS`."""
     return Event(
         event_id=row.event_id,
         name=row.name,

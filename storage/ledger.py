@@ -1,6 +1,7 @@
 """The ledger: every decision with its propensity, and what came of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
@@ -117,14 +118,19 @@ class Ledger:
         """Return all decisions about a visitor, the oldest first."""
         return self._entries(decisions.c.visitor_id == visitor_id)
 
-    def visitor_recommendations(self, visitor_id: str) -> list[tuple[str, int, str]]:
-        """Return session, moment and name of every intervention that a visitor was recommended, the oldest first."""
+    def visitor_recommendations(
+        self, visitor_id: str, connection: Connection | None = None
+    ) -> list[tuple[str, int, str]]:
+        """Return session, moment and name of every intervention that a visitor was recommended, the oldest first.
+
+        With a connection, all that its transaction knows.
+        """
         query = select(decisions.c.session_id, decisions.c.at_us, decisions.c.chosen).where(
             decisions.c.journey == self.journey, decisions.c.visitor_id == visitor_id, decisions.c.chosen.is_not(None)
         )
-        with self._engine.connect() as connection:
-            found = connection.execute(query.order_by(decisions.c.at_us, decisions.c.decided_at_us))
-            return [(row.session_id, row.at_us, row.chosen) for row in found]
+        ordered = query.order_by(decisions.c.at_us, decisions.c.decided_at_us)
+        with nullcontext(connection) if connection is not None else self._engine.connect() as reading:
+            return [(row.session_id, row.at_us, row.chosen) for row in reading.execute(ordered)]
 
     def session_decisions(self, session_id: str) -> list[LedgerEntry]:
         """Return all decisions about a session, the oldest first."""

@@ -63,7 +63,7 @@ def test_the_log_that_training_reads_has_the_sessions_and_features_that_were_ans
     history = build(runtime.plan, log, cutoffs)
     compared = 0
     for index, session_id in enumerate(log.session_ids):
-        visitor = runtime.sessions.visitor_of_session(session_id)
+        visitor = client.run(runtime.sessions.visitor_of_session(session_id))
         assert visitor is not None
         session = visitor.session(session_id)
         mine = cutoffs.session == index

@@ -1,8 +1,10 @@
 """Sessions in memory: cut by inactivity, bounded, and the same again after they are read back."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,15 +13,20 @@ from hypothesis import strategies as st
 
 from features.events import Event
 from features.friction import Friction
+from features.live import LiveSession
 from features.plan import Plan, compile_plan
 from features.scan import any_event, count, position, since, stage
 from features.scan import drops as steps_back
 from features.table import Feature, FeatureTable, Stage
-from serving.sessions import VISITOR_WEIGHT, SessionStore
+from serving.database_sessions import DatabaseStore
+from serving.session_store import Limits
+from serving.sessions import AloneStore
 from serving.visitor import Placed, Visitor
+from serving.visitor_memory import VISITOR_WEIGHT
 from storage.database import database_url, open_database
 from storage.event_log import EventLog
 from storage.ledger import Ledger
+from storage.visitor_log import VisitorLog
 from storage.writer import Writer
 
 SECOND = 1_000_000
@@ -42,33 +49,57 @@ EVENT = Event("e0", "look", START_US, "v", received_at_us=START_US)
 class Kept:
     """A store with its log, and the shortest way to put events through both."""
 
-    def __init__(self, folder: Path, memory_events: int = 1_000) -> None:
+    def __init__(self, folder: Path, memory_events: int = 1_000, kind: str = "alone") -> None:
         self.plan: Plan = compile_plan(TABLE)
         self.engine = open_database(database_url(folder))
         self.writer = Writer(self.engine)
-        self.log = EventLog(self.engine, "j")
-        self.memory_events = memory_events
-        self.store = self.restarted()
+        self.log, self.ledger = EventLog(self.engine, "j"), Ledger(self.engine, "j")
+        self.limits = Limits(TIMEOUT_US, 20_000, memory_events)
+        self.kind = kind
+        self._runner = asyncio.Runner()
+        self.store = self.another()
 
-    def restarted(self) -> SessionStore:
-        self.store = SessionStore(
-            self.plan, self.log, Ledger(self.engine, "j"), TIMEOUT_US, memory_events=self.memory_events
-        )
+    def another(self) -> Any:
+        """Return a store of another process on the same log, or of this one after a restart."""
+        if self.kind == "alone":
+            return AloneStore(self.plan, self.log, self.ledger, self.writer, self.limits)
+        known = VisitorLog(self.engine, "j")
+        return DatabaseStore(self.plan, self.log, self.ledger, known, self.writer, self.limits)
+
+    def restarted(self) -> Any:
+        self.store = self.another()
         return self.store
 
-    def receive(self, *events: Event) -> list[Placed]:
-        placed = [self.store.place(event) for event in events]
-        self.writer.submit(lambda connection: self.log.append(connection, [one.event for one in placed])).result(5)
-        self.store.settle(placed)
-        return placed
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return self._runner.run(coroutine)
+
+    def receive(self, *events: Event, store: Any = None) -> list[Placed]:
+        return self.run((store or self.store).keep(events, lambda _connection, _placements: None)).placed
+
+    def visitor(self, visitor_id: str = "v") -> Visitor:
+        return self.run(self.store.visitor(visitor_id))
+
+    def session(self, placed: Placed) -> LiveSession:
+        found = self.visitor(placed.event.visitor_id).session(str(placed.event.session_id))
+        assert found is not None
+        return found
 
     def close(self) -> None:
+        self.run(self.store.close())
+        self._runner.close()
         self.writer.close()
         self.engine.dispose()
 
 
+@pytest.fixture(params=["alone", "database"])
+def kept(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Kept]:
+    opened = Kept(tmp_path, kind=request.param)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Kept]:
+def alone(tmp_path: Path) -> Iterator[Kept]:
     opened = Kept(tmp_path)
     yield opened
     opened.close()
@@ -95,7 +126,7 @@ def test_a_session_that_another_visitor_names_too_gets_one_beside_it(kept: Kept)
         (beside,) = kept.receive(_at(1, f"b{id(store)}", session_id="s", visitor_id="w"))
         assert beside.event.session_id == "s~w"
     assert len(kept.log.visitor_events("w")) == 2
-    owner = kept.store.visitor_of_session("s")
+    owner = kept.run(kept.store.visitor_of_session("s"))
     assert owner is not None
     assert owner.visitor_id == "v"
 
@@ -110,21 +141,21 @@ def test_a_late_event_joins_its_session_and_never_renames_it(kept: Kept) -> None
     kept.receive(_at(100, "a"))
     (late,) = kept.receive(_at(0, "b"))
     assert late.event.session_id == f"v~{START_US + 100 * SECOND}"
-    assert late.session.first_at_us == START_US
+    assert kept.session(late).first_at_us == START_US
 
 
 def test_an_event_id_is_placed_once(kept: Kept) -> None:
     kept.receive(_at(0, "a"))
     (again,) = kept.receive(_at(0, "a"))
     assert not again.is_new
-    assert kept.store.event_count == 1
+    assert kept.visitor().event_count == kept.store.event_count == 1
 
 
 def test_features_of_a_visitor_look_at_earlier_sessions(kept: Kept) -> None:
     kept.receive(_at(0, "a", name="buy"))
     (today,) = kept.receive(_at(86_400, "b"))
-    visitor = kept.store.visitor("v")
-    row = today.session.row(START_US + 86_400 * SECOND, visitor.others(today.session))
+    session = kept.session(today)
+    row = session.row(START_US + 86_400 * SECOND, kept.visitor().others(session))
     assert row[TABLE.names.index("purchases_before")] == 1
     assert row[TABLE.names.index("events_seen")] == 1
 
@@ -134,21 +165,21 @@ def test_a_restart_continues_open_sessions(kept: Kept) -> None:
     kept.restarted()
     (after,) = kept.receive(_at(60, "b"))
     assert after.event.session_id == before.event.session_id
-    assert len(after.session) == 2
+    assert len(kept.session(after)) == 2
 
 
 def test_sessions_are_found_by_session_user_and_visitor_after_a_restart(kept: Kept) -> None:
     kept.receive(_at(0, "a", session_id="s", user_id="u"))
     store = kept.restarted()
-    found = store.visitor_of_session("s")
+    found = kept.run(store.visitor_of_session("s"))
     assert found is not None
     assert found.visitor_id == "v"
-    by_user = store.visitor_of_user("u")
+    by_user = kept.run(store.visitor_of_user("u"))
     assert by_user is not None
     assert by_user[1].session_id == "s"
-    assert store.visitor_of_session("unknown") is None
-    assert store.visitor_of_user("nobody") is None
-    assert store.visitor("nobody").latest() is None
+    assert kept.run(store.visitor_of_session("unknown")) is None
+    assert kept.run(store.visitor_of_user("nobody")) is None
+    assert kept.visitor("nobody").latest() is None
 
 
 def test_memory_is_bounded_and_who_was_put_aside_comes_back_whole(tmp_path: Path) -> None:
@@ -157,7 +188,7 @@ def test_memory_is_bounded_and_who_was_put_aside_comes_back_whole(tmp_path: Path
         kept.receive(*(_at(step, f"{number}-{step}", visitor_id=f"v{number}") for step in range(5)))
         assert kept.store.event_count <= 50
         assert len(kept.store) <= 10
-    assert kept.store.visitor("v0").event_count == 5
+    assert kept.visitor("v0").event_count == 5
     assert kept.store.event_count <= 50
     kept.close()
 
@@ -174,22 +205,23 @@ def test_a_visitor_whose_events_are_on_their_way_is_not_put_aside(tmp_path: Path
     kept = Kept(tmp_path, memory_events=3)
     on_their_way = [kept.store.place(_at(step, f"w{step}", visitor_id="w")) for step in range(3)]
     kept.receive(*(_at(step, f"x{step}", visitor_id="x") for step in range(3)))
-    assert kept.store.visitor("w").event_count == 3
+    assert kept.visitor("w").event_count == 3
     kept.writer.submit(lambda connection: kept.log.append(connection, [one.event for one in on_their_way])).result(5)
     kept.store.settle(on_their_way)
     assert kept.store.event_count <= 3
     kept.close()
 
 
-def test_a_visitor_in_doubt_is_read_again_from_the_log(kept: Kept) -> None:
-    kept.receive(_at(0, "a"))
-    lost = kept.store.place(_at(1, "never kept"))
-    kept.store.settle([lost], doubtful=True)
-    assert kept.store.visitor("v").event_count == 1
+def test_a_visitor_in_doubt_is_read_again_from_the_log(alone: Kept) -> None:
+    alone.receive(_at(0, "a"))
+    lost = alone.store.place(_at(1, "never kept"))
+    alone.store.settle([lost], doubtful=True)
+    assert alone.visitor("v").event_count == 1
 
 
 def test_open_sessions_are_those_that_an_event_could_still_join(kept: Kept) -> None:
     kept.receive(_at(0, "a"), _at(10_000, "b"), _at(10_000, "c", visitor_id="w"))
+    assert kept.visitor("v").event_count + kept.visitor("w").event_count == 3
     assert kept.store.open_sessions(START_US + 10_001 * SECOND) == 2
     assert kept.store.open_sessions(START_US + 20_000 * SECOND) == 0
 
@@ -212,7 +244,9 @@ def test_what_is_read_back_has_the_same_sessions_and_features(
     kept = Kept(tmp_path_factory.mktemp("log"))
     for number, (seconds, name, session_id) in enumerate(arrivals):
         kept.receive(_at(seconds, f"e{number}", name=name, session_id=session_id))
-    live, read_back = _described(kept.store.visitor("v")), _described(kept.restarted().visitor("v"))
+    live = _described(kept.visitor())
+    kept.restarted()
+    read_back = _described(kept.visitor())
     assert live.keys() == read_back.keys()
     for session_id, rows in live.items():
         np.testing.assert_array_equal(rows, read_back[session_id])

@@ -1,0 +1,173 @@
+"""The sessions of a journey that several processes serve on one database."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from decisions.decision import Decision, Reason
+from decisions.eligibility import PastIntervention
+from features.events import Event
+from features.live import LiveSession
+from features.plan import Plan
+from serving.placing import LoggedVisitors
+from serving.session_store import Alongside, Decide, Limits, Placements, past_of
+from serving.visitor import Visitor
+from serving.visitor_memory import VisitorMemory
+from storage.event_log import EventLog
+from storage.ledger import Ledger
+from storage.locks import lock_names
+from storage.visitor_log import Tail, VisitorLog
+from storage.writer import Writer
+
+_READERS = 4
+_NO_HISTORY = (Reason.ENDED, Reason.LOW_RISK)
+"""Reasons that are found before it is asked what was recommended before."""
+
+_T = TypeVar("_T")
+
+
+class DatabaseStore:
+    """Visitors in memory, caught up with the event log whenever they are asked for.
+
+    The log alone says where an event belongs: it is placed within the transaction that appends it, beside all that
+    other processes have appended, and memory learns of it as of everything else, by reading the tail.
+    """
+
+    kind = "database"
+
+    def __init__(
+        self, plan: Plan, log: EventLog, ledger: Ledger, known: VisitorLog, writer: Writer, limits: Limits
+    ) -> None:
+        self.plan = plan
+        self._log = log
+        self._ledger = ledger
+        self._known = known
+        self._writer = writer
+        self._limits = limits
+        self._memory = VisitorMemory(limits.memory_events)
+        self._erasures = 0
+        self._readers = ThreadPoolExecutor(_READERS, "dropoff-sessions")
+
+    def __len__(self) -> int:
+        return len(self._memory)
+
+    @property
+    def event_count(self) -> int:
+        """Events in memory."""
+        return self._memory.event_count
+
+    def open_sessions(self, now_us: int) -> int:
+        """Return how many sessions in memory an event at this moment could still join; for any thread."""
+        return sum(visitor.open_sessions(now_us) for visitor in self._memory.visitors())
+
+    async def visitor(self, visitor_id: str) -> Visitor:
+        """Return a visitor with all that the log knows at this moment; an unknown one has no sessions."""
+        known, erasures = self._memory.find(visitor_id), self._erasures
+        tail = await self._read(self._known.tail, visitor_id, known.anchor if known is not None else None)
+        if known is None or tail.whole:
+            return self._replace(visitor_id, tail, keep=erasures == self._erasures)
+        # Where memory has let go of the visitor meanwhile, what was caught up is answered and not kept.
+        kept = self._memory.find(visitor_id) is known
+        self._catch_up(known, tail, kept=kept)
+        return known
+
+    async def visitor_of_session(self, session_id: str) -> Visitor | None:
+        """Return whose session it is, or None for an unknown one."""
+        remembered = self._memory.owner(session_id)
+        if remembered is not None:
+            visitor = await self.visitor(remembered)
+            if visitor.session(session_id) is not None:
+                return visitor
+        owner = await self._read(self._log.visitor_of_session, session_id)
+        return None if owner is None else await self.visitor(owner)
+
+    async def visitor_of_user(self, user_id: str) -> tuple[Visitor, LiveSession] | None:
+        """Return a user's visitor and the session of the user's latest event, or None for an unknown user."""
+        found = await self._read(self._log.latest_session_of_user, user_id)
+        if found is None:
+            return None
+        visitor = await self.visitor(found[0])
+        session = visitor.session(found[1])
+        return None if session is None else (visitor, session)
+
+    async def keep(self, events: Sequence[Event], alongside: Alongside) -> Placements:
+        """Put events, of which no two have one id, into their sessions and into the log, in this order.
+
+        All is committed, or nothing, when this returns or raises.
+        """
+
+        def write(connection: Connection) -> Placements:
+            logged = LoggedVisitors.read(connection, self._known, events, self._limits)
+            placements = logged.place(events)
+            self._log.append(connection, [one.event for one in placements.placed if one.is_new])
+            alongside(connection, placements)
+            return placements
+
+        return await self._commit(write)
+
+    async def advise(self, visitor_id: str, decide: Decide, write: Callable[[Connection, Decision], None]) -> Decision:
+        """Return a decision, once it is written, that was made with all that the visitor was recommended before."""
+        history: Sequence[PastIntervention] = self._memory.recommended.get(visitor_id, [])
+        while True:
+            decision = decide(history)
+            found = await self._commit(self._unless_overtaken(decision, history, write))
+            if found is None:
+                break
+            history = found
+        counted = past_of(decision)
+        if visitor_id in self._memory:
+            self._memory.recommended[visitor_id] = [*history, counted] if counted is not None else [*history]
+        return decision
+
+    async def forget(self, visitor_id: str) -> None:
+        """Drop a visitor who has been erased from the log."""
+        self._erasures += 1
+        self._memory.drop(visitor_id)
+
+    async def close(self) -> None:
+        """Stop reading."""
+        self._readers.shutdown()
+
+    def _unless_overtaken(
+        self, decision: Decision, history: Sequence[PastIntervention], write: Callable[[Connection, Decision], None]
+    ) -> Callable[[Connection], list[PastIntervention] | None]:
+        """Return a write that keeps the decision, or returns the history where it is not what was decided by."""
+
+        def write_or_tell(connection: Connection) -> list[PastIntervention] | None:
+            if decision.reason not in _NO_HISTORY:
+                lock_names(connection, self._log.journey, (decision.visitor_id,))
+                found = self._ledger.visitor_recommendations(decision.visitor_id, connection)
+                if [(one.session_id, one.at_us, one.name) for one in history] != found:
+                    return [PastIntervention(*one) for one in found]
+            write(connection, decision)
+            return None
+
+        return write_or_tell
+
+    def _replace(self, visitor_id: str, tail: Tail, *, keep: bool) -> Visitor:
+        self._memory.drop(visitor_id)
+        loaded = Visitor(self.plan, visitor_id, self._limits.timeout_us)
+        self._catch_up(loaded, tail, kept=False)
+        # What was read before an erasure may be what has been erased.
+        if keep and loaded.event_count:
+            self._memory.add(loaded)
+        return loaded
+
+    def _catch_up(self, visitor: Visitor, tail: Tail, *, kept: bool) -> None:
+        placed = [visitor.place(event) for event in tail.events]
+        if tail.anchor is not None and (visitor.anchor is None or tail.anchor > visitor.anchor):
+            visitor.anchor = tail.anchor
+        if kept and placed:
+            new = sum(one.is_new for one in placed)
+            self._memory.grown(visitor, new, [str(one.event.session_id) for one in placed])
+            self._memory.make_room()
+
+    async def _read(self, read: Callable[..., _T], *arguments: object) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, read, *arguments)
+
+    async def _commit(self, write: Callable[[Connection], _T]) -> _T:
+        # Whoever asked may give up, but what is queued will be written.
+        return await asyncio.shield(asyncio.wrap_future(self._writer.submit(write)))

@@ -1,0 +1,1 @@
+"""Stores of several processes on one log: together they know what one alone would know."""
