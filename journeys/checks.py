@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from decisions.policy import MAX_EXPLORATION
 from features.friction import Friction
+from features.names import EVERY_EVENT
 from features.scan import Clock, ClockKind, DeclarationError, Scan, ScanKind, ValueKind, any_event, scans
 from features.table import CONTEXT_COLUMNS, Feature, names_heard, nearest
 from journeys.versions import check_versions
@@ -33,6 +34,7 @@ def check(journey: "Journey") -> None:
     _check_stewards(journey)
     _check_elements(journey)
     _check_aliases(journey)
+    _check_property_aliases(journey)
 
 
 def _check_words(journey: "Journey") -> None:
@@ -57,6 +59,24 @@ def _check_aliases(journey: "Journey") -> None:
                 journey,
                 f"the alias {sent!r} means no event: {meant!r}; did you mean {_nearest(meant, journey.events)}?",
             )
+
+
+def _check_property_aliases(journey: "Journey") -> None:
+    for event, aliases in journey.property_aliases.items():
+        if event != EVERY_EVENT and event not in journey.events:
+            known = _nearest(event, journey.events)
+            _refuse(
+                journey, f"property_aliases name the event {event!r}, which events does not list; did you mean {known}?"
+            )
+        for declared, places in aliases.items():
+            if declared not in journey.properties:
+                known = _nearest(declared, journey.properties)
+                _refuse(
+                    journey,
+                    f"property_aliases fill {declared!r}, which properties does not list; did you mean {known}?",
+                )
+            if not isinstance(places, tuple) or not all(places) or not places:
+                _refuse(journey, f"the places of {declared!r} are names in a tuple, for example ('product_id',)")
 
 
 def _check_cohorts(journey: "Journey") -> None:

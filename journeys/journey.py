@@ -8,7 +8,7 @@ from decisions.intervention import Intervention
 from decisions.policy import PolicySettings
 from features.duration import parse_duration
 from features.friction import Friction
-from features.names import EventNames
+from features.names import EventNames, PropertyNames
 from features.table import Feature, FeatureTable, Stage
 from journeys.checks import check
 from journeys.versions import JourneyVersion
@@ -49,7 +49,9 @@ class Journey:
     channel or a source, as the log calls it. ``elements`` maps an event to the property that names what it was about
     (``{"edit_field": "field"}``), where people may hesitate; ``edits`` are those of them that change something, so that
     a second time is a correction. ``aliases`` maps names as clients send them to declared events
-    (``{"Checkout Started": "begin_checkout"}``); another spelling of a declared name needs none.
+    (``{"Checkout Started": "begin_checkout"}``); another spelling of a declared name needs none. ``property_aliases``
+    does the same for properties, by event or, under ``""``, for all:
+    ``{"": {"product": ("product_id", "items.0.item_id")}}``.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Journey:
     elements: Mapping[str, str] = field(default_factory=dict)
     edits: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
+    property_aliases: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _ = self.table
@@ -89,6 +92,11 @@ class Journey:
     def names(self) -> EventNames:
         """Which declared event a sent name means."""
         return EventNames(self.events, self.aliases)
+
+    @cached_property
+    def property_names(self) -> PropertyNames:
+        """Where clients put the declared properties."""
+        return PropertyNames(self.property_aliases)
 
     @cached_property
     def leaving_soon_within_seconds(self) -> float:

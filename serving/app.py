@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from serving import advice, annotations, metrics, openapi, records, tracking
+from serving import advice, annotations, collect, metrics, openapi, records, tracking
 from serving.access import Permission
 from serving.body import read_body
 from serving.cors import Cors, SharedRoute
@@ -49,6 +49,10 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
             for address, call in openapi.TRACKING_ROUTES.items()
         ),
         *(_post(address, _track_batch, Permission.WRITE) for address in openapi.BATCH_ROUTES),
+        _post("/com.snowplowanalytics.snowplow/tp2", collect.collect_snowplow, Permission.WRITE),
+        _route("GET", "/i", collect.collect_pixel, Permission.WRITE),
+        _post("/mp/collect", collect.collect_measurement, Permission.WRITE),
+        _post("/debug/mp/collect", collect.validate_measurement, Permission.WRITE),
         _post("/v1/outcome", _outcome, Permission.WRITE, Permission.READ),
         _post("/v1/annotations", _annotate, Permission.ADMIN),
         _route("GET", "/v1/annotations", _annotations, Permission.ADMIN),
@@ -86,19 +90,19 @@ async def answer(runtime: Runtime, route: str, answering: Awaitable[Any]) -> Res
     """Return what a route says, or the client's mistake, as a response; counts and times it."""
     start = perf_counter()
     try:
-        content, status, headers = _ENCODER.encode(await answering), 200, None
+        said = await answering
+        response = said if isinstance(said, Response) else Response(_ENCODER.encode(said), media_type=_JSON)
     except ClientError as error:
-        content, status, headers = error.body(), error.status, error.headers
+        response = _error(error)
     except (SQLAlchemyError, WriterClosed) as error:
         _LOG.error("%s cannot reach the database: %s", route, getattr(error, "orig", None) or error)
-        unavailable = ClientError(503, "log_unavailable", "The database cannot be reached: nothing was kept.")
-        content, status, headers = unavailable.body(), unavailable.status, unavailable.headers
+        response = _error(ClientError(503, "log_unavailable", "The database cannot be reached: nothing was kept."))
     except Exception:
         runtime.metrics.requests.labels(route, "500").inc()
         raise
     runtime.metrics.request_seconds.labels(route).observe(perf_counter() - start)
-    runtime.metrics.requests.labels(route, str(status)).inc()
-    return Response(content, status, headers, _JSON)
+    runtime.metrics.requests.labels(route, str(response.status_code)).inc()
+    return response
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -164,7 +164,7 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         ledger=ledger,
         records=RecordStore(engine, journey.name),
         sessions=open_sessions(configuration, journey, plan, log, ledger, writer),
-        reader=SegmentReader(journey.names, configuration.max_event_bytes),
+        reader=SegmentReader(journey.names, configuration.max_event_bytes, journey.property_names),
         privacy=privacy_of(configuration, journey),
         model=model,
         now_us=clock,

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from features.events import Event
-from features.names import EventNames
+from features.names import EventNames, PropertyNames
 from serving.errors import ClientError
 from serving.nesting import require_shallow
 from serving.segment_context import Json, country_of, device_of, landing_of, object_at, text_at
@@ -85,11 +85,15 @@ class Arrival:
     sent_at: Moment | None = None
 
 
+_AS_SENT = PropertyNames()
+
+
 class SegmentReader:
     """Turns messages into events of one journey."""
 
-    def __init__(self, names: EventNames, max_event_bytes: int) -> None:
+    def __init__(self, names: EventNames, max_event_bytes: int, property_names: PropertyNames = _AS_SENT) -> None:
         self._names = names
+        self._property_names = property_names
         self._max_event_bytes = max_event_bytes
         self._decoder = msgspec.json.Decoder(Message)
 
@@ -123,9 +127,11 @@ class SegmentReader:
         landing = landing_of(context, properties)
         if landing.click_id:
             properties.setdefault("click_id", landing.click_id)
+        name = self._name(message, kind)
+        self._property_names.fill(name, properties)
         event = Event(
             event_id=_id(message.message_id) or f"dropoff-{uuid.uuid4()}",
-            name=self._name(message, kind),
+            name=name,
             occurred_at_us=_occurred_at_us(message, arrival),
             visitor_id=visitor_id,
             session_id=_session_id(context, properties),

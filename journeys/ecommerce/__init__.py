@@ -5,6 +5,7 @@ from features.table import Stage
 from journeys.ecommerce.events import EDITS, ELEMENTS, EVENTS, PROPERTIES
 from journeys.ecommerce.features import FEATURES
 from journeys.ecommerce.interventions import INTERVENTIONS
+from journeys.ecommerce.names import ALIASES, PROPERTY_ALIASES
 from journeys.journey import Ends, Journey, PolicySettings
 
 STAGES = (
@@ -42,4 +43,6 @@ JOURNEY = Journey(
     },
     elements=ELEMENTS,
     edits=EDITS,
+    aliases=ALIASES,
+    property_aliases=PROPERTY_ALIASES,
 )
