@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
+from features.device import device_of_agent, device_of_type
 from features.events import Event
+from features.landing import read_landing
 from features.names import EventNames, PropertyNames
-from serving.device import device_of_agent, device_of_type
 from serving.errors import ClientError
-from serving.landing import read_landing
 from serving.messages import decode
 from serving.nesting import require_shallow
 from serving.segment import Arrival, Id, Moment
@@ -91,7 +91,7 @@ class MeasurementReader:
             name=name,
             occurred_at_us=_occurred_at_us(request, said, arrival),
             visitor_id=visitor_id,
-            session_id=_id_at(properties, "session_id") or _id_at(properties, "ga_session_id"),
+            session_id=_session_id(properties, visitor_id),
             user_id=_id(request.user_id),
             received_at_us=arrival.received_at_us,
             channel=text_at(properties, "medium") or landing.medium,
@@ -114,9 +114,9 @@ def _properties(request: Measurement, said: MeasurementEvent, name: str) -> dict
     properties = dict(said.params or {})
     if name in ("page_view", "screen_view"):
         page = (
-            text_at(properties, "page_title")
+            _path(text_at(properties, "page_location"))
             or text_at(properties, "screen_name")
-            or _path(text_at(properties, "page_location"))
+            or text_at(properties, "page_title")
         )
         if page:
             properties.setdefault("page", page)
@@ -158,6 +158,12 @@ def _device(request: Measurement) -> str | None:
     if category:
         return device_of_type(category)
     return device_of_agent(request.user_agent) if request.user_agent else None
+
+
+def _session_id(properties: dict[str, Any], visitor_id: str) -> str | None:
+    """Return the session's id; Google's own, a number, is unique within a visitor only."""
+    said = _id_at(properties, "session_id") or _id_at(properties, "ga_session_id")
+    return f"{visitor_id}.{said}" if said and said.isdecimal() else said
 
 
 def _path(url: str | None) -> str | None:

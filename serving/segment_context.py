@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from serving.device import device_of_agent, device_of_type
-from serving.landing import Landing, read_landing
+from features.device import device_of_agent, device_of_type
+from features.landing import Landing, read_landing
 
 Json = Mapping[str, Any]
 

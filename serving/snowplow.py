@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from features.device import device_of_agent
 from features.events import Event
+from features.landing import read_landing
 from features.names import EventNames, PropertyNames
-from serving.device import device_of_agent
 from serving.errors import ClientError
-from serving.landing import read_landing
 from serving.messages import decode
 from serving.segment import Arrival
 from serving.snowplow_json import Json, contexts_of, packed, self_describing
@@ -24,12 +24,11 @@ from serving.times import parse_moment, require_plausible
 from serving.usable import require_no_nul, require_usable
 
 VISITOR_FIELDS = ("duid", "tnuid", "nuid", "uid")
-"""Which fields name the visitor, the first that does."""
+"""Which fields name the visitor, the first that does; the entity ``client_session`` of apps goes after ``duid``."""
 PACKED_FIELDS = ("ue_px", "ue_pr", "cx", "co")
 """Fields that hold JSON in text."""
 _MEMBERS = {"event_id": "eid", "name": "e", "visitor_id": "duid", "user_id": "uid", "session_id": "sid"}
 _NAMES = {"pv": "page_view", "pp": "page_ping", "tr": "transaction", "ti": "transaction_item"}
-_PLATFORMS = {"mob": "mobile", "srv": "server"}
 _ECOMMERCE = "snowplow_ecommerce_action"
 
 
@@ -72,8 +71,9 @@ class SnowplowReader:
             raise ClientError(422, "nul_character", "The event contains a NUL character, which no database keeps.")
         contexts = contexts_of(packed(fields, "cx", "co"))
         session = contexts.get("client_session", [{}])[0]
-        visitor_id = next((fields[name] for name in VISITOR_FIELDS if name in fields), None) or _id(session, "userId")
-        if not visitor_id:
+        named = (fields.get("duid"), _id(session, "userId"), *(fields.get(name) for name in VISITOR_FIELDS))
+        visitor_id = next((one for one in named if one), None)
+        if visitor_id is None:
             raise ClientError(422, "no_visitor", "The event needs a duid, a tnuid or a uid.", "duid")
         name, properties = self._described(fields, contexts)
         landing = read_landing(fields.get("url"))
@@ -87,7 +87,7 @@ class SnowplowReader:
             session_id=fields.get("sid") or _id(session, "sessionId"),
             user_id=fields.get("uid"),
             received_at_us=arrival.received_at_us,
-            channel=landing.medium or _platform(fields),
+            channel=landing.medium,
             device=_device(fields, agent),
             source=landing.source,
             campaign=landing.campaign,
@@ -113,8 +113,14 @@ class SnowplowReader:
         else:
             known = ", ".join([*_NAMES, "se", "ue"])
             raise ClientError(422, "no_event_name", f"The event's kind must be one of {known}.", "e")
-        properties = properties_of(fields, kind, described, contexts)
-        self._property_names.fill(name, properties)
+        properties = properties_of(fields, kind, described)
+        if contexts:
+            # Aliases find entities by their names; they are kept as an import of enriched events has them.
+            properties["contexts"] = contexts
+            self._property_names.fill(name, properties)
+            properties["contexts"] = [{"name": key, "data": one} for key, found in contexts.items() for one in found]
+        else:
+            self._property_names.fill(name, properties)
         return name, properties
 
 
@@ -167,11 +173,6 @@ def _device(fields: Mapping[str, str], agent: str | None) -> str | None:
     if platform == "mob":
         return "mobile"
     return device_of_agent(agent) if platform == "web" and agent else None
-
-
-def _platform(fields: Mapping[str, str]) -> str | None:
-    platform = fields.get("p")
-    return _PLATFORMS.get(platform, platform) if platform else None
 
 
 def _id(said: Json, name: str) -> str | None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.landing import CLICK_IDS, NOWHERE, Landing, read_landing
+from features.landing import CLICK_IDS, NOWHERE, Landing, read_landing
 
 
 def test_the_parameters_of_a_campaign_are_read_from_an_address_or_its_query() -> None:
