@@ -6,9 +6,10 @@ from typing import TypeVar
 
 from features.events import Event
 from serving.errors import ClientError
-from serving.ingest import Refused, give_way, keep_events
+from serving.ingest import Refused, keep_events
 from serving.messages import BatchAnswer
 from serving.runtime import Runtime
+from serving.turn import give_way
 
 _T = TypeVar("_T")
 _REASONS_SHOWN = 5
