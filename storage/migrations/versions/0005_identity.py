@@ -21,19 +21,21 @@ def upgrade() -> None:
         ),
         sa.Column("journey", sa.Text(), nullable=False),
         sa.Column("visitor_id", sa.Text(), nullable=False),
-        sa.Column("user_id", sa.Text(), nullable=True),
-        sa.Column("other_visitor_id", sa.Text(), nullable=True),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("previous_id", sa.Text(), nullable=True),
         sa.Column("event_id", sa.Text(), nullable=True),
+        sa.Column("session_id", sa.Text(), nullable=True),
         sa.Column("at_us", sa.BigInteger(), nullable=False),
         sa.Column("received_us", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("position", name=op.f("pk_identity_links")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
-        op.f("ix_identity_links_journey_other_visitor_id"),
+        op.f("ix_identity_links_journey_previous_id"),
         "identity_links",
-        ["journey", "other_visitor_id"],
+        ["journey", "previous_id"],
         unique=False,
     )
     op.create_index(op.f("ix_identity_links_journey_user_id"), "identity_links", ["journey", "user_id"], unique=False)
@@ -45,7 +47,6 @@ def upgrade() -> None:
         sa.Column("journey", sa.Text(), nullable=False),
         sa.Column("visitor_id", sa.Text(), nullable=False),
         sa.Column("assignment_id", sa.Text(), nullable=False),
-        sa.Column("holdout", sa.Boolean(), nullable=False),
         sa.Column("at_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("journey", "visitor_id", name=op.f("pk_assignments")),
     )
@@ -54,7 +55,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop the tables."""
     op.drop_table("assignments")
-    op.drop_index(op.f("ix_identity_links_journey_other_visitor_id"), table_name="identity_links")
+    op.drop_index(op.f("ix_identity_links_journey_previous_id"), table_name="identity_links")
     op.drop_index(op.f("ix_identity_links_journey_user_id"), table_name="identity_links")
     op.drop_index(op.f("ix_identity_links_journey_visitor_id"), table_name="identity_links")
     op.drop_table("identity_links")
