@@ -9,6 +9,13 @@ def uniform(*parts: str) -> float:
     return (int.from_bytes(digest[:8], "big") >> 11) / float(1 << 53)
 
 
-def in_holdout(journey: str, visitor_id: str, share: float) -> bool:
-    """Whether a visitor belongs to the ``share`` of a journey's visitors who never see an intervention."""
-    return uniform("holdout", journey, visitor_id) < share
+def assignment_id(journey: str, visitor_id: str) -> str:
+    """Return the id that a visitor brings along to be drawn by: one that does not tell the visitor's."""
+    return hashlib.sha256(
+        "\x1f".join(("assignment", journey, visitor_id)).encode("utf-8", "surrogatepass")
+    ).hexdigest()[:32]
+
+
+def in_holdout(journey: str, assignment: str, share: float) -> bool:
+    """Whether an assignment id belongs to the ``share`` of a journey's that never see an intervention."""
+    return uniform("holdout", journey, assignment) < share

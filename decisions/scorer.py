@@ -108,16 +108,18 @@ class Scorer:
         *,
         consent: bool = True,
         decision_id: str | None = None,
+        assignment_id: str | None = None,
     ) -> Decision:
         """Return the decision about a session at a moment.
 
-        ``history`` is what the visitor was recommended before. The same ``decision_id`` draws the same number.
+        ``history`` is what the person was recommended before. By ``assignment_id`` the holdout is drawn; the visitor's
+        own id by default. The same ``decision_id`` draws the same number.
         """
         at_latest_event, row = self._rows(session, earlier, at_us)
         score = self._score(session, row, at_us)
         if session.happened(self.ends, at_us):
             identity = decision_id or uuid.uuid4().hex
-            holdout = in_holdout(self.journey, session.visitor_id, self.settings.holdout)
+            holdout = in_holdout(self.journey, assignment_id or session.visitor_id, self.settings.holdout)
             over = Diagnosis((), True, ENDED_NARRATIVE)
             return self._nothing(identity, session.visitor_id, score, over, Reason.ENDED, holdout)
         self.watcher(at_latest_event, score.risk)
@@ -129,6 +131,7 @@ class Scorer:
             at_latest_event=at_latest_event,
             consent=consent,
             decision_id=decision_id,
+            assignment_id=assignment_id,
         )
 
     def decide(
@@ -141,13 +144,14 @@ class Scorer:
         at_latest_event: FloatArray | None = None,
         consent: bool = True,
         decision_id: str | None = None,
+        assignment_id: str | None = None,
     ) -> Decision:
         """Return the decision about a row (F,) that has been scored.
 
         ``at_latest_event`` (F,) is the row right after the session's latest event, by default ``row`` itself.
         """
         identity = decision_id or uuid.uuid4().hex
-        holdout = in_holdout(self.journey, visitor_id, self.settings.holdout)
+        holdout = in_holdout(self.journey, assignment_id or visitor_id, self.settings.holdout)
         if score.risk < self.settings.low_risk:
             quiet = Diagnosis((), True, LOW_RISK_NARRATIVE)
             return self._nothing(identity, visitor_id, score, quiet, Reason.LOW_RISK, holdout)

@@ -18,9 +18,11 @@ from serving.messages import (
     ScoreAnswer,
     ScoreRequest,
 )
+from serving.persons import assignment_of
 from serving.runtime import Runtime
 from serving.subject import Subject, find_subject
 from serving.times import show_time
+from storage.assignments import AlreadyAssigned
 from storage.ledger import LedgerEntry
 
 
@@ -49,23 +51,47 @@ async def recommend(runtime: Runtime, request: RecommendRequest) -> RecommendAns
     """Return what stands in the way and what to do about it, once it is in the ledger; raises ClientError."""
     subject = await find_subject(runtime, request)
 
-    def deciding(history: Sequence[PastIntervention]) -> Decision:
-        return decide(runtime, subject, history, consent=request.consent)
-
-    def write(connection: Connection, decision: Decision) -> None:
-        runtime.ledger.append(connection, _entry(decision, runtime.now_us()))
-
-    # A visitor of the body's own events may be known too, and has then been advised before.
-    decision = await runtime.sessions.advise(subject.visitor.visitor_id, deciding, write)
+    decision = None
+    while decision is None:
+        decision = await _advise(runtime, subject, consent=request.consent)
     runtime.metrics.decisions.labels(str(decision.reason)).inc()
     return describe(decision)
 
 
+async def _advise(runtime: Runtime, subject: Subject, *, consent: bool) -> Decision | None:
+    """Return a decision, or None where it has to be made anew: somebody else has just drawn the visitor's side."""
+    assignment, is_kept = await assignment_of(runtime, subject.session)
+
+    def deciding(history: Sequence[PastIntervention]) -> Decision:
+        return decide(runtime, subject, history, consent=consent, assignment_id=assignment.assignment_id)
+
+    def write(connection: Connection, decision: Decision) -> None:
+        if not is_kept:
+            runtime.assignments.keep(connection, assignment)
+        runtime.ledger.append(connection, _entry(decision, runtime.now_us()))
+
+    try:
+        # A visitor of the body's own events may be known too, and has then been advised before.
+        decision = await runtime.sessions.advise(subject.kin, deciding, write)
+    except AlreadyAssigned as overtaken:
+        runtime.assignments.learn(overtaken.standing)
+        return None
+    runtime.assignments.learn(assignment)
+    return decision
+
+
 def decide(
-    runtime: Runtime, subject: Subject, history: Sequence[PastIntervention], *, consent: bool = False
+    runtime: Runtime,
+    subject: Subject,
+    history: Sequence[PastIntervention],
+    *,
+    consent: bool = False,
+    assignment_id: str | None = None,
 ) -> Decision:
-    """Return the decision about a subject, given what the visitor was recommended before; keeps nothing."""
-    return runtime.scorer.recommend(subject.session, subject.earlier, subject.at_us, history, consent=consent)
+    """Return the decision about a subject, given what the person was recommended before; keeps nothing."""
+    return runtime.scorer.recommend(
+        subject.session, subject.earlier, subject.at_us, history, consent=consent, assignment_id=assignment_id
+    )
 
 
 def describe(decision: Decision) -> RecommendAnswer:

@@ -108,12 +108,16 @@ class DatabaseStore:
 
         return await self._commit(write)
 
-    async def advise(self, visitor_id: str, decide: Decide, write: Callable[[Connection, Decision], None]) -> Decision:
-        """Return a decision, once it is written, that was made with all that the visitor was recommended before."""
+    async def advise(
+        self, visitor_ids: Sequence[str], decide: Decide, write: Callable[[Connection, Decision], None]
+    ) -> Decision:
+        """Return a decision, once it is written, made with all that these visitors of one person were recommended."""
+        visitor_id = visitor_ids[0]
+        # What was last found for the person; where it is not all any more, the transaction says so.
         history: Sequence[PastIntervention] = self._memory.recommended.get(visitor_id, [])
         while True:
             decision = decide(history)
-            found = await self._commit(self._unless_overtaken(decision, history, write))
+            found = await self._commit(self._unless_overtaken(visitor_ids, decision, history, write))
             if found is None:
                 break
             history = found
@@ -132,14 +136,18 @@ class DatabaseStore:
         self._readers.shutdown()
 
     def _unless_overtaken(
-        self, decision: Decision, history: Sequence[PastIntervention], write: Callable[[Connection, Decision], None]
+        self,
+        visitor_ids: Sequence[str],
+        decision: Decision,
+        history: Sequence[PastIntervention],
+        write: Callable[[Connection, Decision], None],
     ) -> Callable[[Connection], list[PastIntervention] | None]:
         """Return a write that keeps the decision, or returns the history where it is not what was decided by."""
 
         def write_or_tell(connection: Connection) -> list[PastIntervention] | None:
             if decision.reason not in _NO_HISTORY:
-                lock_names(connection, self._log.journey, (decision.visitor_id,))
-                found = self._ledger.visitor_recommendations(decision.visitor_id, connection)
+                lock_names(connection, self._log.journey, visitor_ids)
+                found = self._ledger.recommendations(visitor_ids, connection)
                 if [(one.session_id, one.at_us, one.name) for one in history] != found:
                     return [PastIntervention(*one) for one in found]
             write(connection, decision)

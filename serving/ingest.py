@@ -9,8 +9,10 @@ from sqlalchemy import Connection
 
 from features.encode import number
 from features.events import US_PER_SECOND, Event
+from features.identity import Link
 from features.personal import without_contact
 from serving.errors import ClientError
+from serving.persons import learn_links
 from serving.privacy import Privacy
 from serving.runtime import Runtime
 from serving.segment import Arrival
@@ -98,10 +100,14 @@ async def _keep(
 ) -> Placements:
     """Keep events and what is refused; ``keep_full`` says whether that goes for the events of full visitors too."""
     received_at_us = runtime.now_us()
+    links: list[Link] = []
 
     def write_beside(connection: Connection, placements: Placements) -> None:
+        # A write may be repeated.
+        links.clear()
         for bad in (*refused, *(_refused(runtime, placements) if keep_full else ())):
             runtime.log.refuse(connection, received_at_us, bad.visitor_id, bad.reason, bad.payload)
+        links.extend(runtime.identity.record(connection, [one.event for one in placements.placed if one.is_new]))
         for one in placements.placed:
             if one.is_new and one.event.name in runtime.goals:
                 runtime.ledger.record_conversion(
@@ -109,6 +115,7 @@ async def _keep(
                 )
 
     kept = await runtime.sessions.keep(events, write_beside)
+    learn_links(runtime, links)
     runtime.metrics.events.labels("new").inc(len(kept.placed) - kept.duplicates)
     runtime.metrics.events.labels("duplicate").inc(kept.duplicates)
     runtime.metrics.events.labels("quarantined").inc(len(refused) + len(kept.full) * keep_full)

@@ -222,6 +222,7 @@ class SessionAnswer(Struct, frozen=True):
     journey: str
     visitor_id: str
     user_id: str | None
+    other_visitors: list[str]
     stage: str | None
     model_version: str
     events: list[SessionEvent]
@@ -238,6 +239,8 @@ class ErasureReceipt(Struct, frozen=True):
     decisions: int
     outcomes: int
     quarantined: int
+    identity_links: int
+    assignments: int
 
 
 _LONGEST_SAID = 200

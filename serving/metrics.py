@@ -40,6 +40,17 @@ class Metrics:
             ["kind"],
             registry=self.registry,
         )
+        self.links = Counter(
+            "dropoff_identity_links",
+            "What events said about who is who: links, and refusals by reason.",
+            ["kind", "reason"],
+            registry=self.registry,
+        )
+        self.crossovers = Counter(
+            "dropoff_identity_crossovers",
+            "Links that made visitors of both sides of the holdout one person.",
+            registry=self.registry,
+        )
         self.decisions = Counter("dropoff_decisions", "Decisions by reason.", ["reason"], registry=self.registry)
         self.outcomes = Counter("dropoff_outcomes", "Outcomes reported.", ["outcome"], registry=self.registry)
         self.sessions_open = Gauge(

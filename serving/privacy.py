@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from features.claims import is_placeholder
 from features.events import Event
 from features.personal import allowed_only, cleaned, hashed_id, names_somebody, without_contact
 from journeys.journey import Journey
@@ -84,6 +85,9 @@ class Privacy:
 
     def user_id(self, said: str) -> str:
         """Return the id under which a user is kept."""
+        # A placeholder stays readable, so that it is known for one.
+        if is_placeholder(said):
+            return said
         return hashed_id(self.key, said) if self.hash_user_ids or names_somebody(said) else said
 
     def visitor_id(self, said: str) -> str:

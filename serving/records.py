@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from features.events import Event, FloatArray
+from features.histories import person_of, rows_as_known
+from features.identity import Person
+from features.live import LiveSession
 from insights.current import forget_facts
 from serving.errors import ClientError
 from serving.messages import (
@@ -18,10 +21,11 @@ from serving.messages import (
     SessionEvent,
     Success,
 )
+from serving.persons import known_at
 from serving.runtime import Runtime
 from serving.subject import unknown_session
 from serving.times import show_time
-from serving.visitor import Visitor
+from serving.visitor import Placed, Visitor
 from storage.database import forget_erased
 from storage.history import account
 from storage.ledger import LedgerEntry, RecordedOutcome
@@ -60,6 +64,7 @@ def _tell(runtime: Runtime, session_id: str) -> SessionAnswer:
         journey=runtime.journey.name,
         visitor_id=visitor_id,
         user_id=replayed.user_id,
+        other_visitors=[one for one in replayed.person.visitors if one != visitor_id],
         stage=stages[-1],
         model_version=model.version,
         events=[
@@ -78,9 +83,13 @@ def _tell(runtime: Runtime, session_id: str) -> SessionAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ReplayedSession:
-    """A session from the log: its events (N,) in order, the rows (N, F) right after each, and the stages then."""
+    """A session from the log: its events (N,) in order, the rows (N, F) right after each, and the stages then.
+
+    Each row carries what was known of its person at that moment; ``person`` is whose it is as known now.
+    """
 
     visitor_id: str
+    person: Person
     events: Sequence[Event]
     rows: FloatArray
     stages: Sequence[str | None]
@@ -97,8 +106,7 @@ def replay_session(runtime: Runtime, session_id: str) -> ReplayedSession:
     visitor_id = runtime.log.visitor_of_session(session_id)
     if visitor_id is None:
         raise unknown_session(session_id)
-    visitor = Visitor(runtime.plan, visitor_id, runtime.timeout_us)
-    placed = [visitor.place(event) for event in runtime.log.visitor_events(visitor_id)]
+    visitor, placed = _read_visitor(runtime, visitor_id)
     session = visitor.session(session_id)
     if session is None:
         raise unknown_session(session_id)
@@ -107,8 +115,22 @@ def replay_session(runtime: Runtime, session_id: str) -> ReplayedSession:
         key=lambda event: (event.occurred_at_us, event.event_id.encode()),
     )
     moments = [(number, event.occurred_at_us) for number, event in enumerate(events, start=1)]
-    rows = session.rows(moments, visitor.others(session))
-    return ReplayedSession(visitor_id, events, rows, [_stage_name(runtime, row) for row in rows])
+    visitors = {visitor_id: visitor}
+
+    def sessions_of(other_id: str) -> Sequence[LiveSession]:
+        if other_id not in visitors:
+            visitors[other_id] = _read_visitor(runtime, other_id)[0]
+        return visitors[other_id].sessions
+
+    known = known_at(runtime, runtime.now_us())
+    rows = rows_as_known(session, moments, known.book, sessions_of)
+    person = person_of(known, session)
+    return ReplayedSession(visitor_id, person, events, rows, [_stage_name(runtime, row) for row in rows])
+
+
+def _read_visitor(runtime: Runtime, visitor_id: str) -> tuple[Visitor, Sequence[Placed]]:
+    visitor = Visitor(runtime.plan, visitor_id, runtime.timeout_us)
+    return visitor, [visitor.place(event) for event in runtime.log.visitor_events(visitor_id)]
 
 
 async def erase_visitor(runtime: Runtime, visitor_id: str) -> ErasureReceipt:
@@ -122,15 +144,17 @@ async def erase_visitor(runtime: Runtime, visitor_id: str) -> ErasureReceipt:
     sessions = len((await runtime.sessions.visitor(visitor_id)).session_ids)
 
     def erase(connection: Connection) -> dict[str, int]:
-        counts = runtime.log.erase_visitor(connection, visitor_id) | runtime.ledger.erase_visitor(
-            connection, visitor_id
-        )
+        stores = (runtime.log, runtime.ledger, runtime.identity, runtime.assignments)
+        counts = {
+            name: count for store in stores for name, count in store.erase_visitor(connection, visitor_id).items()
+        }
         if any(counts.values()):
             runtime.records.audit_erasure(connection, visitor_id, counts, actor=account(), now_us=runtime.now_us())
         return counts
 
     erased = await runtime.commit(erase)
     await runtime.sessions.forget(visitor_id)
+    runtime.identity.forget()
     runtime.erasures += 1
     await asyncio.to_thread(forget_facts, runtime.configuration.home, runtime.journey.name)
     await asyncio.to_thread(forget_erased, runtime.engine)

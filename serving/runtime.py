@@ -21,8 +21,10 @@ from serving.privacy import Privacy, privacy_of
 from serving.segment import SegmentReader
 from serving.session_store import Limits, SessionStore
 from serving.sessions import AloneStore
+from storage.assignments import Assignments
 from storage.database import open_database
 from storage.event_log import EventLog
+from storage.identity_store import IdentityStore
 from storage.ledger import Ledger
 from storage.record_store import RecordStore
 from storage.visitor_log import VisitorLog
@@ -54,6 +56,8 @@ class Runtime:
     log: EventLog
     ledger: Ledger
     records: RecordStore
+    identity: IdentityStore
+    assignments: Assignments
     sessions: SessionStore
     reader: SegmentReader
     privacy: Privacy
@@ -164,6 +168,8 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         ledger=ledger,
         records=RecordStore(engine, journey.name),
         sessions=open_sessions(configuration, journey, plan, log, ledger, writer),
+        identity=IdentityStore(engine, journey.name, shared=configuration.shared),
+        assignments=Assignments(engine, journey.name),
         reader=SegmentReader(journey.names, configuration.max_event_bytes, journey.property_names),
         privacy=privacy_of(configuration, journey),
         model=model,

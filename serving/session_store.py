@@ -39,7 +39,7 @@ Alongside = Callable[[Connection, Placements], None]
 """Written in the transaction of the events themselves."""
 
 Decide = Callable[[Sequence[PastIntervention]], Decision]
-"""Decides about a visitor, given what was recommended before; may be asked again with more."""
+"""Decides about a visitor, given what the person was recommended before; may be asked again with more."""
 
 
 class SessionStore(Protocol):
@@ -73,8 +73,13 @@ class SessionStore(Protocol):
         All is committed, or nothing, when this returns or raises.
         """
 
-    async def advise(self, visitor_id: str, decide: Decide, write: Callable[[Connection, Decision], None]) -> Decision:
-        """Return a decision, once it is written, that was made with all that the visitor was recommended before."""
+    async def advise(
+        self, visitor_ids: Sequence[str], decide: Decide, write: Callable[[Connection, Decision], None]
+    ) -> Decision:
+        """Return a decision about the first visitor, once it is written.
+
+        It was made with all that these visitors, who are one person, were recommended before.
+        """
 
     async def forget(self, visitor_id: str) -> None:
         """Drop a visitor who has been erased from the log."""

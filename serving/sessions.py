@@ -117,9 +117,13 @@ class AloneStore:
             self._release(visitor_id)
         self._memory.make_room()
 
-    async def advise(self, visitor_id: str, decide: Decide, write: Callable[[Connection, Decision], None]) -> Decision:
-        """Return a decision, once it is written, that was made with all that the visitor was recommended before."""
-        decision = decide(self._recommended(visitor_id))
+    async def advise(
+        self, visitor_ids: Sequence[str], decide: Decide, write: Callable[[Connection, Decision], None]
+    ) -> Decision:
+        """Return a decision, once it is written, made with all that these visitors of one person were recommended."""
+        visitor_id = visitor_ids[0]
+        of_person = [one for name in visitor_ids for one in self._recommended(name)]
+        decision = decide(sorted(of_person, key=lambda one: one.at_us))
         # Counted before anything is awaited, so that a request that comes before the commit knows of it.
         counted = past_of(decision)
         if counted is not None:
@@ -186,7 +190,7 @@ class AloneStore:
         """Return what a visitor was recommended so far, what is on its way into the ledger included."""
         known = self._memory.recommended.get(visitor_id)
         if known is None:
-            known = [PastIntervention(*one) for one in self._ledger.visitor_recommendations(visitor_id)]
+            known = [PastIntervention(*one) for one in self._ledger.recommendations((visitor_id,))]
             if visitor_id in self._memory:
                 self._memory.recommended[visitor_id] = known
         return known

@@ -10,6 +10,7 @@ from features.live import LiveSession
 from serving.canonical import sessions_of
 from serving.errors import ClientError
 from serving.messages import ScoreRequest
+from serving.persons import find_person, kin_of, latest_session
 from serving.runtime import Runtime
 from serving.times import parse_time, show_time
 from serving.visitor import Visitor
@@ -21,13 +22,15 @@ _WAYS = ("session_id", "visitor_id", "user_id", "events")
 class Subject:
     """A session at a moment, at which at least one of its events had occurred.
 
-    ``earlier`` are the person's other sessions: the visitor's own, and those of whoever else they are known to be.
+    ``earlier`` are the sessions that the person began before, on whichever device, as known at the moment; ``kin`` are
+    the person's visitors, this one first.
     """
 
     visitor: Visitor
     session: LiveSession
     at_us: int
     earlier: Sequence[LiveSession]
+    kin: Sequence[str]
 
 
 async def find_subject(runtime: Runtime, request: ScoreRequest) -> Subject:
@@ -52,7 +55,11 @@ async def find_subject(runtime: Runtime, request: ScoreRequest) -> Subject:
         at_us = max(runtime.now_us(), session.last_at_us)
     if not session.seen(at_us):
         raise ClientError(422, "before_first_event", "Nothing had happened in the session at that moment.", "at")
-    return Subject(visitor, session, at_us, visitor.others(session))
+    if request.events is not UNSET:
+        # Events of the body are scored as they are: nobody else's are mixed with them.
+        return Subject(visitor, session, at_us, visitor.others(session), await kin_of(runtime, session, at_us))
+    earlier, kin = await find_person(runtime, visitor, session, at_us)
+    return Subject(visitor, session, at_us, earlier, kin)
 
 
 async def _session(runtime: Runtime, request: ScoreRequest) -> tuple[Visitor, LiveSession]:
@@ -65,7 +72,7 @@ async def _session(runtime: Runtime, request: ScoreRequest) -> tuple[Visitor, Li
             most=runtime.configuration.max_visitor_events,
         )
     if request.user_id is not UNSET:
-        found = await runtime.sessions.visitor_of_user(runtime.privacy.user_id(request.user_id))
+        found = await latest_session(runtime, runtime.privacy.user_id(request.user_id))
         if found is None:
             raise ClientError(
                 404, "unknown_user", f"No event of the user {request.user_id[:80]!r} is known.", "user_id"

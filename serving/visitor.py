@@ -66,6 +66,11 @@ class Visitor:
         return Placed(replace(event, session_id=session.session_id), is_new)
 
     @property
+    def sessions(self) -> Sequence[LiveSession]:
+        """All sessions."""
+        return tuple(self._sessions.values())
+
+    @property
     def session_ids(self) -> Sequence[str]:
         """The ids of all sessions."""
         return tuple(self._sessions)

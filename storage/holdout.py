@@ -1,7 +1,10 @@
-"""The randomised comparison that the ledger holds: visitors who are held out by chance, against all others."""
+"""The randomised comparison that the ledger holds: who is held out by chance, against all others."""
 
-from sqlalchemy import Engine, and_, case, func, select
+from sqlalchemy import Engine, Select, and_, case, exists, func, select
+from sqlalchemy.sql.selectable import Subquery
 
+from features.identity import Kind
+from storage.identity_tables import assignments, identity_links
 from storage.ledger import Outcome
 from storage.records import HoldoutCounts
 from storage.tables import decisions, outcomes
@@ -13,51 +16,89 @@ _BEFORE_THE_HOLDOUT = ("ended", "low_risk", "no_blocker")
 def count_holdout(engine: Engine, journey: str) -> HoldoutCounts | None:
     """Return the comparison; None before a decision has come as far as the holdout.
 
-    A visitor counts from the first such decision on, whatever was shown then or later: the sides differ by chance and
-    by being held out alone. The goal is reached where one of the visitor's decisions from then on has the outcome
-    "converted".
+    Visitors that were drawn together, by one assignment id, count as one, from the first such decision on, whatever was
+    shown then or later: the sides differ by chance and by being held out alone. The goal is reached where a decision
+    from then on has the outcome "converted". Devices that stood on both sides before it was known that they are one
+    user's are counted where they stand, and told as crossovers.
     """
+    drawn = _drawn(journey)
     asked = (
         select(
-            decisions.c.visitor_id,
-            func.min(decisions.c.at_us).label("first_us"),
-            func.max(case((decisions.c.holdout, 1), else_=0)).label("held_out"),
+            drawn.c.unit,
+            func.min(drawn.c.at_us).label("first_us"),
+            func.max(case((drawn.c.holdout, 1), else_=0)).label("held_out"),
         )
-        .where(decisions.c.journey == journey, decisions.c.reason.not_in(_BEFORE_THE_HOLDOUT))
-        .group_by(decisions.c.visitor_id)
+        .where(drawn.c.reason.not_in(_BEFORE_THE_HOLDOUT))
+        .group_by(drawn.c.unit)
         .subquery()
     )
     reached = (
-        select(asked.c.visitor_id)
-        .join(
-            decisions,
-            and_(
-                decisions.c.visitor_id == asked.c.visitor_id,
-                decisions.c.journey == journey,
-                decisions.c.at_us >= asked.c.first_us,
-            ),
-        )
-        .join(outcomes, outcomes.c.decision_id == decisions.c.decision_id)
+        select(asked.c.unit)
+        .join(drawn, and_(drawn.c.unit == asked.c.unit, drawn.c.at_us >= asked.c.first_us))
+        .join(outcomes, outcomes.c.decision_id == drawn.c.decision_id)
         .where(outcomes.c.outcome == Outcome.CONVERTED.value)
         .distinct()
         .subquery()
     )
     query = (
-        select(
-            asked.c.held_out,
-            func.min(asked.c.first_us),
-            func.count(),
-            func.count(reached.c.visitor_id),
-        )
-        .select_from(asked.outerjoin(reached, reached.c.visitor_id == asked.c.visitor_id))
+        select(asked.c.held_out, func.min(asked.c.first_us), func.count(), func.count(reached.c.unit))
+        .select_from(asked.outerjoin(reached, reached.c.unit == asked.c.unit))
         .group_by(asked.c.held_out)
     )
     with engine.connect() as connection:
         sides = {bool(held): (first, people, goals) for held, first, people, goals in connection.execute(query)}
+        crossovers = connection.execute(_crossovers(journey)).scalar_one()
     if not sides:
         return None
     _, visitors, converted = sides.get(False, (0, 0, 0))
     _, held_out, held_out_converted = sides.get(True, (0, 0, 0))
-    return HoldoutCounts(
-        min(first for first, _, _ in sides.values()), visitors, converted, held_out, held_out_converted
+    first_us = min(first for first, _, _ in sides.values())
+    return HoldoutCounts(first_us, visitors, converted, held_out, held_out_converted, crossovers)
+
+
+def _drawn(journey: str) -> Subquery:
+    """Return all decisions with the unit that chance drew: a visitor's assignment id."""
+    mine = and_(assignments.c.journey == decisions.c.journey, assignments.c.visitor_id == decisions.c.visitor_id)
+    return (
+        select(
+            func.coalesce(assignments.c.assignment_id, decisions.c.visitor_id).label("unit"),
+            decisions.c.decision_id,
+            decisions.c.visitor_id,
+            decisions.c.at_us,
+            decisions.c.holdout,
+            decisions.c.reason,
+        )
+        .select_from(decisions.outerjoin(assignments, mine))
+        .where(decisions.c.journey == journey)
+        .subquery()
     )
+
+
+def _crossovers(journey: str) -> Select[int]:
+    """Return the query for how many users have visitors on both sides, by the links that hold."""
+    drawn, later = _drawn(journey), identity_links.alias()
+    ends = exists().where(
+        later.c.journey == identity_links.c.journey,
+        later.c.visitor_id == identity_links.c.visitor_id,
+        later.c.user_id == identity_links.c.user_id,
+        later.c.previous_id.is_(None),
+        later.c.kind != Kind.LINK.value,
+        later.c.position > identity_links.c.position,
+    )
+    both = (
+        select(identity_links.c.user_id)
+        .join(drawn, drawn.c.visitor_id == identity_links.c.visitor_id)
+        .where(
+            identity_links.c.journey == journey,
+            identity_links.c.kind == Kind.LINK.value,
+            identity_links.c.previous_id.is_(None),
+            drawn.c.reason.not_in(_BEFORE_THE_HOLDOUT),
+            ~ends,
+        )
+        .group_by(identity_links.c.user_id)
+        .having(
+            func.count(case((drawn.c.holdout, 1)).distinct()) + func.count(case((~drawn.c.holdout, 1)).distinct()) > 1
+        )
+        .subquery()
+    )
+    return select(func.count()).select_from(both)

@@ -64,6 +64,10 @@ class IdentityStore:
         self._position = -1
         self._told_at = self._emptied_at = float("-inf")
 
+    def __len__(self) -> int:
+        """How much is in memory: links, and a place for each id."""
+        return self._weight
+
     def of_visitor(self, visitor_id: str) -> Sequence[Link]:
         """Return the rows about a visitor, aliases excepted, in the order of arrival."""
         return self._remembered(("visitor", visitor_id))

@@ -118,15 +118,17 @@ class Ledger:
         """Return all decisions about a visitor, the oldest first."""
         return self._entries(decisions.c.visitor_id == visitor_id)
 
-    def visitor_recommendations(
-        self, visitor_id: str, connection: Connection | None = None
+    def recommendations(
+        self, visitor_ids: Sequence[str], connection: Connection | None = None
     ) -> list[tuple[str, int, str]]:
-        """Return session, moment and name of every intervention that a visitor was recommended, the oldest first.
+        """Return session, moment and name of every intervention that visitors were recommended, the oldest first.
 
         With a connection, all that its transaction knows.
         """
         query = select(decisions.c.session_id, decisions.c.at_us, decisions.c.chosen).where(
-            decisions.c.journey == self.journey, decisions.c.visitor_id == visitor_id, decisions.c.chosen.is_not(None)
+            decisions.c.journey == self.journey,
+            decisions.c.visitor_id.in_(visitor_ids),
+            decisions.c.chosen.is_not(None),
         )
         ordered = query.order_by(decisions.c.at_us, decisions.c.decided_at_us)
         with nullcontext(connection) if connection is not None else self._engine.connect() as reading:

@@ -99,7 +99,8 @@ class RefusedRows:
 class HoldoutCounts:
     """Visitors who were once at risk for a blocker that could be named, and how many of them reached the goal then.
 
-    ``held_out`` were chosen at random to be shown nothing, the other ``visitors`` could be shown something.
+    ``held_out`` were chosen at random to be shown nothing, the other ``visitors`` could be shown something. Who was
+    drawn together counts once. ``crossovers`` are users who turned out to have visitors on both sides.
     """
 
     first_us: int
@@ -107,6 +108,7 @@ class HoldoutCounts:
     converted: int
     held_out: int
     held_out_converted: int
+    crossovers: int = 0
 
 
 @dataclass(frozen=True, slots=True)

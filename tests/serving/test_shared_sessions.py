@@ -251,7 +251,7 @@ def test_recommendations_that_two_processes_make_at_once_stay_within_the_cap(
             return decided[-1]
 
         return process.store.advise(
-            "v", decide, lambda connection, decision: process.ledger.append(connection, _entry(decision))
+            ["v"], decide, lambda connection, decision: process.ledger.append(connection, _entry(decision))
         )
 
     async def together() -> list[Decision]:
@@ -259,7 +259,7 @@ def test_recommendations_that_two_processes_make_at_once_stay_within_the_cap(
 
     decisions = runner.run(together())
     assert sum(one.recommendation is not None for one in decisions) == 2
-    assert len(both[0].ledger.visitor_recommendations("v")) == 2
+    assert len(both[0].ledger.recommendations(["v"])) == 2
     assert len(both[0].ledger.visitor_decisions("v")) == 16
 
 

@@ -5,7 +5,10 @@ from itertools import count
 
 from sqlalchemy import Engine
 
+from features.events import Event
+from storage.assignments import Assignment, Assignments
 from storage.holdout import count_holdout
+from storage.identity_store import IdentityStore
 from storage.ledger import Ledger, LedgerEntry, Outcome, RecordedOutcome
 from storage.records import HoldoutCounts
 
@@ -86,3 +89,24 @@ def test_another_journey_is_another_comparison(engine: Engine) -> None:
     write(engine, "trial", (replace(entry("a", 5, "holdout"), holdout=True), True))
     assert count_holdout(engine, "shop") == HoldoutCounts(10, 1, 1, 0, 0)
     assert count_holdout(engine, "trial") == HoldoutCounts(5, 0, 0, 1, 1)
+
+
+def test_visitors_that_were_drawn_together_count_once(engine: Engine) -> None:
+    drawn = Assignments(engine, "shop")
+    with engine.begin() as connection:
+        for visitor in ("laptop", "phone"):
+            drawn.keep(connection, Assignment(visitor, "one", 5))
+    write(engine, "shop", (entry("laptop", 10), False), (entry("phone", 20), True), (entry("other", 30), False))
+    assert count_holdout(engine, "shop") == HoldoutCounts(10, 2, 1, 0, 0)
+
+
+def test_users_with_visitors_on_both_sides_are_crossovers_while_the_links_hold(engine: Engine) -> None:
+    store = IdentityStore(engine, "shop")
+    write(engine, "shop", (entry("a", 10), False), (entry("b", 20, "holdout", holdout=True), False))
+    with engine.begin() as connection:
+        for visitor in ("a", "b"):
+            store.record(connection, [Event(f"e{visitor}", "login", 30, visitor, "s", "ann", 30)])
+    assert count_holdout(engine, "shop") == HoldoutCounts(10, 1, 0, 1, 0, crossovers=1)
+    with engine.begin() as connection:
+        store.undo(connection, store.rows_about("b")[0].number, 40)
+    assert count_holdout(engine, "shop") == HoldoutCounts(10, 1, 0, 1, 0)

@@ -54,8 +54,8 @@ def test_recommendations_are_the_decisions_that_chose_something(engine: Engine, 
     ledger = Ledger(engine, "shop")
     later = replace(ENTRY, decision_id="d2", session_id="s2", at_us=9_000, chosen="live_chat")
     _append(writer, ledger, later, ENTRY, replace(ENTRY, decision_id="d3", chosen=None))
-    assert ledger.visitor_recommendations("v1") == [("s1", 1_000, "free_shipping"), ("s2", 9_000, "live_chat")]
-    assert ledger.visitor_recommendations("v9") == []
+    assert ledger.recommendations(["v1"]) == [("s1", 1_000, "free_shipping"), ("s2", 9_000, "live_chat")]
+    assert ledger.recommendations(["v9"]) == []
 
 
 def test_an_outcome_needs_its_decision_and_counts_once(engine: Engine, writer: Writer) -> None:

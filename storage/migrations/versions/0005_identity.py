@@ -50,6 +50,11 @@ def upgrade() -> None:
         sa.Column("at_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("journey", "visitor_id", name=op.f("pk_assignments")),
     )
+    # Until now chance went by the visitor's own id: whoever has been drawn stays on that side.
+    op.execute(
+        "INSERT INTO assignments (journey, visitor_id, assignment_id, at_us) "
+        "SELECT journey, visitor_id, visitor_id, min(decided_at_us) FROM decisions GROUP BY journey, visitor_id"
+    )
 
 
 def downgrade() -> None:
