@@ -19,10 +19,13 @@ _LONGEST_NAME = 100
 _BY_PAGE = "page"
 
 
-async def annotate(runtime: Runtime, request: AnnotationRequest) -> AnnotationAnswer:
-    """Keep an annotation; raises ClientError, 422, for a time or a text that cannot be meant."""
+async def annotate(runtime: Runtime, request: AnnotationRequest, actor: str | None = None) -> AnnotationAnswer:
+    """Keep an annotation, by ``actor`` where it is known who asks.
+
+    Raises ClientError, 422, for a time or a text that cannot be meant.
+    """
     at_us = parse_time(request.at, "at")
-    return _answer(await _keep(runtime, at_us, request.kind, request.text, request.author))
+    return _answer(await _keep(runtime, at_us, request.kind, request.text, actor or request.author))
 
 
 async def list_annotations(runtime: Runtime) -> AnnotationsAnswer:

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from serving import advice, annotations, collect, metrics, openapi, records, tracking
 from serving.access import Permission
-from serving.body import read_body
+from serving.admission import actor_of, admit, permissions_of, read_admitted
 from serving.cors import Cors, SharedRoute
 from serving.errors import ClientError
 from serving.messages import AnnotationRequest, OutcomeRequest, RecommendRequest, ScoreRequest, decode
@@ -62,7 +62,7 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
         SharedRoute("/v1/projects/{write_key}/settings", _segment_settings, "GET", [Permission.WRITE]),
         *(SharedRoute(path, _rudder_source, "GET", [Permission.WRITE]) for path in ("/sourceConfig", "/sourceConfig/")),
         Route("/docs.json", _docs, methods=["GET"]),
-        Route("/metrics", _metrics, methods=["GET"]),
+        SharedRoute("/metrics", _metrics, "GET", [Permission.ADMIN]),
         Route("/livez", _livez, methods=["GET"]),
         Route("/readyz", _readyz, methods=["GET"]),
         *snippet_routes(),
@@ -122,41 +122,48 @@ def _counted_as(address: str) -> str:
     return _PARAMETER.sub("{id}", address)
 
 
-def _endpoint(route: str, answering: Answer, permissions: Sequence[Permission]) -> Endpoint:  # noqa: ARG001
+def _endpoint(route: str, answering: Answer, permissions: Sequence[Permission]) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         runtime: Runtime | None = request.app.state.runtime
         if runtime is None:
             return _error(ClientError(503, "not_ready", "The service is starting: ask /readyz."))
-        return await answer(runtime, route, answering(runtime, request))
+        return await answer(runtime, route, admitted(runtime, request, permissions, answering))
 
     return endpoint
 
 
+async def admitted(runtime: Runtime, request: Request, permissions: Sequence[Permission], answering: Answer) -> Any:
+    """Return what a route says to whom a key lets in; raises ClientError for anybody else."""
+    await admit(runtime, request, permissions)
+    return await answering(runtime, request)
+
+
 def _tracking(kind: MessageType) -> Answer:
     async def answering(runtime: Runtime, request: Request) -> Any:
-        return await tracking.track(runtime, await _body(runtime, request), kind)
+        return await tracking.track(runtime, await read_admitted(runtime, request), kind)
 
     return answering
 
 
 async def _track_batch(runtime: Runtime, request: Request) -> Any:
-    return await tracking.track_batch(runtime, await _body(runtime, request))
+    return await tracking.track_batch(runtime, await read_admitted(runtime, request))
 
 
 async def _score(runtime: Runtime, request: Request) -> Any:
-    return await advice.score(runtime, decode(await _body(runtime, request), ScoreRequest))
+    return await advice.score(runtime, decode(await read_admitted(runtime, request), ScoreRequest))
 
 
 async def _recommend(runtime: Runtime, request: Request) -> Any:
-    return await advice.recommend(runtime, decode(await _body(runtime, request), RecommendRequest))
+    return await advice.recommend(runtime, decode(await read_admitted(runtime, request), RecommendRequest))
 
 
 async def _outcome(runtime: Runtime, request: Request) -> Any:
-    return await records.record_outcome(runtime, decode(await _body(runtime, request), OutcomeRequest))
+    return await records.record_outcome(runtime, decode(await read_admitted(runtime, request), OutcomeRequest))
 
 
 async def _annotate(runtime: Runtime, request: Request) -> Any:
-    return await annotations.annotate(runtime, decode(await _body(runtime, request), AnnotationRequest))
+    asked = decode(await read_admitted(runtime, request), AnnotationRequest)
+    return await annotations.annotate(runtime, asked, actor_of(request))
 
 
 async def _annotations(runtime: Runtime, _: Request) -> Any:
@@ -169,11 +176,7 @@ async def _session(runtime: Runtime, request: Request) -> Any:
 
 
 async def _erase(runtime: Runtime, request: Request) -> Any:
-    return await records.erase_visitor(runtime, request.path_params["visitor_id"])
-
-
-async def _body(runtime: Runtime, request: Request) -> bytes:
-    return await read_body(request, runtime.configuration.max_body_bytes)
+    return await records.erase_visitor(runtime, request.path_params["visitor_id"], actor_of(request))
 
 
 async def _segment_settings(request: Request) -> Response:
@@ -187,11 +190,17 @@ async def _rudder_source(request: Request) -> Response:
 async def _docs(request: Request) -> Response:
     runtime: Runtime | None = request.app.state.runtime
     name = runtime.journey.name if runtime else ""
-    return Response(_ENCODER.encode(openapi.describe(name)), media_type=_JSON)
+    asked = permissions_of(request.app.routes) if runtime and runtime.access.keyed else {}
+    return Response(_ENCODER.encode(openapi.describe(name, asked)), media_type=_JSON)
 
 
 async def _metrics(request: Request) -> Response:
     runtime: Runtime | None = request.app.state.runtime
+    try:
+        if runtime is not None:
+            await admit(runtime, request, (Permission.ADMIN,))
+    except ClientError as error:
+        return _error(error)
     # Counting a hundred thousand open sessions takes a while, in which others must be answered.
     shown = await asyncio.to_thread(runtime.show_metrics) if runtime else b""
     return Response(shown, media_type=metrics.CONTENT_TYPE)

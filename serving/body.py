@@ -24,14 +24,14 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
         )
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > most_bytes:
-        raise _too_large(most_bytes)
+        raise too_large(most_bytes)
     parts: list[bytes] = []
     size = 0
     try:
         async for part in request.stream():
             size += len(part)
             if size > most_bytes:
-                raise _too_large(most_bytes)
+                raise too_large(most_bytes)
             parts.append(part)
     except ClientDisconnect as error:
         raise ClientError(400, "incomplete_body", "The connection ended before the body did.") from error
@@ -73,5 +73,6 @@ def _inflate(packed: bytes, window: int, most_bytes: int) -> bytes:
     raise ClientError(400, "damaged_body", f"The body has more than {_MOST_MEMBERS} packed parts.")
 
 
-def _too_large(most_bytes: int) -> ClientError:
+def too_large(most_bytes: int) -> ClientError:
+    """Return the mistake of a body of more bytes."""
     return ClientError(413, "body_too_large", f"The body is larger than {most_bytes:,} bytes.")

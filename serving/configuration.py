@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from insights.suppression import MIN_CELL
+from serving.clients import Network, parse_networks
 from storage.database import Durability, database_url
 
 PACKAGED_FOLDER = Path(__file__).parents[1] / "packaged"
@@ -62,6 +63,23 @@ class Configuration:
         default=500_000,
         metadata={
             "about": "Events kept in memory, a visitor counting as three more; those beyond are read from the database"
+        },
+    )
+    requests_per_second: float = field(
+        default=0.0,
+        metadata={
+            "about": "Most requests a second of a key without a limit of its own, or, "
+            "without keys, of an address; 0: any"
+        },
+    )
+    key_watch_seconds: float = field(
+        default=2.0, metadata={"about": "How often to look for new, changed and revoked keys", "least": 0.05}
+    )
+    trusted_proxies: str = field(
+        default="",
+        metadata={
+            "about": "Addresses or networks of proxies, with commas between: their `X-Forwarded-For` and "
+            "`X-Forwarded-Proto` are believed"
         },
     )
     model_watch_seconds: float = field(
@@ -136,6 +154,17 @@ class Configuration:
             if environment.get(_PREFIX + setting.name.upper())
         }
         return cls(**given)
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks of the proxies that are believed; raises :class:`ConfigurationError`."""
+        try:
+            return parse_networks(self.trusted_proxies)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{_PREFIX}TRUSTED_PROXIES={self.trusted_proxies!r} names no networks ({error}): write addresses such "
+                "as 10.0.0.7 or 10.0.0.0/24, with commas between"
+            ) from error
 
     @property
     def address(self) -> str:

@@ -1,5 +1,7 @@
 """A client's mistake, as an exception and as the answer that every route gives for it."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 _RETRIED = (429, 503)
@@ -9,20 +11,24 @@ _RETRY_SECONDS = "1"
 class ClientError(Exception):
     """The request cannot be answered as it is; ``field`` names the part at fault, where there is one.
 
-    Clients send again what is answered with 429 or 503, after ``Retry-After``.
+    ``headers`` are sent with the answer. Clients send again what is answered with 429 or 503, after ``Retry-After``,
+    which is a second where the headers do not say otherwise.
     """
 
-    def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        field: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.field = field
-
-    @property
-    def headers(self) -> dict[str, str] | None:
-        """What the answer says beside its body."""
-        return {"Retry-After": _RETRY_SECONDS} if self.status in _RETRIED else None
+        self.headers = {"Retry-After": _RETRY_SECONDS} if headers is None and status in _RETRIED else headers
 
     def body(self) -> bytes:
         """Return the JSON of the answer."""

@@ -1,5 +1,6 @@
 """The OpenAPI description, generated from the message types."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,23 +138,43 @@ OPERATIONS = (
 
 _MEANINGS = {
     400: "The body is not JSON",
+    401: "Without a key, or with one that is not valid (any more)",
+    403: "The key has not the permission, or is for another journey",
     404: "Unknown session, visitor, user or decision",
+    408: "The request took too long to arrive",
     413: "Too large",
     415: "The body is packed, but neither by gzip nor by deflate",
     422: "A value of a wrong shape; `error.field` names the part at fault",
+    429: "Too many requests; the header Retry-After says in how many seconds to try again",
     503: "Cannot be done right now; nothing was kept",
 }
 
 
-def describe(journey: str) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 description of the service."""
+_ALWAYS = (408, 429)
+_KEYED = (401, 403)
+
+SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {
+    "basic": {"type": "http", "scheme": "basic", "description": "A key as the user name, without a password"},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-Dropoff-Key"},
+    "query": {"type": "apiKey", "in": "query", "name": "key", "description": "For clients that can send no header"},
+}
+_WRITTEN_ONLY = "query"
+
+Permissions = Mapping[tuple[str, str], Sequence[str]]
+"""What each method, in small letters, and address asks for."""
+
+
+def describe(journey: str, permissions: Permissions | None = None) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 description of the service; ``permissions`` only where there are keys."""
     types = [kind for one in OPERATIONS for kind in (one.body, one.answer) if kind not in (None, dict)]
     _, components = msgspec.json.schema_components(
         dict.fromkeys([*types, ErrorAnswer]), ref_template="#/components/schemas/{name}"
     )
     paths: dict[str, dict[str, Any]] = {}
     for one in OPERATIONS:
-        paths.setdefault(one.path, {})[one.method] = _operation(one)
+        asked = (permissions or {}).get((one.method, one.path), ())
+        paths.setdefault(one.path, {})[one.method] = _operation(one, asked)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -162,19 +183,22 @@ def describe(journey: str) -> dict[str, Any]:
             "description": f"Risk of abandonment, blockers and recommendations for the journey {journey}.",
         },
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": components, "securitySchemes": SECURITY_SCHEMES if permissions else {}},
     }
 
 
-def _operation(one: Operation) -> dict[str, Any]:
+def _operation(one: Operation, asked: Sequence[str]) -> dict[str, Any]:
+    mistakes = sorted({*one.mistakes, *_ALWAYS, *(_KEYED if asked else ())})
     described: dict[str, Any] = {
         "summary": one.summary,
         "tags": [one.tag],
         "responses": {"200": {"description": "Done", "content": _content(one.answer, one.media)}}
-        | {
-            str(status): {"description": _MEANINGS[status], "content": _content(ErrorAnswer)} for status in one.mistakes
-        },
+        | {str(status): {"description": _MEANINGS[status], "content": _content(ErrorAnswer)} for status in mistakes},
     }
+    if asked:
+        schemes = [name for name in SECURITY_SCHEMES if name != _WRITTEN_ONLY or "write" in asked]
+        described["security"] = [{name: []} for name in schemes]
+        described["description"] = f"Needs a key with the permission {' or '.join(asked)}."
     if one.body is not None:
         described["requestBody"] = {"required": True, "content": _content(one.body)}
     if "{" in one.path:

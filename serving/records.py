@@ -133,8 +133,10 @@ def _read_visitor(runtime: Runtime, visitor_id: str) -> tuple[Visitor, Sequence[
     return visitor, [visitor.place(event) for event in runtime.log.visitor_events(visitor_id)]
 
 
-async def erase_visitor(runtime: Runtime, visitor_id: str) -> ErasureReceipt:
+async def erase_visitor(runtime: Runtime, visitor_id: str, actor: str | None = None) -> ErasureReceipt:
     """Erase a visitor from memory, log, ledger and quarantine, and return how much that was.
+
+    The audit says that ``actor`` did it, or the account of the service.
 
     The figures of the pages were made of these events too: they go, and are made anew.
     """
@@ -149,7 +151,9 @@ async def erase_visitor(runtime: Runtime, visitor_id: str) -> ErasureReceipt:
             name: count for store in stores for name, count in store.erase_visitor(connection, visitor_id).items()
         }
         if any(counts.values()):
-            runtime.records.audit_erasure(connection, visitor_id, counts, actor=account(), now_us=runtime.now_us())
+            runtime.records.audit_erasure(
+                connection, visitor_id, counts, actor=actor or account(), now_us=runtime.now_us()
+            )
         return counts
 
     erased = await runtime.commit(erase)

@@ -13,6 +13,7 @@ from decisions.scorer import Scorer
 from features.events import US_PER_SECOND, FloatArray
 from features.plan import Plan, compile_plan
 from journeys.journey import Journey
+from serving.access import Access
 from serving.configuration import Configuration
 from serving.database_sessions import DatabaseStore
 from serving.drift import DriftWindow
@@ -25,6 +26,7 @@ from storage.assignments import Assignments
 from storage.database import open_database
 from storage.event_log import EventLog
 from storage.identity_store import IdentityStore
+from storage.key_store import KeyStore
 from storage.ledger import Ledger
 from storage.record_store import RecordStore
 from storage.visitor_log import VisitorLog
@@ -61,6 +63,8 @@ class Runtime:
     sessions: SessionStore
     reader: SegmentReader
     privacy: Privacy
+    keys: KeyStore
+    access: Access
     model: RiskModel
     now_us: Clock = now_us
     erasures: int = 0
@@ -93,6 +97,10 @@ class Runtime:
     async def commit(self, write: Callable[[Connection], _T]) -> _T:
         """Run a write and return its result once it is committed; raises what the write raises."""
         return await asyncio.wrap_future(self.writer.submit(write))
+
+    def renew_keys(self) -> None:
+        """Go by the keys as the database has them now, from any thread."""
+        self.access.renew(self.keys.keys(), self.keys.ended_logins(self.now_us()))
 
     def replace_model(self, model: RiskModel) -> None:
         """Answer with another model from now on; sessions are replayed, so nothing needs converting."""
@@ -158,7 +166,7 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
     plan = compile_plan(journey.table)
     engine = open_database(configuration.address, configuration.durability)
     log, ledger, writer = EventLog(engine, journey.name), Ledger(engine, journey.name), Writer(engine)
-    return Runtime(
+    runtime = Runtime(
         configuration=configuration,
         journey=journey,
         plan=plan,
@@ -172,6 +180,10 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         assignments=Assignments(engine, journey.name),
         reader=SegmentReader(journey.names, configuration.max_event_bytes, journey.property_names),
         privacy=privacy_of(configuration, journey),
+        keys=KeyStore(engine),
+        access=Access(journey.name, configuration.requests_per_second),
         model=model,
         now_us=clock,
     )
+    runtime.renew_keys()
+    return runtime

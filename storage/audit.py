@@ -15,6 +15,8 @@ from features.events import US_PER_SECOND
 from storage.history import History
 from storage.tables import audit
 
+EVERY_JOURNEY = ""
+"""In the place of a journey: the change is about all of them, and stands in the audit of each."""
 _VISITOR = "visitor"
 _SALT_BYTES = 8
 
@@ -43,8 +45,9 @@ def write_audit(connection: Connection, journey: str, entry: AuditEntry) -> None
 
 
 def read_audit(connection: Connection, journey: str) -> tuple[AuditEntry, ...]:
-    """Return a journey's entries, the oldest first."""
-    found = connection.execute(select(audit).where(audit.c.journey == journey).order_by(audit.c.at_us, audit.c.id))
+    """Return a journey's entries and those about every journey, the oldest first."""
+    mine = audit.c.journey.in_((journey, EVERY_JOURNEY))
+    found = connection.execute(select(audit).where(mine).order_by(audit.c.at_us, audit.c.id))
     return tuple(
         AuditEntry(row.id, row.at_us, row.actor, row.action, row.subject, _object(row.before), _object(row.after))
         for row in found

@@ -1,4 +1,4 @@
-"""Keys: who may send, ask or govern."""
+"""Keys, which say who may send, ask or govern, and logins that were ended before their time."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,10 +23,18 @@ def upgrade() -> None:
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.Column("expires_us", sa.BigInteger(), nullable=True),
         sa.Column("revoked_us", sa.BigInteger(), nullable=True),
+        sa.Column("last_used_us", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("key_id", name=op.f("pk_keys")),
+    )
+    op.create_table(
+        "ended_logins",
+        sa.Column("login_id", sa.Text(), nullable=False),
+        sa.Column("until_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("login_id", name=op.f("pk_ended_logins")),
     )
 
 
 def downgrade() -> None:
     """Drop the tables."""
+    op.drop_table("ended_logins")
     op.drop_table("keys")

@@ -1,0 +1,127 @@
+"""Where a request comes from: this machine, another one, or one that a trusted proxy names."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
+
+from starlette.types import Scope
+
+from serving.errors import ClientError
+
+Network = IPv4Network | IPv6Network
+
+_FORWARDED_FOR, _FORWARDED_SCHEME = b"x-forwarded-for", b"x-forwarded-proto"
+_PROXIED = frozenset((_FORWARDED_FOR, b"forwarded", b"x-real-ip", b"via"))
+_MOST_HOPS = 20
+_IPV6_SITE_BITS = 64
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Return addresses and networks that are written with commas between; raises ValueError for what is neither."""
+    return tuple(ip_network(one.strip(), strict=False) for one in text.split(",") if one.strip())
+
+
+def see_through(scope: Scope, trusted: Sequence[Network]) -> None:
+    """Put the client and the scheme that trusted proxies name in the place of the proxy's own.
+
+    Each proxy appends whom it was asked by, so the client is the last one named that is no trusted proxy itself; what
+    stands before it may have been made up.
+    """
+    peer = scope.get("client")
+    if not peer or not _is_within(peer[0], trusted):
+        return
+    headers = scope["headers"]
+    named_by = [value.decode("latin-1") for name, value in headers if name == _FORWARDED_FOR]
+    hops = [hop.strip() for hop in ",".join(named_by).split(",")]
+    client = peer[0]
+    for hop in reversed(hops[-_MOST_HOPS:]):
+        named = _without_port(hop)
+        if not _is_address(named):
+            break
+        client = named
+        if not _is_within(named, trusted):
+            break
+    scope["client"] = (client, 0)
+    schemes = [value.strip().lower() for name, value in headers if name == _FORWARDED_SCHEME]
+    if schemes and schemes[-1] in (b"http", b"https"):
+        scope["scheme"] = schemes[-1].decode()
+
+
+def client_of(scope: Scope) -> str:
+    """Return who asks, for limits: the address, of IPv6 the network of 64 bits that one customer has for himself."""
+    client = scope.get("client")
+    if not client:
+        return ""
+    host = str(client[0])
+    if ":" not in host:
+        return host
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ip_network((int(address), _IPV6_SITE_BITS), strict=False)) if address.version == 6 else host
+
+
+def require_local(scope: Scope) -> None:
+    """Raise :class:`ClientError`, 403, unless a request comes from this machine, by one of its own names.
+
+    A name of somebody else's that leads here (DNS rebinding) would let that site's pages read what is answered, and
+    behind a proxy everybody seems to be local.
+    """
+    client = scope.get("client")
+    host = b""
+    proxied = False
+    for name, value in scope["headers"]:
+        if name == b"host":
+            host = value
+        proxied = proxied or name in _PROXIED
+    if not proxied and client and is_loopback(client[0]) and _is_own_name(host.decode("latin-1")):
+        return
+    raise ClientError(
+        403,
+        "local_only",
+        "There are no keys yet, so this service answers its own machine only, at http://127.0.0.1 or "
+        "http://localhost: make a key with `dropoff keys new --permission admin`, or use an SSH tunnel.",
+    )
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether an address is this machine's own."""
+    if host == "127.0.0.1":
+        return True
+    try:
+        return host is not None and ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_own_name(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
+    return name == "localhost" or is_loopback(name)
+
+
+def _is_within(host: str, networks: Sequence[Network]) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _without_port(hop: str) -> str:
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
