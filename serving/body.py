@@ -61,7 +61,7 @@ def _inflate(packed: bytes, window: int, most_bytes: int) -> bytes:
         unpacker = zlib.decompressobj(window)
         part = unpacker.decompress(rest, room + 1)
         if len(part) > room:
-            raise _too_large(most_bytes)
+            raise too_large(most_bytes)
         if not unpacker.eof:
             raise ClientError(400, "incomplete_body", "The packed body ends too early.")
         parts.append(part)
