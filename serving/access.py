@@ -12,10 +12,16 @@ from serving.limits import Limits
 from storage.key_store import StoredKey
 from storage.key_text import digest_of, is_key, is_well_written, key_id_of
 
+KEYLESS = (
+    "There are no keys: whatever this machine sends is accepted, and other machines are not answered. "
+    "Make a key with: dropoff keys new --permission admin --name NAME"
+)
+"""What is said at start where there are no keys."""
 _US_PER_MINUTE = 60 * US_PER_SECOND
 _NO_DIGEST = digest_of("")
 _REALM = 'Bearer realm="dropoff"'
 _FAILURES_PER_SECOND, _FAILURES_AT_ONCE = 1.0, 20.0
+_LOGINS_PER_SECOND, _LOGINS_AT_ONCE = 0.1, 5.0
 
 
 class Permission(StrEnum):
@@ -127,6 +133,16 @@ class Access:
         wait_us = self._failures.take(client, _FAILURES_PER_SECOND, _FAILURES_AT_ONCE, now_us)
         if wait_us:
             raise _too_many("too_many_failures", "Too many requests without a valid key", wait_us)
+
+    def require_slow_login(self, client: str, now_us: int) -> None:
+        """Raise :class:`ClientError`, 429, where too many logins from an address have failed of late."""
+        wait_us = self._failures.wait_us(f"login {client}", _LOGINS_PER_SECOND, _LOGINS_AT_ONCE, now_us)
+        if wait_us:
+            raise _too_many("too_many_failures", "Too many logins from here have failed", wait_us)
+
+    def count_login(self, client: str, now_us: int) -> None:
+        """Count a login that has failed."""
+        self._failures.take(f"login {client}", _LOGINS_PER_SECOND, _LOGINS_AT_ONCE, now_us)
 
     def _require_slow(self, who: str, per_second: float, now_us: int) -> None:
         if not per_second:

@@ -22,6 +22,7 @@ from serving.access import Permission
 from serving.admission import actor_of, admit, permissions_of, read_admitted
 from serving.cors import Cors, SharedRoute
 from serving.errors import ClientError
+from serving.login_pages import admit_reader, login_routes
 from serving.messages import AnnotationRequest, OutcomeRequest, RecommendRequest, ScoreRequest, decode
 from serving.pages import page_routes
 from serving.runtime import Runtime
@@ -66,10 +67,11 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
         Route("/livez", _livez, methods=["GET"]),
         Route("/readyz", _readyz, methods=["GET"]),
         *snippet_routes(),
+        *login_routes(),
         *page_routes(),
     ]
     if bench_routes:
-        routes.append(Route("/bench/empty", _empty, methods=["POST"]))
+        routes.append(SharedRoute("/bench/empty", _empty, "POST", [Permission.READ]))
     # Addresses that nobody serves get the same error shape, and BentoML's own pages stay hidden.
     routes.append(Route("/{address:path}", _Unserved(tuple(routes))))
     app = Starlette(
@@ -198,7 +200,7 @@ async def _metrics(request: Request) -> Response:
     runtime: Runtime | None = request.app.state.runtime
     try:
         if runtime is not None:
-            await admit(runtime, request, (Permission.ADMIN,))
+            await admit_reader(runtime, request)
     except ClientError as error:
         return _error(error)
     # Counting a hundred thousand open sessions takes a while, in which others must be answered.
@@ -216,7 +218,13 @@ async def _readyz(request: Request) -> Response:
     return PlainTextResponse("ready\n")
 
 
-async def _empty(_: Request) -> Response:
+async def _empty(request: Request) -> Response:
+    runtime: Runtime | None = request.app.state.runtime
+    try:
+        if runtime is not None:
+            await admit(runtime, request, (Permission.READ,))
+    except ClientError as error:
+        return _error(error)
     return Response(b"{}", media_type=_JSON)
 
 

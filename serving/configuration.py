@@ -33,7 +33,9 @@ class Configuration:
     )
     home: Path = field(default=Path(".dropoff"), metadata={"about": "Folder of all state: models, database, Bentos"})
     database_url: str = field(
-        default="", metadata={"about": "SQLAlchemy address of the database; empty for `dropoff.db` in the home folder"}
+        default="",
+        repr=False,
+        metadata={"about": "SQLAlchemy address of the database; empty for `dropoff.db` in the home folder"},
     )
     shared: bool = field(
         default=False,
@@ -48,6 +50,9 @@ class Configuration:
     )
     max_body_bytes: int = field(
         default=4_194_304, metadata={"about": "Largest request body; a larger one is answered with 413", "least": 1}
+    )
+    body_seconds: float = field(
+        default=30.0, metadata={"about": "Time that a request may take to arrive; then it is answered with 408"}
     )
     max_event_bytes: int = field(
         default=65_536, metadata={"about": "Largest single event; a larger one is refused", "least": 1}
@@ -75,6 +80,17 @@ class Configuration:
     key_watch_seconds: float = field(
         default=2.0, metadata={"about": "How often to look for new, changed and revoked keys", "least": 0.05}
     )
+    cookie_secret: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "about": "Key of the pages' logins, the same for all replicas; empty makes one in the home folder",
+            "shortest": 32,
+        },
+    )
+    login_seconds: float = field(
+        default=43_200.0, metadata={"about": "How long somebody stays logged in to the pages", "least": 1}
+    )
     trusted_proxies: str = field(
         default="",
         metadata={
@@ -101,10 +117,14 @@ class Configuration:
         metadata={"about": "Cohorts of fewer visitors, and what would tell of them, are hidden; 0 hides nothing"},
     )
     webhook: str = field(
-        default="", metadata={"about": "Address that each new alarm about exit rates is sent to; empty sends none"}
+        default="",
+        repr=False,
+        metadata={"about": "Address that each new alarm about exit rates is sent to; empty sends none"},
     )
     webhook_secret: str = field(
-        default="", metadata={"about": "Secret that alarms are signed with, by HMAC-SHA256; empty signs none"}
+        default="",
+        repr=False,
+        metadata={"about": "Secret that alarms are signed with, by HMAC-SHA256; empty signs none"},
     )
     keep_properties: str = field(
         default="",
@@ -119,6 +139,7 @@ class Configuration:
     )
     id_secret: str = field(
         default="",
+        repr=False,
         metadata={"about": "Key of those hashes, the same for all replicas; empty makes one in the home folder"},
     )
     consent_required: bool = field(
@@ -147,7 +168,7 @@ class Configuration:
                 setting.name,
                 environment[_PREFIX + setting.name.upper()],
                 setting.default,
-                setting.metadata.get("least", 0),
+                setting.metadata.get("least", setting.metadata.get("shortest", 0)),
                 setting.metadata.get("each", ".*"),
             )
             for setting in fields(cls)
@@ -219,4 +240,7 @@ def _parse(name: str, text: str, default: Any, least: int, each: str) -> Any:
         case Path():
             return Path(text).expanduser()
         case _:
+            if len(text) < least:
+                # Its value is a secret.
+                raise ConfigurationError(f"{variable} is too short: write {least} characters or more")
             return text

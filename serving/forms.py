@@ -7,6 +7,9 @@ from serving import annotations, governance
 from serving.opportunities import take_status
 from serving.runtime import Runtime
 
+AUTHOR = "author"
+"""The field that says who writes."""
+
 
 @dataclass(frozen=True, slots=True)
 class TakenForm:

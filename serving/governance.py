@@ -20,7 +20,7 @@ async def add_milestone(runtime: Runtime, given: Mapping[str, str]) -> None:
     await _commit(
         runtime,
         lambda connection: runtime.records.add_milestone(
-            connection, due=due, title=title.strip(), owner=owner.strip(), actor=account(), now_us=runtime.now_us()
+            connection, due=due, title=title.strip(), owner=owner.strip(), actor=_actor(given), now_us=runtime.now_us()
         ),
     )
 
@@ -33,7 +33,7 @@ async def complete_milestone(runtime: Runtime, given: Mapping[str, str]) -> None
     await _commit(
         runtime,
         lambda connection: runtime.records.complete_milestone(
-            connection, int(number), actor=account(), now_us=runtime.now_us()
+            connection, int(number), actor=_actor(given), now_us=runtime.now_us()
         ),
     )
 
@@ -43,7 +43,7 @@ async def hold_review(runtime: Runtime, given: Mapping[str, str]) -> None:
     until = _day(given, "until")
     await _commit(
         runtime,
-        lambda connection: runtime.records.hold_review(connection, until, actor=account(), now_us=runtime.now_us()),
+        lambda connection: runtime.records.hold_review(connection, until, actor=_actor(given), now_us=runtime.now_us()),
     )
 
 
@@ -59,3 +59,8 @@ def _day(given: Mapping[str, str], name: str) -> date:
         return date.fromisoformat(given.get(name, ""))
     except ValueError as error:
         raise ClientError(422, "invalid_field", f"{name!r} is a day, such as 2026-06-01.", name) from error
+
+
+def _actor(given: Mapping[str, str]) -> str:
+    """Return who is logged in, else the account of the service."""
+    return given.get("author", "") or account()

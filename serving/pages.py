@@ -1,12 +1,11 @@
-"""The marketer's pages: addresses in, HTML or CSV out, on this machine only."""
+"""The marketer's pages: addresses in, HTML or CSV out, on this machine or for whoever is logged in."""
 
 import asyncio
 import logging
 import mimetypes
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -24,10 +23,12 @@ from insights.pages.make import FIRST, MadePage, render_made
 from insights.pages.render import STATIC, asset, render_message
 from insights.pages.site import PAGES, Entry
 from insights.pages.write import write
-from serving.body import read_body
+from serving.admission import actor_of, key_of
 from serving.errors import ClientError
-from serving.forms import FORMS
+from serving.forms import AUTHOR, FORMS
+from serving.headers import PAGE_HEADERS
 from serving.live_log import LiveLog
+from serving.login_pages import LOGOUT, admit_reader, read_form, require_same_origin, way_in
 from serving.made_pages import MadePages
 from serving.runtime import Runtime
 from serving.times import show_time
@@ -36,17 +37,7 @@ from storage.record_store import load_records
 _LOG = logging.getLogger("dropoff.serving")
 _T = TypeVar("_T")
 
-SECURITY_HEADERS: Mapping[str, str] = {
-    # Charts set the style attribute of what they draw; scripts and style sheets come from files of the service only.
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "style-src-attr 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-_PRIVATE = {**SECURITY_HEADERS, "Cache-Control": "no-store"}
+_PRIVATE = {**PAGE_HEADERS, "Cache-Control": "no-store"}
 _DONE = "done"
 """The form that was just sent, in the address that the browser is led back to."""
 _HTML = "text/html; charset=utf-8"
@@ -77,18 +68,11 @@ def _guarded(answering: Answer) -> Callable[[Request], Awaitable[Response]]:
         runtime: Runtime | None = request.app.state.runtime
         if runtime is None:
             return _mistake(request, ClientError(503, "not_ready", "The service is starting: ask /readyz."), "json")
-        if not _is_local(request):
-            refused = ClientError(
-                403,
-                "pages_are_local",
-                "The pages have no login, so they answer on this machine only, at http://127.0.0.1 or "
-                "http://localhost: open them there, or through an SSH tunnel.",
-            )
-            return _mistake(request, refused)
         try:
+            await admit_reader(runtime, request)
             return await answering(runtime, request)
         except ClientError as error:
-            return _mistake(request, error)
+            return way_in(request, error) or _mistake(request, error)
 
     return endpoint
 
@@ -96,7 +80,7 @@ def _guarded(answering: Answer) -> Callable[[Request], Awaitable[Response]]:
 async def _first_page(runtime: Runtime, request: Request) -> Response:
     del runtime
     query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(f"/{query}", 308, SECURITY_HEADERS)
+    return RedirectResponse(f"/{query}", 308, PAGE_HEADERS)
 
 
 async def _page(entry: Entry, runtime: Runtime, request: Request) -> Response:
@@ -109,7 +93,8 @@ def _render(entry: Entry, runtime: Runtime, request: Request) -> Response:
         return _not_yet(runtime)
     made = _make(entry, runtime, facts, request)
     taken = FORMS.get((entry.slug, request.query_params.get(_DONE, "")))
-    return Response(render_made(made, _foot(runtime, facts), _LINKS, taken.done if taken else ""), 200, _PRIVATE, _HTML)
+    page = render_made(made, _foot(runtime, facts), _links(request), taken.done if taken else "")
+    return Response(page, 200, _PRIVATE, _HTML)
 
 
 async def _download(entry: Entry, runtime: Runtime, request: Request) -> Response:
@@ -150,13 +135,14 @@ def _make(entry: Entry, runtime: Runtime, facts: Facts, request: Request) -> Mad
 
 
 async def _change(slug: str, name: str, runtime: Runtime, request: Request) -> Response:
-    _require_same_origin(request)
-    body = await read_body(request, runtime.configuration.max_body_bytes)
-    if request.headers.get("content-type", "").split(";")[0].strip() != "application/x-www-form-urlencoded":
-        raise ClientError(415, "wrong_type", "Send the form as application/x-www-form-urlencoded.")
-    given = dict(parse_qsl(body.decode("utf-8", errors="replace"), keep_blank_values=True))
+    require_same_origin(request)
+    given = await read_form(request, runtime.configuration.max_body_bytes)
+    actor = actor_of(request)
+    if actor is not None:
+        # Whoever is logged in is known, and cannot write in the name of somebody else.
+        given[AUTHOR] = actor
     await FORMS[slug, name].change(runtime, given)
-    return RedirectResponse(_back(request, slug, name), 303, SECURITY_HEADERS)
+    return RedirectResponse(_back(request, slug, name), 303, PAGE_HEADERS)
 
 
 def _back(request: Request, slug: str, name: str) -> str:
@@ -166,37 +152,13 @@ def _back(request: Request, slug: str, name: str) -> str:
     return f"{'/' if slug == FIRST else f'/{slug}'}?{urlencode([*kept, (_DONE, name)])}"
 
 
-def _require_same_origin(request: Request) -> None:
-    """Raise ClientError, 403, unless the request comes from a page of this service: other sites may send forms too."""
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    own = f"{request.url.scheme}://{request.headers.get('host', '')}"
-    if (site is not None and site != "same-origin") or origin != own:
-        raise ClientError(403, "other_origin", "Forms are taken from the pages of this service only.")
-
-
-def _is_local(request: Request) -> bool:
-    """Whether the connection, and the name by which it was asked for, are this machine's own."""
-    server, client = request.scope.get("server"), request.scope.get("client")
-    hosts = [address[0] if address else None for address in (server, client)]
-    named = urlsplit(f"//{request.headers.get('host', '')}").hostname
-    # A name of somebody else's that leads here would let their page read ours.
-    return all(map(_is_loopback, hosts)) and (named == "localhost" or _is_loopback(named))
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return host is not None and ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 async def _static(request: Request) -> Response:
     name = request.path_params["name"]
     path = STATIC / name
     if name not in _STATIC_NAMES:
         return _mistake(request, ClientError(404, "no_such_file", "There is no such file."), "json")
     version = asset(name).partition("?v=")[2]
-    headers = {**SECURITY_HEADERS, "ETag": f'"{version}"'}
+    headers = {**PAGE_HEADERS, "ETag": f'"{version}"'}
     headers["Cache-Control"] = (
         "public, max-age=31536000, immutable" if request.query_params.get("v") == version else "no-cache"
     )
@@ -234,13 +196,23 @@ def _foot(runtime: Runtime, facts: Facts) -> list[str]:
     ]
 
 
+def _links(request: Request) -> tuple[tuple[str, str], ...]:
+    return _LINKS if key_of(request) is None else (*_LINKS, ("Log out", LOGOUT))
+
+
 def _mistake(request: Request, error: ClientError, kind: str = "") -> Response:
     if kind == "json" or "text/html" not in request.headers.get("accept", ""):
-        return Response(error.body(), error.status, SECURITY_HEADERS, "application/json")
-    titles = {400: "This address cannot be understood", 403: "Not from here", 404: "There is no such page"}
+        return Response(error.body(), error.status, {**PAGE_HEADERS, **(error.headers or {})}, "application/json")
+    titles = {
+        400: "This address cannot be understood",
+        403: "Not with this key, or not from here",
+        404: "There is no such page",
+    }
     title = titles.get(error.status, "This page cannot be shown")
     links = () if error.status == 403 else (("Overview", "/"),)
-    return Response(render_message(title, error.message, links=links), error.status, _PRIVATE, _HTML)
+    return Response(
+        render_message(title, error.message, links=links), error.status, {**_PRIVATE, **(error.headers or {})}, _HTML
+    )
 
 
 async def _in_thread(work: Callable[[], _T]) -> _T:

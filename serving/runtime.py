@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -17,6 +18,7 @@ from serving.access import Access
 from serving.configuration import Configuration
 from serving.database_sessions import DatabaseStore
 from serving.drift import DriftWindow
+from serving.logins import Logins
 from serving.metrics import Metrics
 from serving.privacy import Privacy, privacy_of
 from serving.segment import SegmentReader
@@ -30,6 +32,7 @@ from storage.key_store import KeyStore
 from storage.ledger import Ledger
 from storage.record_store import RecordStore
 from storage.visitor_log import VisitorLog
+from storage.secrets import local_secret
 from storage.writer import Writer
 
 _T = TypeVar("_T")
@@ -84,6 +87,12 @@ class Runtime:
         self.drift = self._window_of(self.model)
         self.metrics.model.labels(self.journey.name, self.model.version).set(1)
 
+    @cached_property
+    def logins(self) -> Logins:
+        """What people are logged in with; raises ``storage.secrets.SecretUnreadable``."""
+        secret = self.configuration.cookie_secret.encode() or local_secret(self.configuration.home, "cookie")
+        return Logins(secret, self.configuration.login_seconds)
+
     @property
     def timeout_us(self) -> int:
         """The silence that ends a session, in microseconds."""
@@ -101,6 +110,13 @@ class Runtime:
     def renew_keys(self) -> None:
         """Go by the keys as the database has them now, from any thread."""
         self.access.renew(self.keys.keys(), self.keys.ended_logins(self.now_us()))
+
+    async def keep_keys(self) -> None:
+        """Go by the keys as the database has them now, and keep there when they were used."""
+        used = self.access.take_used()
+        if used:
+            await self.commit(lambda connection: self.keys.mark_used(connection, used))
+        await asyncio.to_thread(self.renew_keys)
 
     def replace_model(self, model: RiskModel) -> None:
         """Answer with another model from now on; sessions are replayed, so nothing needs converting."""
@@ -186,4 +202,7 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         now_us=clock,
     )
     runtime.renew_keys()
+    if runtime.access.keyed:
+        # A secret that cannot be read is noticed now.
+        _ = runtime.logins
     return runtime

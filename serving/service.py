@@ -12,21 +12,26 @@ CONFIGURATION = Configuration.from_environment()
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 if not CONFIGURATION.tracing:
     os.environ.setdefault("OTEL_SDK_DISABLED", "true")
+# uvicorn believes X-Forwarded-For of anything on this machine; the guard believes the proxies that are named.
+os.environ["FORWARDED_ALLOW_IPS"] = ""
 # A Bento's own folder is often read-only, and numba has to keep the compiled kernel somewhere.
 if PACKAGED_FOLDER.is_dir():
     os.environ.setdefault("NUMBA_CACHE_DIR", str(CONFIGURATION.home.resolve() / "numba"))
 
 import bentoml  # noqa: E402
+from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 from starlette.responses import Response  # noqa: E402
 
 from serving import advice  # noqa: E402
+from serving.access import KEYLESS  # noqa: E402
 from serving.alarms import watch_for_alarms  # noqa: E402
 from serving.app import answer, attach, create_app  # noqa: E402
-from serving.guard import JsonGuard  # noqa: E402
+from serving.guard import Guard  # noqa: E402
 from serving.messages import RecommendRequest, ScoreRequest, convert  # noqa: E402
 from serving.refresh import keep_fresh  # noqa: E402
 from serving.runtime import Runtime  # noqa: E402
 from serving.start import StartError, newer_model, start  # noqa: E402
+from storage.writer import WriterClosed  # noqa: E402
 
 APP = create_app(bench_routes=CONFIGURATION.bench_routes)
 _LOG = logging.getLogger("dropoff.serving")
@@ -40,6 +45,8 @@ class Lifecycle:
         if PACKAGED_FOLDER.is_dir() and not os.environ.get("DROPOFF_HOME"):
             _LOG.warning("What is received is kept inside the Bento; set DROPOFF_HOME to a folder that outlives it.")
         self.runtime: Runtime = start(CONFIGURATION)
+        if PACKAGED_FOLDER.is_dir() and not self.runtime.access.keyed:
+            _LOG.warning(KEYLESS)
         self._tasks: list[asyncio.Task[None]] = []
         attach(APP, self.runtime)
 
@@ -51,6 +58,7 @@ class Lifecycle:
         """Start looking for new champions, as a Bento keeps its own, and keeping the figures of the pages fresh."""
         if CONFIGURATION.model_watch_seconds and not PACKAGED_FOLDER.is_dir():
             self._tasks.append(asyncio.create_task(self._watch()))
+        self._tasks.append(asyncio.create_task(self._watch_keys()))
         if CONFIGURATION.insights_refresh:
             self._tasks.append(asyncio.create_task(keep_fresh(self.runtime, watch_for_alarms)))
 
@@ -62,6 +70,19 @@ class Lifecycle:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         attach(APP, None)
         self.runtime.close()
+
+    async def _watch_keys(self) -> None:
+        unread = False
+        while True:
+            await asyncio.sleep(CONFIGURATION.key_watch_seconds)
+            try:
+                await self.runtime.keep_keys()
+                unread = False
+            except (SQLAlchemyError, WriterClosed) as error:
+                # Those that are known go on; a database that cannot be reached is also told where it is needed.
+                if not unread:
+                    _LOG.warning("The keys cannot be read: %s", getattr(error, "orig", None) or error)
+                unread = True
 
     async def _watch(self) -> None:
         refused = None
@@ -123,5 +144,11 @@ Dropoff = bentoml.service(
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
 )(BenchLifecycle if CONFIGURATION.bench_routes else Lifecycle)
-Dropoff.add_asgi_middleware(JsonGuard, most_bytes=CONFIGURATION.max_body_bytes)
+Dropoff.add_asgi_middleware(
+    Guard,
+    most_bytes=CONFIGURATION.max_body_bytes,
+    served=APP,
+    trusted=CONFIGURATION.proxies,
+    body_seconds=CONFIGURATION.body_seconds,
+)
 Dropoff.mount_asgi_app(APP, path="/", name="routes")

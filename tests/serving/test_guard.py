@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.guard import JsonGuard
+from serving.guard import Guard
 
 MOST_BYTES = 4_000
 
@@ -22,7 +22,7 @@ async def _echo(request: Request) -> Response:
 def client(client_of: Any) -> Any:
     methods = ["GET", "POST", "DELETE"]
     routes = [Route("/bentoml/score", _echo, methods=methods), Route("/{rest:path}", _echo, methods=methods)]
-    return client_of(JsonGuard(Starlette(routes=routes), MOST_BYTES))
+    return client_of(Guard(Starlette(routes=routes), MOST_BYTES))
 
 
 def test_an_object_passes_as_it_was_sent_whatever_type_it_claims(client: Any) -> None:

@@ -1,0 +1,121 @@
+"""Who may send, ask and govern."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from commands.options import JsonOption
+
+app = typer.Typer()
+
+
+class KeyAction(StrEnum):
+    """What can be done with keys."""
+
+    LIST = "list"
+    NEW = "new"
+    ROTATE = "rotate"
+    REVOKE = "revoke"
+
+
+@app.command(epilog="Example: dropoff keys new --permission write --name 'web shop'")
+def keys(
+    action: Annotated[KeyAction, typer.Argument(metavar="[ACTION]", help="list, new, rotate or revoke.")] = (
+        KeyAction.LIST
+    ),
+    key_id: Annotated[
+        str | None, typer.Argument(metavar="[KEYID]", help="The key to rotate or revoke: what follows do_ in it.")
+    ] = None,
+    permission: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WHAT", help="write (send events), read (ask) or admin (all else); may be repeated."),
+    ] = None,
+    name: Annotated[str, typer.Option(metavar="NAME", help="What or whom the key is for; the audit names it.")] = "",
+    journey: Annotated[
+        str | None, typer.Option(metavar="JOURNEY", help="The only journey that it opens; by default all.")
+    ] = None,
+    expires: Annotated[
+        str | None, typer.Option(metavar="TIME", help="How long it is valid, as 90d; by default until it is revoked.")
+    ] = None,
+    requests_per_second: Annotated[
+        float | None, typer.Option(metavar="N", help="By default DROPOFF_REQUESTS_PER_SECOND.")
+    ] = None,
+    max_body_bytes: Annotated[
+        int | None, typer.Option(metavar="N", help="Largest request; by default DROPOFF_MAX_BODY_BYTES.")
+    ] = None,
+    overlap: Annotated[
+        str, typer.Option(metavar="TIME", help="How long the old key stays valid after a rotation.")
+    ] = "1d",
+    json_path: JsonOption = None,
+) -> None:
+    """Make, list, rotate and revoke the keys of the service.
+
+    A new key is shown once, and kept as a hash. From the first one on, the service answers nobody without a key;
+    it notices changes within seconds, without a restart. rotate makes a key that opens the same as the one named.
+    """
+    from console import say, write_json
+    from features.duration import parse_duration
+    from features.events import US_PER_SECOND
+    from features.output import require_writable
+    from journeys.load import load_journey
+    from serving.access import Permission
+    from serving.configuration import Configuration
+    from serving.key_words import say_key, to_json
+    from serving.runtime import now_us
+    from storage.database import open_database, writing
+    from storage.history import account
+    from storage.key_store import Grant, KeyStore
+
+    named = action in (KeyAction.ROTATE, KeyAction.REVOKE)
+    if named and key_id is None:
+        raise typer.BadParameter(f"name the key to {action}: `dropoff keys list` shows their ids")
+    if not named and key_id is not None:
+        raise typer.BadParameter(f"{action} takes no KEYID")
+    if action is KeyAction.NEW and (not permission or not name):
+        raise typer.BadParameter("a new key needs --permission WHAT and --name NAME")
+    unknown = [one for one in permission or () if one not in tuple(Permission)]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]!r} is no permission: write {', '.join(Permission)}")
+    if json_path is not None:
+        require_writable(json_path)
+    configuration, now = Configuration.from_environment(), now_us()
+    overlap_us = round(parse_duration(overlap) * US_PER_SECOND)
+    granted = Grant(
+        name=name,
+        permissions=frozenset(permission or ()),
+        journey=None if journey is None else load_journey(journey).name,
+        requests_per_second=requests_per_second,
+        max_body_bytes=max_body_bytes,
+        expires_us=None if expires is None else now + round(parse_duration(expires) * US_PER_SECOND),
+    )
+    engine = open_database(configuration.address)
+    store = KeyStore(engine)
+    try:
+        match action:
+            case KeyAction.LIST:
+                found = store.keys()
+                for key in found:
+                    say(say_key(key, now))
+                if not found:
+                    say("There are no keys: the service answers its own machine only.")
+            case KeyAction.NEW:
+                with writing(engine) as connection:
+                    made = store.add(connection, granted, actor=account(), now_us=now)
+                say("The new key, which is shown this once:")
+                say(made.text)
+            case KeyAction.ROTATE:
+                with writing(engine) as connection:
+                    made, old = store.rotate(
+                        connection, key_id or "", overlap_us=overlap_us, actor=account(), now_us=now
+                    )
+                say(say_key(old, now))
+                say("The new key, which is shown this once:")
+                say(made.text)
+            case KeyAction.REVOKE:
+                with writing(engine) as connection:
+                    revoked = store.revoke(connection, key_id or "", actor=account(), now_us=now)
+                say(f"The key {revoked.key_id} ({revoked.grant.name}) opens nothing from now on.")
+        write_json(json_path, {"keys": [to_json(key, now) for key in store.keys()]})
+    finally:
+        engine.dispose()
