@@ -76,7 +76,7 @@ def keys(
         raise typer.BadParameter("a new key needs --permission WHAT and --name NAME")
     unknown = [one for one in permission or () if one not in tuple(Permission)]
     if unknown:
-        raise typer.BadParameter(f"{unknown[0]!r} is no permission: write {', '.join(Permission)}")
+        raise typer.BadParameter(f"{unknown[0]!r} is no permission: there are {', '.join(Permission)}")
     if json_path is not None:
         require_writable(json_path)
     configuration, now = Configuration.from_environment(), now_us()
@@ -94,7 +94,7 @@ def keys(
     try:
         match action:
             case KeyAction.LIST:
-                found = store.keys()
+                found = store.all_keys()
                 for key in found:
                     say(say_key(key, now))
                 if not found:
@@ -116,6 +116,6 @@ def keys(
                 with writing(engine) as connection:
                     revoked = store.revoke(connection, key_id or "", actor=account(), now_us=now)
                 say(f"The key {revoked.key_id} ({revoked.grant.name}) opens nothing from now on.")
-        write_json(json_path, {"keys": [to_json(key, now) for key in store.keys()]})
+        write_json(json_path, {"keys": [to_json(key, now) for key in store.all_keys()]})
     finally:
         engine.dispose()

@@ -109,7 +109,7 @@ class Runtime:
 
     def renew_keys(self) -> None:
         """Go by the keys as the database has them now, from any thread."""
-        self.access.renew(self.keys.keys(), self.keys.ended_logins(self.now_us()))
+        self.access.renew(self.keys.all_keys(), self.keys.ended_logins(self.now_us()))
 
     async def keep_keys(self) -> None:
         """Go by the keys as the database has them now, and keep there when they were used."""

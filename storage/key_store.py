@@ -102,7 +102,7 @@ class KeyStore:
         row = {"login_id": login_id, "until_us": until_us}
         connection.execute(insert_if_absent(self._engine, ended_logins), row)
 
-    def keys(self) -> tuple[StoredKey, ...]:
+    def all_keys(self) -> tuple[StoredKey, ...]:
         """Return all keys, also those that open nothing any more, the oldest first."""
         with self._engine.connect() as connection:
             found = connection.execute(select(keys).order_by(keys.c.created_us, keys.c.key_id))

@@ -20,6 +20,7 @@ from insights.pages.site import PAGES
 from serving.app import attach, create_app
 from serving.errors import ClientError
 from serving.forms import TakenForm
+from serving.guard import Guard
 from serving.refresh import is_due
 from serving.runtime import Runtime
 
@@ -154,11 +155,11 @@ def test_pages_answer_this_machine_only(
 ) -> None:
     app = create_app()
     attach(app, opened[1])
-    ask = _from(app, (client, 5000), host, server)
+    ask = _from(Guard(app, 1_000, app), (client, 5000), host, server)
     for address in ("/", "/sessions", "/overview/sessions.csv"):
         answer = ask(address)
         assert answer.status_code == status
-        assert ("have no login, so they answer on this machine only" in answer.text) == (status == 403)
+        assert ("this service answers its own machine only" in answer.text) == (status == 403)
 
 
 def test_static_files_are_kept_for_ever_under_the_address_of_their_content(opened: tuple[Client, Runtime]) -> None:
