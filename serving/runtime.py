@@ -31,8 +31,8 @@ from storage.identity_store import IdentityStore
 from storage.key_store import KeyStore
 from storage.ledger import Ledger
 from storage.record_store import RecordStore
-from storage.visitor_log import VisitorLog
 from storage.secrets import local_secret
+from storage.visitor_log import VisitorLog
 from storage.writer import Writer
 
 _T = TypeVar("_T")
