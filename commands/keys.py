@@ -1,6 +1,5 @@
 """Who may send, ask and govern."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -9,21 +8,12 @@ from commands.options import JsonOption
 
 app = typer.Typer()
 
-
-class KeyAction(StrEnum):
-    """What can be done with keys."""
-
-    LIST = "list"
-    NEW = "new"
-    ROTATE = "rotate"
-    REVOKE = "revoke"
+_LIST, _NEW, _ROTATE, _REVOKE = ACTIONS = ("list", "new", "rotate", "revoke")
 
 
 @app.command(epilog="Example: dropoff keys new --permission write --name 'web shop'")
 def keys(
-    action: Annotated[KeyAction, typer.Argument(metavar="[ACTION]", help="list, new, rotate or revoke.")] = (
-        KeyAction.LIST
-    ),
+    action: Annotated[str, typer.Argument(metavar="[ACTION]", help="list, new, rotate or revoke.")] = _LIST,
     key_id: Annotated[
         str | None, typer.Argument(metavar="[KEYID]", help="The key to rotate or revoke: what follows do_ in it.")
     ] = None,
@@ -67,12 +57,14 @@ def keys(
     from storage.history import account
     from storage.key_store import Grant, KeyStore
 
-    named = action in (KeyAction.ROTATE, KeyAction.REVOKE)
+    if action not in ACTIONS:
+        raise typer.BadParameter(f"{action!r} is no action: there are {', '.join(ACTIONS)}")
+    named = action in (_ROTATE, _REVOKE)
     if named and key_id is None:
         raise typer.BadParameter(f"name the key to {action}: `dropoff keys list` shows their ids")
     if not named and key_id is not None:
         raise typer.BadParameter(f"{action} takes no KEYID")
-    if action is KeyAction.NEW and (not permission or not name):
+    if action == _NEW and (not permission or not name):
         raise typer.BadParameter("a new key needs --permission WHAT and --name NAME")
     unknown = [one for one in permission or () if one not in tuple(Permission)]
     if unknown:
@@ -92,30 +84,27 @@ def keys(
     engine = open_database(configuration.address)
     store = KeyStore(engine)
     try:
-        match action:
-            case KeyAction.LIST:
-                found = store.all_keys()
-                for key in found:
-                    say(say_key(key, now))
-                if not found:
-                    say("There are no keys: the service answers its own machine only.")
-            case KeyAction.NEW:
-                with writing(engine) as connection:
+        if action == _LIST:
+            found = store.all_keys()
+            for key in found:
+                say(say_key(key, now))
+            if not found:
+                say("There are no keys: the service answers its own machine only.")
+        elif action == _REVOKE:
+            with writing(engine) as connection:
+                revoked = store.revoke(connection, key_id or "", actor=account(), now_us=now)
+            say(f"The key {revoked.key_id} ({revoked.grant.name}) opens nothing from now on.")
+        else:
+            with writing(engine) as connection:
+                if action == _NEW:
                     made = store.add(connection, granted, actor=account(), now_us=now)
-                say("The new key, which is shown this once:")
-                say(made.text)
-            case KeyAction.ROTATE:
-                with writing(engine) as connection:
+                else:
                     made, old = store.rotate(
                         connection, key_id or "", overlap_us=overlap_us, actor=account(), now_us=now
                     )
-                say(say_key(old, now))
-                say("The new key, which is shown this once:")
-                say(made.text)
-            case KeyAction.REVOKE:
-                with writing(engine) as connection:
-                    revoked = store.revoke(connection, key_id or "", actor=account(), now_us=now)
-                say(f"The key {revoked.key_id} ({revoked.grant.name}) opens nothing from now on.")
+                    say(f"The old key: {say_key(old, now)}")
+            say("The new key, which is shown this once:")
+            say(made.text)
         write_json(json_path, {"keys": [to_json(key, now) for key in store.all_keys()]})
     finally:
         engine.dispose()
