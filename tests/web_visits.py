@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 from playwright.sync_api import BrowserContext, Page
 from servers import free_port, wait_for
+from starlette.responses import PlainTextResponse
 
 from decisions.risk import RiskModel
 from features.events import Event
@@ -72,19 +73,31 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class LiveService:
-    """The application in this process, behind a real socket, so that tests see its log; can be stopped for a while."""
+    """The application in this process, behind a real socket, so that tests see its log.
+
+    While it is ``unavailable`` it answers as one does that cannot reach its database.
+    """
 
     def __init__(self, home: Path, journey: Journey, model: RiskModel) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.runtime: Runtime = open_runtime(Configuration(journey=journey.name, home=home), journey, model)
+        self.unavailable = False
         self._app = create_app()
         attach(self._app, self.runtime)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.unavailable and "/v1/" in scope["path"]:
+            await PlainTextResponse("away", 503)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
     def start(self) -> None:
-        config = uvicorn.Config(self._app, port=self.port, log_level="error", access_log=False, lifespan="off")
+        config = uvicorn.Config(
+            self._serve, port=self.port, log_level="error", access_log=False, lifespan="off", interface="asgi3"
+        )
         server = self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=server.run, daemon=True)
         self._thread.start()
@@ -118,24 +131,24 @@ class Visit:
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
-    def open(self, body: str = "", path: str = "/", **options: object) -> Page:
+    def open(self, body: str = "", path: str = "/", *, bare: bool = False, **options: object) -> Page:
         """Open a page with this content and the snippet, with these options beside those of ``AGREED``."""
-        self.define(body, path, **options)
+        self.define(body, path, bare=bare, **options)
         self.page.goto(self.site.url + path)
         return self.page
 
-    def define(self, body: str = "", path: str = "/", **options: object) -> None:
-        """Make a page with this content and the snippet."""
-        given = {name: value for name, value in {**AGREED, **options}.items() if value is not None}
+    def define(self, body: str = "", path: str = "/", *, bare: bool = False, **options: object) -> None:
+        """Make a page with this content and the snippet; a bare one loads it by itself."""
+        given = {} if bare else {name: value for name, value in {**AGREED, **options}.items() if value is not None}
         written = " ".join(f"data-{name}='{json.dumps(value)}'" for name, value in given.items())
-        script = f"<script src='{self.service.url}/dropoff.js' {written}></script>"
+        script = "" if bare else f"<script src='{self.service.url}/dropoff.js' {written}></script>"
         head = f"<title>A page</title><meta name='viewport' content='width=device-width'>{script}"
         self.site.pages[path] = f"<!doctype html><html lang='en'><head>{head}</head><body>{body}</body></html>"
 
     def stored(self) -> list[Event]:
         """Return what the service has of whoever visits, in order."""
-        kept = self.page.evaluate("JSON.parse(localStorage.getItem('dropoff'))")
-        return list(self.service.runtime.log.visitor_events(kept["visitor"])) if kept else []
+        kept = self.page.evaluate("JSON.parse(localStorage.getItem('dropoff') || '{}').visitor || ''")
+        return list(self.service.runtime.log.visitor_events(kept))
 
     def settle(self, milliseconds: float = 300) -> list[str]:
         """Return the names of all that was noticed, without page views, once a click would have been found dead."""

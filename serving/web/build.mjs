@@ -16,8 +16,6 @@ await build({
   ...settings,
   entryPoints: [`${here}src/global.js`],
   outfile: `${out}/dropoff.js`,
-  // The banner is loaded when there is something to show.
-  external: ["./dropoff-banner.js"],
   banner: { js: `${stamp}(()=>{` },
   footer: { js: "})();" },
 });

@@ -1,4 +1,4 @@
-/* 8775c560289b */
+/* 138c06268b5a */
 var v=`
 :host{all:initial}
 section{position:fixed;z-index:2147483000;inset-block-end:16px;inset-inline-end:16px;box-sizing:border-box;

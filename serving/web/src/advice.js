@@ -49,7 +49,7 @@ async function tell(answer) {
   if (options.handler) options.handler(answer, report);
   else if (options.banner && recommendation && ["on_site", "in_app"].includes(recommendation.channel)) {
     open = true;
-    const { show } = await import("./dropoff-banner.js");
+    const { show } = await options.load();
     show(recommendation, report, () => (open = false), options.banner);
   }
 }

@@ -15,7 +15,12 @@ function value(text) {
 
 window.dropoff = dropoff;
 // The service puts its journey's settings before the script.
-configure({ ...window.dropoffServed, host: script?.src ? new URL(script.src).origin : "" });
+configure({
+  ...window.dropoffServed,
+  host: script?.src ? new URL(script.src).origin : "",
+  // A script of another origin does not know its own address when it imports.
+  load: () => import(`${options.host}/dropoff-banner.js`),
+});
 const written = Object.entries(script?.dataset || {});
 if (written.length) dropoff.init(Object.fromEntries(written.map(([name, text]) => [name, value(text)])));
 // Calls that were made before this script had come: dropoff = [["track", "add_to_cart"], ...].

@@ -69,5 +69,3 @@ function watch() {
     if (key === "dropoff" && !newValue) shut();
   });
 }
-
-export default dropoff;
