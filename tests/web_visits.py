@@ -1,5 +1,6 @@
 """A service and a site of pages for tests of the browser snippet, and visitors who come with a browser."""
 
+import asyncio
 import json
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 import uvicorn
 from playwright.sync_api import BrowserContext, Page
-from servers import free_port, wait_for
+from servers import ROOT, free_port, wait_for
 from starlette.responses import PlainTextResponse
 
 from decisions.risk import RiskModel
@@ -22,6 +23,7 @@ from serving.app import attach, create_app
 from serving.configuration import Configuration
 from serving.runtime import Runtime, open_runtime
 
+SHOTS = ROOT / "build" / "screenshots"
 SOON = 10.0
 """Seconds within which a busy machine has delivered what was sent."""
 AGREED: Mapping[str, object] = {"consent": True, "idle": [], "dead": {"ms": 200}}
@@ -83,12 +85,14 @@ class LiveService:
         self.url = f"http://127.0.0.1:{self.port}"
         self.runtime: Runtime = open_runtime(Configuration(journey=journey.name, home=home), journey, model)
         self.unavailable = False
+        self.delays: dict[str, float] = {}
         self._app = create_app()
         attach(self._app, self.runtime)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(self.delays.get(scope["path"], 0))
         if self.unavailable and "/v1/" in scope["path"]:
             await PlainTextResponse("away", 503)(scope, receive, send)
         else:
@@ -167,3 +171,7 @@ class Visit:
     def wait_for_names(self, *names: str) -> list[Event]:
         """Return what is stored once all of these names are there."""
         return self.wait_for(lambda events: set(names) <= {event.name for event in events})
+
+
+OpenVisit = Callable[..., Visit]
+"""Opens the browser of another visitor; arguments are those of a browser context."""

@@ -1,12 +1,13 @@
 """A service and a site of test pages, each at an address of its own, and a browser that visits them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from browsers import chromium
 from playwright.sync_api import Browser, BrowserContext
-from web_visits import LiveService, Site, Visit
+from web_visits import LiveService, OpenVisit, Site, Visit
 
 from decisions.risk import RiskModel
 from journeys.journey import Journey
@@ -27,13 +28,12 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory, shop: Journey, shop_model: RiskModel) -> Iterator[LiveService]:
-    service = LiveService(tmp_path_factory.mktemp("live"), shop, shop_model)
+    # Without chance: what is best is always recommended, to everybody.
+    certain = replace(shop, policy=replace(shop.policy, exploration=0.0, holdout=0.0))
+    service = LiveService(tmp_path_factory.mktemp("live"), certain, shop_model)
     service.start()
     yield service
     service.close()
-
-
-OpenVisit = Callable[..., Visit]
 
 
 @pytest.fixture
@@ -49,6 +49,7 @@ def visiting(browser: Browser, site: Site, live: LiveService) -> Iterator[OpenVi
     for context in opened:
         context.close()
     site.clear()
+    live.delays.clear()
 
 
 @pytest.fixture
