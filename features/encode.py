@@ -3,16 +3,13 @@
 import hashlib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
 from features.events import Event, FloatArray
 from features.plan import Plan
-from features.scan import Value, ValueKind
-from features.table import CONTEXT_COLUMNS
+from features.scan import ValueKind
 
 NUMERIC_TEXT = r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 """What text must match as a whole to count as a number; plain enough for every regular-expression engine."""
@@ -63,17 +60,18 @@ def key(value: object) -> float:
 
 def encode_event(plan: Plan, event: Event) -> EncodedEvent:
     """Return the event in the plan's codes and columns."""
-    values = np.array([_read(column, event) for column in plan.columns], np.float64)
+    values: FloatArray = plan.no_values.copy()
+    # An event carries a few properties of the many that a plan reads, so it is they that are gone through.
+    columns = plan.property_columns
+    for name, value in event.properties.items():
+        for place, kind in columns.get(name, ()):
+            values[place] = key(value) if kind is ValueKind.KEY else number(value)
+    for name, read in plan.context_columns.items():
+        value = getattr(event, name)
+        if value is not None:
+            for place, kind in read:
+                values[place] = key(value) if kind is ValueKind.KEY else number(value)
     return EncodedEvent(event.event_id, event.occurred_at_us, plan.code_of(event.name), values)
-
-
-def _read(column: Value, event: Event) -> float:
-    value = _context(event)[column.name] if column.name in CONTEXT_COLUMNS else event.properties.get(column.name)
-    return key(value) if column.kind is ValueKind.KEY else number(value)
-
-
-def _context(event: Event) -> Mapping[str, str | None]:
-    return {"channel": event.channel, "device": event.device, "source": event.source, "campaign": event.campaign}
 
 
 def _finite(value: int) -> float:

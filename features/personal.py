@@ -6,6 +6,7 @@ import ipaddress
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 EMAIL_LEFT_OUT, ADDRESS_LEFT_OUT = "[e-mail]", "[ip address]"
@@ -21,6 +22,7 @@ _IPV4 = re.compile(r"(?<![\w.-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:.]{3,45}(?![\w:])")
 _QUERY = re.compile(r"((?:[a-zA-Z][a-zA-Z0-9+.-]{0,30}:)?//?[^?#\s]*)[?#]\S*")
 _LEAST_IPV6_DIGITS = 4
+_LONGEST_WORD, _WORDS_REMEMBERED = 32, 16_384
 _DIGEST_BYTES = 16
 
 
@@ -39,6 +41,14 @@ def without_contact(text: str) -> str:
     return text
 
 
+_remembered = lru_cache(maxsize=_WORDS_REMEMBERED)(without_contact)
+
+
+def word_without_contact(text: str) -> str:
+    """Return the same as :func:`without_contact`, sooner for the short texts that nearly every event repeats."""
+    return _remembered(text) if len(text) <= _LONGEST_WORD else without_contact(text)
+
+
 def without_query(text: str) -> str:
     """Return an address without its query and fragment, which may name people and carry tokens; other text as it is.
 
@@ -55,9 +65,9 @@ def cleaned(value: Any) -> Any:
     """Return a JSON value in which no text, at any depth, holds an e-mail or IP address, or an address's query."""
     match value:
         case str():
-            return without_contact(without_query(value))
+            return word_without_contact(without_query(value))
         case dict():
-            return {without_contact(name): cleaned(one) for name, one in value.items()}
+            return {word_without_contact(name): cleaned(one) for name, one in value.items()}
         case list():
             return [cleaned(one) for one in value]
         case _:

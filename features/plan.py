@@ -1,6 +1,6 @@
 """Compile a feature table into the flat arrays that the kernel runs on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
@@ -23,7 +23,7 @@ from features.scan import (
     ValueKind,
     scans,
 )
-from features.table import TREATMENT_PREFIX, FeatureTable
+from features.table import CONTEXT_COLUMNS, TREATMENT_PREFIX, FeatureTable
 
 UNKNOWN_CODE = 0
 """The event code of every name that the journey does not declare."""
@@ -105,6 +105,21 @@ class Plan:
         undeclared = TREATMENT_CODE if name.startswith(TREATMENT_PREFIX) else UNKNOWN_CODE
         return self.codes.get(name, undeclared)
 
+    @cached_property
+    def no_values(self) -> FloatArray:
+        """(P,) the columns of an event that has none of them; shared, so copy before filling."""
+        return np.full(len(self.columns), _NAN)
+
+    @cached_property
+    def property_columns(self) -> dict[str, tuple[tuple[int, ValueKind], ...]]:
+        """Per property, which columns are read off it, and as what."""
+        return _columns_by_name((place, column) for place, column in enumerate(self.columns) if not _is_context(column))
+
+    @cached_property
+    def context_columns(self) -> dict[str, tuple[tuple[int, ValueKind], ...]]:
+        """Per member of an event that is no property, which columns are read off it, and as what."""
+        return _columns_by_name((place, column) for place, column in enumerate(self.columns) if _is_context(column))
+
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Feature names in column order."""
@@ -130,6 +145,17 @@ class Plan:
             for feature in self.table.features
             for scan in scans(feature.expression)
         )
+
+
+def _is_context(column: Value) -> bool:
+    return column.name in CONTEXT_COLUMNS
+
+
+def _columns_by_name(columns: Iterable[tuple[int, Value]]) -> dict[str, tuple[tuple[int, ValueKind], ...]]:
+    found: dict[str, tuple[tuple[int, ValueKind], ...]] = {}
+    for place, column in columns:
+        found[column.name] = (*found.get(column.name, ()), (place, column.kind))
+    return found
 
 
 def compile_plan(table: FeatureTable) -> Plan:

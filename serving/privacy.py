@@ -1,14 +1,14 @@
 """What the service keeps of people: decided for every event before anything is stored, and for every id asked about."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from features.claims import is_placeholder
 from features.events import Event
-from features.personal import allowed_only, cleaned, hashed_id, names_somebody, without_contact
+from features.personal import allowed_only, cleaned, hashed_id, names_somebody, without_contact, word_without_contact
 from journeys.journey import Journey
 from serving.configuration import Configuration
 from storage.secrets import local_secret
@@ -47,18 +47,20 @@ class Privacy:
             # Where nothing but the user names the visitor, both stay the same.
             same, user_id = user_id == event.visitor_id, self.user_id(user_id)
             visitor_id = user_id if same else visitor_id
-        return replace(
-            event,
-            event_id=self.visitor_id(event.event_id),
-            name=without_contact(event.name),
-            visitor_id=visitor_id,
-            user_id=user_id,
-            session_id=None if event.session_id is None else self.visitor_id(event.session_id),
-            channel=_cleaned(event.channel),
-            device=_cleaned(event.device),
-            source=_cleaned(event.source),
-            campaign=_cleaned(event.campaign),
-            properties=properties,
+        # As `dataclasses.replace` does, in a fraction of its time.
+        return Event(
+            self.visitor_id(event.event_id),
+            word_without_contact(event.name),
+            event.occurred_at_us,
+            visitor_id,
+            None if event.session_id is None else self.visitor_id(event.session_id),
+            user_id,
+            event.received_at_us,
+            _cleaned(event.channel),
+            _cleaned(event.device),
+            _cleaned(event.source),
+            _cleaned(event.campaign),
+            properties,
         )
 
     def quarantined(self, payload: str) -> str:
@@ -104,4 +106,4 @@ def privacy_of(configuration: Configuration, journey: Journey) -> Privacy:
 
 
 def _cleaned(text: str | None) -> str | None:
-    return None if text is None else without_contact(text)
+    return None if text is None else word_without_contact(text)

@@ -1,8 +1,7 @@
 """The sessions of a process that serves its journey alone."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Sequence
 from time import perf_counter
 
 from sqlalchemy import Connection
@@ -19,6 +18,8 @@ from serving.visitor_memory import VisitorMemory
 from storage.event_log import EventLog
 from storage.ledger import Ledger
 from storage.writer import Writer
+
+_EVENTS_PER_TURN = 128
 
 
 class AloneStore:
@@ -79,28 +80,31 @@ class AloneStore:
         full: list[Event] = []
         turn = perf_counter()
         try:
-            for event in events:
+            for start in range(0, len(events), _EVENTS_PER_TURN):
                 turn = await give_way(turn)
-                one = self.place(event)
-                if one is None:
-                    full.append(event)
-                else:
-                    placed.append(one)
+                together = events[start : start + _EVENTS_PER_TURN]
+                nobodys = self._fetch(together)
+                for event in together:
+                    one = self.place(event, nobodys)
+                    if one is None:
+                        full.append(event)
+                    else:
+                        placed.append(one)
         except BaseException:
             # The log could not be read half-way: nothing is kept, in memory neither.
             self.settle(placed, doubtful=True)
             raise
         return await asyncio.shield(self._commit(Placements(placed, full), alongside))
 
-    def place(self, event: Event) -> Placed | None:
+    def place(self, event: Event, nobodys: Collection[str] = ()) -> Placed | None:
         """Put an event into its session in memory; :meth:`settle` has to follow once it is in the log, or is not.
 
-        None where the visitor is full.
+        ``nobodys`` are sessions that are known not to be in the log. None where the visitor is full.
         """
         visitor = self._visitor(event.visitor_id)
         if visitor.event_count >= self._limits.visitor_events:
             return None
-        placed = visitor.place(self._with_session_of_its_own(event))
+        placed = visitor.place(self._with_session_of_its_own(event, nobodys))
         if event.visitor_id not in self._memory:
             self._memory.add(visitor)
         else:
@@ -157,7 +161,7 @@ class AloneStore:
         def write(connection: Connection) -> Placements:
             present = self._log.append(connection, [one.event for one in placements.placed])
             # The log knows whether an event was there, memory only whether its visitor and session have it.
-            found = [replace(one, is_new=one.event.event_id not in present) for one in placements.placed]
+            found = [Placed(one.event, one.event.event_id not in present) for one in placements.placed]
             told = Placements(found, placements.full)
             alongside(connection, told)
             return told
@@ -167,10 +171,31 @@ class AloneStore:
         except BaseException:
             self.settle(placements.placed, doubtful=True)
             raise
-        # The log knew an event that memory took for new, under another session or visitor: the log is right.
         for one, told in zip(placements.placed, kept.placed, strict=True):
-            self.settle((one,), doubtful=one.is_new and not told.is_new)
+            if one.is_new and not told.is_new:
+                # The log knew it under another session or visitor: the log is right.
+                self._doubtful.add(one.event.visitor_id)
+        self.settle(placements.placed)
         return kept
+
+    def _fetch(self, events: Sequence[Event]) -> frozenset[str]:
+        """Read at once what placing these events needs; what has been read holds until the loop's next turn.
+
+        Returns the sessions that they name and that the log does not have.
+        """
+        if len(events) == 1:
+            return frozenset()
+        visitor_ids = {event.visitor_id for event in events if event.visitor_id not in self._memory}
+        logged = self._log.events_of_visitors(visitor_ids) if visitor_ids else {}
+        for visitor_id in visitor_ids:
+            loaded = Visitor(self.plan, visitor_id, self._limits.timeout_us)
+            for event in logged.get(visitor_id, ()):
+                loaded.place(event)
+            self._memory.add(loaded)
+        named = {event.session_id for event in events if event.session_id is not None}
+        session_ids = {session_id for session_id in named if self._memory.owner(session_id) is None}
+        owners = self._log.visitors_of_sessions(session_ids) if session_ids else {}
+        return frozenset(session_ids - owners.keys())
 
     def _visitor(self, visitor_id: str) -> Visitor:
         found = self._memory.find(visitor_id)
@@ -206,10 +231,12 @@ class AloneStore:
         if self._memory.release(visitor_id) and visitor_id in self._doubtful:
             self._forget(visitor_id)
 
-    def _with_session_of_its_own(self, event: Event) -> Event:
+    def _with_session_of_its_own(self, event: Event, nobodys: Collection[str]) -> Event:
         if event.session_id is None:
             return event
-        owner = self._owner(event.session_id)
+        owner = self._memory.owner(event.session_id)
+        if owner is None and event.session_id not in nobodys:
+            owner = self._log.visitor_of_session(event.session_id)
         if owner is None or owner == event.visitor_id:
             return event
         return in_session_beside(event)

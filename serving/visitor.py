@@ -63,7 +63,7 @@ class Visitor:
         session = self._session_of(event)
         is_new = session.append(encoded)
         self.event_count += is_new
-        return Placed(replace(event, session_id=session.session_id), is_new)
+        return Placed(event.in_session(session.session_id), is_new)
 
     @property
     def sessions(self) -> Sequence[LiveSession]:

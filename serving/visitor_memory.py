@@ -1,6 +1,6 @@
 """Visitors in memory: those that were touched last, up to a bound."""
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from decisions.eligibility import PastIntervention
@@ -22,7 +22,7 @@ class VisitorMemory:
         self._memory_events = memory_events
         self._visitors: OrderedDict[str, Visitor] = OrderedDict()
         self._visitor_of_session: dict[str, str] = {}
-        self._held: Counter[str] = Counter()
+        self._held: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._visitors)
@@ -72,12 +72,12 @@ class VisitorMemory:
 
     def hold(self, visitor_id: str) -> None:
         """Keep a visitor at hand until :meth:`release`; may be nested."""
-        self._held[visitor_id] += 1
+        self._held[visitor_id] = self._held.get(visitor_id, 0) + 1
 
     def release(self, visitor_id: str) -> bool:
         """End one hold and return whether it was the last."""
-        self._held[visitor_id] -= 1
-        if self._held[visitor_id]:
+        if self._held[visitor_id] > 1:
+            self._held[visitor_id] -= 1
             return False
         del self._held[visitor_id]
         if visitor_id not in self._visitors:

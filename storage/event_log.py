@@ -1,6 +1,6 @@
 """The durable log of received events, in the canonical columns; training reads what serving appended."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, select
 
 from features.events import Event
-from storage.database import insert_if_absent
+from storage.event_rows import insert_rows
 from storage.tables import events, quarantine
 
 CANONICAL_SCHEMA = pa.schema(
@@ -33,6 +33,7 @@ CANONICAL_SCHEMA = pa.schema(
 
 _BATCH_EVENTS = 50_000
 _IDS_PER_QUERY = 500
+_ENCODER = msgspec.json.Encoder()
 _PAYLOAD_CHARACTERS = 2_000
 EVENT_COLUMNS = (
     events.c.event_id,
@@ -57,19 +58,17 @@ class EventLog:
     def __init__(self, engine: Engine, journey: str) -> None:
         self.journey = journey
         self.engine = engine
-        # Of one event id, the first received stays; both databases understand the same clause.
-        self._insert = insert_if_absent(engine, events)
 
     def append(self, connection: Connection, received: Sequence[Event]) -> frozenset[str]:
         """Insert the events that are not there yet and return the ids of those that were.
 
         Every event needs its ``session_id`` and ``received_at_us``. Raises ValueError where one lacks them.
         """
-        present = self._present(connection, [event.event_id for event in received])
-        rows = [self._row(event) for event in received if event.event_id not in present]
-        if rows:
-            connection.execute(self._insert, rows)
-        return present
+        rows: dict[str, tuple[object, ...]] = {}
+        for event in received:
+            if event.event_id not in rows:
+                rows[event.event_id] = self._row(event)
+        return insert_rows(connection, [*rows.values()])
 
     def refuse(
         self, connection: Connection, received_at_us: int, visitor_id: str | None, reason: str, payload: str
@@ -101,6 +100,23 @@ class EventLog:
         """Return the events of a session, in the total order ``(occurred_at, event_id)``."""
         found = self._events(select(*EVENT_COLUMNS).where(events.c.session_id == session_id))
         return sorted(found, key=lambda event: (event.occurred_at_us, event.event_id.encode()))
+
+    def events_of_visitors(self, visitor_ids: Collection[str]) -> dict[str, list[Event]]:
+        """Return all events of many visitors, each one's in the order of arrival; unknown visitors are left out."""
+        found: dict[str, list[Event]] = {}
+        for event in self._events_at(visitor_ids):
+            found.setdefault(event.visitor_id, []).append(event)
+        return found
+
+    def visitors_of_sessions(self, session_ids: Collection[str]) -> dict[str, str]:
+        """Return whose sessions they are; unknown ones are left out."""
+        found: dict[str, str] = {}
+        with self.engine.connect() as connection:
+            for ids in _parts(session_ids):
+                query = select(events.c.session_id, events.c.visitor_id).distinct()
+                query = query.where(events.c.journey == self.journey, events.c.session_id.in_(ids))
+                found.update({row.session_id: row.visitor_id for row in connection.execute(query)})
+        return found
 
     def visitor_of_session(self, session_id: str) -> str | None:
         """Return whose session it is, or None for an unknown one."""
@@ -174,37 +190,35 @@ class EventLog:
             unfinished.unlink(missing_ok=True)
         return count
 
+    def _events_at(self, visitor_ids: Collection[str]) -> Iterator[Event]:
+        with self.engine.connect() as connection:
+            for ids in _parts(visitor_ids):
+                query = select(*EVENT_COLUMNS).where(events.c.journey == self.journey, events.c.visitor_id.in_(ids))
+                yield from (event_of(row) for row in connection.execute(query.order_by(events.c.position)))
+
     def _events(self, query: Select[Any]) -> list[Event]:
         whole = query.where(events.c.journey == self.journey).order_by(events.c.position)
         with self.engine.connect() as connection:
             return [event_of(row) for row in connection.execute(whole)]
 
-    def _present(self, connection: Connection, event_ids: Sequence[str]) -> frozenset[str]:
-        present: set[str] = set()
-        for start in range(0, len(event_ids), _IDS_PER_QUERY):
-            wanted = event_ids[start : start + _IDS_PER_QUERY]
-            query = select(events.c.event_id).where(events.c.journey == self.journey, events.c.event_id.in_(wanted))
-            present.update(connection.execute(query).scalars())
-        return frozenset(present)
-
-    def _row(self, event: Event) -> dict[str, Any]:
+    def _row(self, event: Event) -> tuple[object, ...]:
         if event.session_id is None or event.received_at_us is None:
             raise ValueError(f"event {event.event_id!r} has no session or no time of arrival")
-        return {
-            "journey": self.journey,
-            "event_id": event.event_id,
-            "session_id": event.session_id,
-            "visitor_id": event.visitor_id,
-            "user_id": event.user_id,
-            "name": event.name,
-            "occurred_at_us": event.occurred_at_us,
-            "received_at_us": event.received_at_us,
-            "channel": event.channel,
-            "device": event.device,
-            "source": event.source,
-            "campaign": event.campaign,
-            "properties": msgspec.json.encode(event.properties).decode(),
-        }
+        return (
+            self.journey,
+            event.event_id,
+            event.session_id,
+            event.visitor_id,
+            event.user_id,
+            event.name,
+            event.occurred_at_us,
+            event.received_at_us,
+            event.channel,
+            event.device,
+            event.source,
+            event.campaign,
+            _ENCODER.encode(event.properties).decode(),
+        )
 
 
 def event_of(row: Row[Any]) -> Event:
@@ -223,6 +237,12 @@ def event_of(row: Row[Any]) -> Event:
         campaign=row.campaign,
         properties=msgspec.json.decode(row.properties),
     )
+
+
+def _parts(ids: Collection[str]) -> Iterator[Sequence[str]]:
+    """Yield ids in parts that one query can hold."""
+    every = list(ids)
+    return (every[start : start + _IDS_PER_QUERY] for start in range(0, len(every), _IDS_PER_QUERY))
 
 
 def _delete(connection: Connection, table: Any, journey: str, visitor_id: str) -> int:
