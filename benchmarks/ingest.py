@@ -24,7 +24,7 @@ from rich.console import Console
 from sqlalchemy import create_engine, func, select, text
 
 from benchmarks.report import Figure, Report, as_table
-from benchmarks.serving import free_port, wait_until_ready
+from benchmarks.service import free_port, wait_until_ready
 from benchmarks.traffic import batches
 from journeys.load import load_journey
 from storage.database import database_url, open_database

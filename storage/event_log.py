@@ -194,7 +194,8 @@ class EventLog:
         with self.engine.connect() as connection:
             for ids in _parts(visitor_ids):
                 query = select(*EVENT_COLUMNS).where(events.c.journey == self.journey, events.c.visitor_id.in_(ids))
-                yield from (event_of(row) for row in connection.execute(query.order_by(events.c.position)))
+                found: Sequence[Row[Any]] = connection.execute(query.order_by(events.c.position)).all()
+                yield from map(event_of, found)
 
     def _events(self, query: Select[Any]) -> list[Event]:
         whole = query.where(events.c.journey == self.journey).order_by(events.c.position)
