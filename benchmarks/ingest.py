@@ -24,7 +24,7 @@ from rich.console import Console
 from sqlalchemy import create_engine, func, select, text
 
 from benchmarks.report import Figure, Report, as_table
-from benchmarks.service import free_port, wait_until_ready
+from benchmarks.service import ROOT, serving
 from benchmarks.traffic import batches
 from journeys.load import load_journey
 from storage.database import database_url, open_database
@@ -34,7 +34,6 @@ from training.simulator import simulate
 
 BATCH_EVENTS = 100
 CONNECTIONS = 16
-_ROOT = Path(__file__).parents[1]
 _SESSIONS = 30_000
 _SINGLE_SECONDS = 4.0
 _WARM_BATCHES = 50
@@ -110,27 +109,10 @@ def _measure(way: Way, home: Path, place: Path, bodies: Path, stored: int) -> di
     if stored:
         fill(url, stored)
     before = count_events(url)
-    port = free_port()
-    environment = {
-        **os.environ,
-        "DROPOFF_HOME": str(home.resolve()),
-        "DROPOFF_DATABASE_URL": url,
-        "DROPOFF_DURABILITY": way.durability,
-        "DROPOFF_INSIGHTS_REFRESH": "0",
-        "PYTHONPATH": str(_ROOT),
-    }
-    command = [sys.executable, "-m", "cli", "serve", "ecommerce", "--port", str(port)]
-    output = place / "service.log"
-    with output.open("wb") as said:
-        service = subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT)
-        try:
-            wait_until_ready(port, service)
-            drive = [sys.executable, "-m", "benchmarks.ingest", "--drive", str(port), "--bodies", str(bodies)]
-            drive += ["--service", str(service.pid)]
-            done = subprocess.run(drive, cwd=_ROOT, check=True, capture_output=True)
-        finally:
-            service.terminate()
-            service.wait(60)
+    with serving("ecommerce", home, place, database_url=url, durability=way.durability) as (port, service):
+        drive = [sys.executable, "-m", "benchmarks.ingest", "--drive", str(port), "--bodies", str(bodies)]
+        drive += ["--service", str(service.pid)]
+        done = subprocess.run(drive, cwd=ROOT, check=True, capture_output=True)
     driven: dict[str, Any] = json.loads(done.stdout)
     return driven | {"stored": count_events(url) - before - driven["single"]["acknowledged"]}
 

@@ -104,8 +104,9 @@ class EventLog:
     def events_of_visitors(self, visitor_ids: Collection[str]) -> dict[str, list[Event]]:
         """Return all events of many visitors, each one's in the order of arrival; unknown visitors are left out."""
         found: dict[str, list[Event]] = {}
-        for event in self._events_at(visitor_ids):
-            found.setdefault(event.visitor_id, []).append(event)
+        for ids in _parts(visitor_ids):
+            for event in self._events(select(*EVENT_COLUMNS).where(events.c.visitor_id.in_(ids))):
+                found.setdefault(event.visitor_id, []).append(event)
         return found
 
     def visitors_of_sessions(self, session_ids: Collection[str]) -> dict[str, str]:
@@ -189,13 +190,6 @@ class EventLog:
         finally:
             unfinished.unlink(missing_ok=True)
         return count
-
-    def _events_at(self, visitor_ids: Collection[str]) -> Iterator[Event]:
-        with self.engine.connect() as connection:
-            for ids in _parts(visitor_ids):
-                query = select(*EVENT_COLUMNS).where(events.c.journey == self.journey, events.c.visitor_id.in_(ids))
-                found: Sequence[Row[Any]] = connection.execute(query.order_by(events.c.position)).all()
-                yield from map(event_of, found)
 
     def _events(self, query: Select[Any]) -> list[Event]:
         whole = query.where(events.c.journey == self.journey).order_by(events.c.position)
