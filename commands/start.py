@@ -86,7 +86,7 @@ def import_(
     out: OutOption,
     journey: Annotated[
         str | None,
-        typer.Option(metavar="JOURNEY", help="Keep names as the live service of this journey would: a name or a file."),
+        typer.Option(metavar="JOURNEY", help="Keep of it what the service of this journey would: a name or a file."),
     ] = None,
     quarantine: QuarantineOption = None,
 ) -> None:
@@ -99,12 +99,14 @@ def import_(
     from features.output import require_writable
     from features.sources.shipped import named
     from journeys.load import load_journey
+    from serving.configuration import Configuration
+    from serving.keeping import keeping_of
 
     require_writable(out, log=path, suffixes=(".parquet",))
-    names = None if journey is None else load_journey(journey).names
+    keeping = None if journey is None else keeping_of(Configuration.from_environment(), load_journey(journey))
     refused = quarantine_path(quarantine, path)
     with progress() as report:
-        summary = import_log(named(source), path, out, names=names, quarantine=refused, progress=report)
+        summary = import_log(named(source), path, out, keeping=keeping, quarantine=refused, progress=report)
     tell(summary, refused)
     say(f"The canonical log is {out}")
 

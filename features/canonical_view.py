@@ -10,6 +10,7 @@ from features.log_files import LogError
 from features.names import EventNames
 from features.raw_log import RawLog, fields_read
 from features.source import CANONICAL_COLUMNS, Source
+from features.sources.times_sql import number_us_sql, text_us_sql
 from features.sql_functions import create_functions
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -150,20 +151,7 @@ def _microseconds(connection: duckdb.DuckDBPyConnection, expression: str, column
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         return f"epoch_us(CAST({expression} AS TIMESTAMPTZ))"
     if kind in ("BIGINT", "INTEGER", "UBIGINT", "UINTEGER", "HUGEINT", "DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
-        return _epoch(f"CAST({expression} AS DOUBLE)")
+        return number_us_sql(f"CAST({expression} AS DOUBLE)")
     if kind in ("VARCHAR", "JSON", '"NULL"'):
-        text = f"CAST({expression} AS VARCHAR)"
-        return (
-            f"CASE WHEN regexp_full_match({text}, '-?[0-9]+(\\.[0-9]+)?') THEN {_epoch(f'TRY_CAST({text} AS DOUBLE)')} "
-            f"ELSE epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)) END"
-        )
+        return text_us_sql(f"CAST({expression} AS VARCHAR)")
     raise LogError(f"the column {column} has the type {kind}; it should be a timestamp, ISO 8601 text or epoch numbers")
-
-
-def _epoch(number: str) -> str:
-    # By magnitude: seconds until the year 5138, then milliseconds, then microseconds.
-    return (
-        f"CASE WHEN abs({number}) < 1e11 THEN TRY_CAST(round({number} * 1e6) AS BIGINT) "
-        f"WHEN abs({number}) < 1e14 THEN TRY_CAST(round({number} * 1e3) AS BIGINT) "
-        f"WHEN abs({number}) < 1e17 THEN TRY_CAST({number} AS BIGINT) END"
-    )

@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 
 from features.canonical_view import create_canonical, create_checked
+from features.keeping import Keeping, create_kept, kept_content_sql
 from features.log_files import LogError
-from features.names import EventNames
 from features.raw_log import REJECTED, open_raw, require_closed_quotes
 from features.read_log import ReadSummary
 from features.source import CANONICAL_COLUMNS, Source
@@ -20,7 +20,7 @@ def import_log(
     path: Path,
     out: Path,
     *,
-    names: EventNames | None = None,
+    keeping: Keeping | None = None,
     quarantine: Path | None = None,
     memory_gb: float = 3.0,
     threads: int = 2,
@@ -29,9 +29,9 @@ def import_log(
 ) -> ReadSummary:
     """Write the events as Parquet, in their order, and refused rows with their reasons to ``quarantine``.
 
-    Duplicates are kept: they are told apart when the log is read. ``names`` are a journey's: events are then named as
-    its live service names them. ``out`` appears only when it is complete. Raises
-    :class:`LogError`.
+    Duplicates are kept: they are told apart when the log is read. ``keeping`` has the rules of a journey's
+    service, without which names, ids and properties stay as they are. ``out`` appears only when it is complete.
+    Raises :class:`LogError`.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f".{out.name}.unfinished")
@@ -43,9 +43,9 @@ def import_log(
                 connection.execute("SET TimeZone = 'UTC'")
                 progress("opening", 0.0)
                 raw = open_raw(connection, path, source)
-                create_canonical(connection, raw, source, names=names)
+                create_canonical(connection, raw, source, names=None if keeping is None else keeping.names)
                 progress("checking and writing", 0.0)
-                _refuse(connection, now or datetime.now(UTC), is_text=raw.is_text)
+                _refuse(connection, keeping, now or datetime.now(UTC), is_text=raw.is_text)
                 _write(connection, unfinished)
                 if quarantine is not None:
                     keep_refused(connection, quarantine)
@@ -58,23 +58,24 @@ def import_log(
     return summary
 
 
-def _refuse(connection: duckdb.DuckDBPyConnection, now: datetime, *, is_text: bool) -> None:
-    """Create the view ``checked``, of ``canonical`` with a reason where a row is refused, and the table ``refused``."""
+def _refuse(connection: duckdb.DuckDBPyConnection, keeping: Keeping | None, now: datetime, *, is_text: bool) -> None:
+    """Create the view ``kept``, of ``canonical`` with a reason where a row is refused, and the table ``refused``."""
     create_checked(connection, now)
+    create_kept(connection, keeping)
     connection.execute(
-        "CREATE TABLE refused AS SELECT reason, position AS row, left(raw_row, 100000) AS content FROM checked "
-        "WHERE reason IS NOT NULL"
+        "CREATE TABLE refused AS SELECT reason, position AS row, content FROM kept WHERE reason IS NOT NULL"
     )
     if is_text:
         require_closed_quotes(connection)
-        connection.execute(f"INSERT INTO refused {REJECTED}")
+        content = kept_content_sql(keeping, "content")
+        connection.execute(f"INSERT INTO refused SELECT reason, row, {content} FROM ({REJECTED})")
 
 
 def _write(connection: duckdb.DuckDBPyConnection, unfinished: Path) -> None:
     times = {name: f"make_timestamptz({name}_us) AS {name}" for name in ("occurred_at", "received_at")}
     columns = ", ".join(times.get(name, name) for name in CANONICAL_COLUMNS)
     connection.execute(
-        f"COPY (SELECT {columns} FROM checked WHERE reason IS NULL) TO {_text(unfinished)} (FORMAT parquet)"
+        f"COPY (SELECT {columns} FROM kept WHERE reason IS NULL) TO {_text(unfinished)} (FORMAT parquet)"
     )
 
 

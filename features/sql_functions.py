@@ -7,7 +7,7 @@ They take and return text, null for null:
 * ``landing_source(address)``, ``landing_medium``, ``landing_campaign`` and ``landing_click``: ``features.landing``
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import duckdb
 import pyarrow as pa
@@ -34,6 +34,11 @@ def create_functions(connection: duckdb.DuckDBPyConnection, names: EventNames | 
         "landing_campaign": lambda address: read_landing(address).campaign,
         "landing_click": lambda address: read_landing(address).click_id,
     }
+    define(connection, rules)
+
+
+def define(connection: duckdb.DuckDBPyConnection, rules: Mapping[str, Rule]) -> None:
+    """Make rules of one text known to a connection as functions, under these names."""
     for name, rule in rules.items():
         connection.create_function(
             name,

@@ -41,7 +41,7 @@ class Privacy:
         consent = event.properties.get("consent")
         if consent is False or (self.consent_required and consent is not True):
             return None
-        properties = self._properties(event.properties)
+        properties = self.properties(event.properties)
         visitor_id, user_id = self.visitor_id(event.visitor_id), event.user_id
         if user_id is not None:
             # Where nothing but the user names the visitor, both stay the same.
@@ -73,12 +73,13 @@ class Privacy:
             return msgspec.json.encode(cleaned(said)).decode()
         kept = {name: value for name, value in said.items() if name not in _ABOUT_PEOPLE}
         for name in _PROPERTIES & kept.keys():
-            kept[name] = self._properties(kept[name]) if isinstance(kept[name], dict) else None
+            kept[name] = self.properties(kept[name]) if isinstance(kept[name], dict) else None
         for name in _USERS & kept.keys():
             kept[name] = self.user_id(kept[name]) if isinstance(kept[name], str) else None
         return msgspec.json.encode(cleaned(kept)).decode()
 
-    def _properties(self, said: Mapping[str, Any]) -> dict[str, Any]:
+    def properties(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the properties that may be kept, without what names somebody."""
         allowed = dict(said) if self.allowed is None else allowed_only(said, self.allowed)
         kept: dict[str, Any] = cleaned(allowed)
         if isinstance(previous := said.get("previous_id"), str) and "previous_id" in kept:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from features.import_log import import_log
+from features.keeping import Keeping
 from features.names import EventNames
 from features.sources.shipped import named
 
@@ -17,7 +18,8 @@ NOW = datetime(2024, 6, 1, tzinfo=UTC)
 def imported(source: str, path: Path, names: EventNames | None = None) -> list[dict[str, Any]]:
     """The events of a file, with times in microseconds and properties as an object."""
     out = path.parent / "canonical.parquet"
-    import_log(named(source), path, out, names=names, quarantine=path.parent / "refused.jsonl", now=NOW)
+    keeping = None if names is None else Keeping(names)
+    import_log(named(source), path, out, keeping=keeping, quarantine=path.parent / "refused.jsonl", now=NOW)
     return [
         {
             **{name: value for name, value in row.items() if value is not None},

@@ -1,0 +1,20 @@
+"""SQL for moments: what a log says as microseconds since 1970, UTC."""
+
+
+def text_us_sql(text: str) -> str:
+    """Return the SQL for a text that is ISO 8601 or a number since 1970; null for any other."""
+    number = number_us_sql(f"TRY_CAST({text} AS DOUBLE)")
+    return (
+        f"CASE WHEN regexp_full_match({text}, '-?[0-9]+(\\.[0-9]+)?') THEN {number} "
+        f"ELSE epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)) END"
+    )
+
+
+def number_us_sql(number: str) -> str:
+    """Return the SQL for a number of seconds, milliseconds or microseconds, which its magnitude tells apart."""
+    # Seconds reach until the year 5138, then milliseconds, then microseconds.
+    return (
+        f"CASE WHEN abs({number}) < 1e11 THEN TRY_CAST(round({number} * 1e6) AS BIGINT) "
+        f"WHEN abs({number}) < 1e14 THEN TRY_CAST(round({number} * 1e3) AS BIGINT) "
+        f"WHEN abs({number}) < 1e17 THEN TRY_CAST({number} AS BIGINT) END"
+    )
