@@ -178,7 +178,15 @@ async def _session(runtime: Runtime, request: Request) -> Any:
 
 
 async def _erase(runtime: Runtime, request: Request) -> Any:
-    return await records.erase_visitor(runtime, request.path_params["visitor_id"], actor_of(request))
+    person = _flag(request, "person")
+    return await records.erase_visitor(runtime, request.path_params["visitor_id"], actor_of(request), person=person)
+
+
+def _flag(request: Request, name: str) -> bool:
+    said = request.query_params.get(name, "false")
+    if said not in ("true", "false"):
+        raise ClientError(422, "invalid_field", f"Write {name}=true or {name}=false.", name)
+    return said == "true"
 
 
 async def _segment_settings(request: Request) -> Response:

@@ -155,6 +155,12 @@ class Configuration:
             "each": r"\*|https?://[^/?#\s]+",
         },
     )
+    retention_days: float = field(
+        default=0.0,
+        metadata={
+            "about": "Days after their arrival after which events, decisions and refused events go; 0 keeps them"
+        },
+    )
     tracing: bool = field(
         default=False, metadata={"about": "Switch BentoML's OpenTelemetry tracing on; it costs more than the model"}
     )

@@ -230,10 +230,15 @@ class SessionAnswer(Struct, frozen=True):
 
 
 class ErasureReceipt(Struct, frozen=True):
-    """How much was erased about a visitor, and when."""
+    """How much was erased about a visitor, and when; ``models`` are the versions that may have learnt from it.
+
+    ``visitors`` is how many were erased: more than one where all of a person's were asked for.
+    """
 
     visitor_id: str
     erased_at: str
+    visitors: int
+    models: list[str]
     events: int
     sessions: int
     decisions: int

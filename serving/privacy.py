@@ -102,8 +102,13 @@ def privacy_of(configuration: Configuration, journey: Journey) -> Privacy:
     """Return the rules that the settings and the journey make; raises ``storage.secrets.SecretUnreadable``."""
     named = {name.strip() for name in configuration.keep_properties.split(",")} - {""}
     allowed = None if EVERYTHING in named else frozenset(journey.properties) | OWN_PROPERTIES | named
+    return replace(ids_of(configuration), allowed=allowed)
+
+
+def ids_of(configuration: Configuration) -> Privacy:
+    """Return the rules for ids alone, which are those of every journey; raises ``storage.secrets.SecretUnreadable``."""
     key = configuration.id_secret.encode() or local_secret(configuration.home, _SECRET)
-    return Privacy(allowed, key, configuration.hash_user_ids, configuration.consent_required)
+    return Privacy(None, key, configuration.hash_user_ids, configuration.consent_required)
 
 
 def _cleaned(text: str | None) -> str | None:

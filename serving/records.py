@@ -5,13 +5,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from features.events import Event, FloatArray
 from features.histories import person_of, rows_as_known
 from features.identity import Person
 from features.live import LiveSession
-from insights.current import forget_facts
+from insights.forget import erase_people, find_person, models_of, tidy_up
 from serving.errors import ClientError
 from serving.messages import (
     ErasureReceipt,
@@ -26,7 +24,6 @@ from serving.runtime import Runtime
 from serving.subject import unknown_session
 from serving.times import show_time
 from serving.visitor import Placed, Visitor
-from storage.database import forget_erased
 from storage.history import account
 from storage.ledger import LedgerEntry, RecordedOutcome
 
@@ -133,8 +130,10 @@ def _read_visitor(runtime: Runtime, visitor_id: str) -> tuple[Visitor, Sequence[
     return visitor, [visitor.place(event) for event in runtime.log.visitor_events(visitor_id)]
 
 
-async def erase_visitor(runtime: Runtime, visitor_id: str, actor: str | None = None) -> ErasureReceipt:
-    """Erase a visitor from memory, log, ledger and quarantine, and return how much that was.
+async def erase_visitor(
+    runtime: Runtime, visitor_id: str, actor: str | None = None, *, person: bool = False
+) -> ErasureReceipt:
+    """Erase a visitor, or all visitors of a person, wherever something is kept of them, and return how much that was.
 
     The audit says that ``actor`` did it, or the account of the service.
 
@@ -142,27 +141,26 @@ async def erase_visitor(runtime: Runtime, visitor_id: str, actor: str | None = N
     """
     if not visitor_id:
         raise ClientError(422, "invalid_field", "Name the visitor: DELETE /v1/visitors/ID.", "visitor_id")
-    asked, visitor_id = visitor_id, runtime.privacy.visitor_id(visitor_id)
-    sessions = len((await runtime.sessions.visitor(visitor_id)).session_ids)
-
-    def erase(connection: Connection) -> dict[str, int]:
-        stores = (runtime.log, runtime.ledger, runtime.identity, runtime.assignments)
-        counts = {
-            name: count for store in stores for name, count in store.erase_visitor(connection, visitor_id).items()
-        }
-        if any(counts.values()):
-            runtime.records.audit_erasure(
-                connection, visitor_id, counts, actor=actor or account(), now_us=runtime.now_us()
-            )
-        return counts
-
-    erased = await runtime.commit(erase)
-    await runtime.sessions.forget(visitor_id)
+    meant = await asyncio.to_thread(_meant, runtime, visitor_id, person)
+    home = runtime.configuration.home
+    models = await asyncio.to_thread(models_of, runtime.erasure, home, meant)
+    now_us = runtime.now_us()
+    erased = await runtime.commit(
+        lambda connection: erase_people(connection, runtime.erasure, runtime.records, meant, actor or account(), now_us)
+    )
+    for one in meant:
+        await runtime.sessions.forget(one)
     runtime.identity.forget()
     runtime.erasures += 1
-    await asyncio.to_thread(forget_facts, runtime.configuration.home, runtime.journey.name)
-    await asyncio.to_thread(forget_erased, runtime.engine)
-    return ErasureReceipt(asked, show_time(runtime.now_us()), sessions=sessions, **erased)
+    await asyncio.to_thread(tidy_up, runtime.engine, home, runtime.journey.name)
+    return ErasureReceipt(visitor_id, show_time(now_us), models=list(models), **erased)
+
+
+def _meant(runtime: Runtime, said: str, person: bool) -> list[str]:
+    visitor_id = runtime.privacy.visitor_id(said)
+    if not person:
+        return [visitor_id]
+    return find_person(runtime.erasure, visitor_id, runtime.privacy.user_id(said))
 
 
 def _stage_name(runtime: Runtime, row: FloatArray) -> str | None:

@@ -26,6 +26,7 @@ from serving.session_store import Limits, SessionStore
 from serving.sessions import AloneStore
 from storage.assignments import Assignments
 from storage.database import open_database
+from storage.erasure import Erasure
 from storage.event_log import EventLog
 from storage.identity_store import IdentityStore
 from storage.key_store import KeyStore
@@ -68,6 +69,7 @@ class Runtime:
     privacy: Privacy
     keys: KeyStore
     access: Access
+    erasure: Erasure
     model: RiskModel
     now_us: Clock = now_us
     erasures: int = 0
@@ -182,6 +184,8 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
     plan = compile_plan(journey.table)
     engine = open_database(configuration.address, configuration.durability)
     log, ledger, writer = EventLog(engine, journey.name), Ledger(engine, journey.name), Writer(engine)
+    identity = IdentityStore(engine, journey.name, shared=configuration.shared)
+    assignments = Assignments(engine, journey.name)
     runtime = Runtime(
         configuration=configuration,
         journey=journey,
@@ -192,12 +196,13 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         ledger=ledger,
         records=RecordStore(engine, journey.name),
         sessions=open_sessions(configuration, journey, plan, log, ledger, writer),
-        identity=IdentityStore(engine, journey.name, shared=configuration.shared),
-        assignments=Assignments(engine, journey.name),
+        identity=identity,
+        assignments=assignments,
         reader=SegmentReader(journey.names, configuration.max_event_bytes, journey.property_names),
         privacy=privacy_of(configuration, journey),
         keys=KeyStore(engine),
         access=Access(journey.name, configuration.requests_per_second),
+        erasure=Erasure(engine, journey.name, (ledger, log, identity, assignments)),
         model=model,
         now_us=clock,
     )

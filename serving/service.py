@@ -26,9 +26,11 @@ from serving import advice  # noqa: E402
 from serving.access import KEYLESS  # noqa: E402
 from serving.alarms import watch_for_alarms  # noqa: E402
 from serving.app import answer, attach, create_app  # noqa: E402
+from serving.erasures import watch_erasures  # noqa: E402
 from serving.guard import Guard  # noqa: E402
 from serving.messages import RecommendRequest, ScoreRequest, convert  # noqa: E402
 from serving.refresh import keep_fresh  # noqa: E402
+from serving.retention import keep_no_longer  # noqa: E402
 from serving.runtime import Runtime  # noqa: E402
 from serving.start import StartError, newer_model, start  # noqa: E402
 from storage.writer import WriterClosed  # noqa: E402
@@ -59,6 +61,9 @@ class Lifecycle:
         if CONFIGURATION.model_watch_seconds and not PACKAGED_FOLDER.is_dir():
             self._tasks.append(asyncio.create_task(self._watch()))
         self._tasks.append(asyncio.create_task(self._watch_keys()))
+        self._tasks.append(asyncio.create_task(watch_erasures(self.runtime)))
+        if CONFIGURATION.retention_days:
+            self._tasks.append(asyncio.create_task(keep_no_longer(self.runtime, CONFIGURATION.retention_days)))
         if CONFIGURATION.insights_refresh:
             self._tasks.append(asyncio.create_task(keep_fresh(self.runtime, watch_for_alarms)))
 

@@ -83,10 +83,14 @@ class Assignments:
             if len(self._kept) > _REMEMBERED:
                 self._kept.popitem(last=False)
 
-    def erase_visitor(self, connection: Connection, visitor_id: str) -> dict[str, int]:
-        """Delete a visitor's assignment; return how many rows that was."""
+    def forget(self, visitor_id: str) -> None:
+        """Drop what is remembered of a visitor."""
         with self._guard:
             self._kept.pop(visitor_id, None)
+
+    def erase_visitor(self, connection: Connection, visitor_id: str) -> dict[str, int]:
+        """Delete a visitor's assignment; return how many rows that was."""
+        self.forget(visitor_id)
         mine = (assignments.c.journey == self.journey, assignments.c.visitor_id == visitor_id)
         return {"assignments": connection.execute(delete(assignments).where(*mine)).rowcount}
 

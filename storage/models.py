@@ -17,6 +17,7 @@ from storage.history import Action, History, Promotion, append, appending, read_
 
 DIGESTS = "digest.json"
 CHAMPION = "champion"
+_CARD = "card.json"
 ANYONE = ""
 """In the place of a version: whoever is champion."""
 
@@ -71,6 +72,26 @@ def versions(home: Path, journey: str) -> tuple[str, ...]:
     found = (home / "models" / journey).glob(f"*/{DIGESTS}")
     names = [path.parent.name for path in found if not path.parent.name.startswith(".")]
     return tuple(sorted(names, key=lambda name: (len(name), name)))
+
+
+def trained_on(home: Path, journey: str, first_us: int, last_us: int) -> tuple[str, ...]:
+    """Return the versions whose training data overlaps a stretch of time, the oldest first.
+
+    A version whose card does not say which data it had may have had any.
+    """
+    return tuple(
+        version
+        for version in versions(home, journey)
+        if _overlaps(home / "models" / journey / version / _CARD, first_us, last_us)
+    )
+
+
+def _overlaps(card: Path, first_us: int, last_us: int) -> bool:
+    try:
+        data = json.loads(card.read_text(encoding="utf-8"))["data"]
+        return bool(data["first_at_us"] <= last_us and data["last_at_us"] >= first_us)
+    except (OSError, ValueError, LookupError, TypeError):
+        return True
 
 
 def point_champion(

@@ -1,5 +1,7 @@
 """Published models: whole or not there, unchanged since, and one champion that never points nowhere."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from storage.models import (
     model_folder,
     point_champion,
     publish,
+    trained_on,
     verify_digest,
     versions,
 )
@@ -102,3 +105,20 @@ def test_digests_that_were_changed_are_noticed(tmp_path: Path, digests: bytes) -
     (folder / "digest.json").write_bytes(digests)
     with pytest.raises(DigestMismatch, match="changed after it was published"):
         verify_digest(folder)
+
+
+def test_models_that_may_have_learnt_from_a_time_are_those_whose_data_spans_it(tmp_path: Path) -> None:
+    def write(first_us: int, last_us: int) -> Callable[[Path], None]:
+        card = json.dumps({"data": {"first_at_us": first_us, "last_at_us": last_us}})
+        return lambda folder: _put(folder / "card.json", card)
+
+    publish(tmp_path, "shop", "1", write(0, 10))
+    publish(tmp_path, "shop", "2", write(20, 30))
+    publish(tmp_path, "shop", "3", lambda folder: _put(folder / "other.json", "{}"))
+    assert trained_on(tmp_path, "shop", 10, 19) == ("1", "3")
+    assert trained_on(tmp_path, "shop", 11, 19) == ("3",)
+    assert trained_on(tmp_path, "shop", 0, 99) == ("1", "2", "3")
+
+
+def _put(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,123 @@
+"""Forget people: in the log, the ledger and everything beside them, with a receipt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from insights.current import forget_facts
+from storage.database import forget_erased
+from storage.erasure import Erasure, journeys_kept
+from storage.models import trained_on
+from storage.record_store import RecordStore
+
+_KINDS = {
+    "visitors": "visitor",
+    "events": "event",
+    "sessions": "session",
+    "decisions": "decision",
+    "outcomes": "outcome",
+    "quarantined": "refused event",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was erased in one journey: rows of each kind, and the model versions that may have learnt from them.
+
+    Models hold sums over many people and no rows; which of them to train anew is for people to decide.
+    """
+
+    journey: str
+    erased: dict[str, int]
+    models: tuple[str, ...]
+
+    def describe(self, *, dry_run: bool = False) -> list[str]:
+        """Return the receipt as lines to read."""
+        order = sorted(self.erased, key=lambda name: (name != "visitors", name != "sessions"))
+        rows = {name: self.erased[name] for name in order if self.erased[name]}
+        if not rows:
+            return [f"{self.journey}: nothing is kept about this id."]
+        told = ", ".join(_counted(_KINDS.get(name, name.replace("_", " ")), count) for name, count in rows.items())
+        verb = "Would erase" if dry_run else "Erased"
+        lines = [f"{self.journey}: {verb} {told}."]
+        if self.models:
+            named = ", ".join(self.models)
+            lines.append(f"{self.journey}: model {named} may have learnt from that; `dropoff train` makes another.")
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the receipt for a file."""
+        return {"journey": self.journey, **self.erased, "models": list(self.models)}
+
+
+def forget_person(
+    engine: Engine,
+    home: Path,
+    *,
+    visitor_id: str,
+    user_id: str,
+    journey: str = "",
+    whole_person: bool = True,
+    keep: bool = False,
+    actor: str,
+    now_us: int,
+) -> list[Receipt]:
+    """Erase a visitor, or all visitors of a person, in one journey or in all; ``keep`` only counts."""
+    receipts = []
+    for name in (journey,) if journey else journeys_kept(engine):
+        erasure = Erasure(engine, name)
+        meant = find_person(erasure, visitor_id, user_id) if whole_person else [visitor_id]
+        models = models_of(erasure, home, meant)
+        with engine.connect() as connection:
+            transaction = connection.execution_options(immediate=True).begin()
+            erased = erase_people(connection, erasure, RecordStore(engine, name), meant, actor, now_us)
+            transaction.rollback() if keep else transaction.commit()
+        if not keep:
+            tidy_up(engine, home, name)
+        receipts.append(Receipt(name, erased, models))
+    return receipts
+
+
+def _counted(noun: str, count: int) -> str:
+    return f"{count:,} {noun}" + "s" * (count != 1 and not noun.endswith("s"))
+
+
+def find_person(erasure: Erasure, visitor_id: str, user_id: str) -> list[str]:
+    """Return the visitors of whom an id speaks, be it a visitor's or a user's: all whom the same users link."""
+    visitors, users = {visitor_id, *erasure.users_visitors(user_id)}, {user_id}
+    while unseen := erasure.users_of(visitors) - users:
+        users |= unseen
+        visitors |= {visitor for user in unseen for visitor in erasure.users_visitors(user)}
+    return sorted(visitors)
+
+
+def models_of(erasure: Erasure, home: Path, visitor_ids: Sequence[str]) -> tuple[str, ...]:
+    """Return the versions whose training data spans a time at which one of these visitors was there."""
+    window = erasure.window(visitor_ids)
+    return () if window is None else trained_on(home, erasure.journey, *window)
+
+
+def erase_people(
+    connection: Connection, erasure: Erasure, records: RecordStore, visitor_ids: Sequence[str], actor: str, now_us: int
+) -> dict[str, int]:
+    """Delete all rows about some visitors and audit it, in one transaction; returns how many of each kind.
+
+    ``visitors`` counts those of whom something was kept; the others are not audited.
+    """
+    total: dict[str, int] = {"visitors": 0}
+    for visitor_id in visitor_ids:
+        counts = erasure.erase(connection, [visitor_id], now_us)
+        if any(counts.values()):
+            records.audit_erasure(connection, visitor_id, counts, actor=actor, now_us=now_us)
+        counts["visitors"] = int(any(counts.values()))
+        total = {name: total.get(name, 0) + count for name, count in counts.items()}
+    return total
+
+
+def tidy_up(engine: Engine, home: Path, journey: str) -> None:
+    """Take away what was made of erased rows: the figures of the pages, and copies in the database's own log."""
+    forget_facts(home, journey)
+    forget_erased(engine)
