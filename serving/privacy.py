@@ -1,7 +1,7 @@
 """What the service keeps of people: decided for every event before anything is stored, and for every id asked about."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
