@@ -89,22 +89,33 @@ def build(journey: JourneyArgument) -> None:
 @app.command(epilog="Example: dropoff serve ecommerce --port 3000")
 def serve(
     journey: JourneyArgument,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Where to listen; elsewhere than on this machine only with keys.")
+    ] = "127.0.0.1",
     port: PortOption = 3000,
     workers: Annotated[
         int, typer.Option(metavar="N", help="One for now: a session lives in the memory of one process.")
     ] = 1,
 ) -> None:
-    """Serve the champion on this machine until Ctrl-C."""
+    """Serve the champion until Ctrl-C.
+
+    Without keys (`dropoff keys`) everything is accepted, from this machine only.
+    """
     from console import say, waiting
+    from serving.access import KEYLESS
+    from serving.configuration import Configuration
     from serving.run import serve as run
+    from serving.start import has_keys
 
     with waiting("loading and warming up") as over:
 
         def ready(address: str) -> None:
             over()
             say(f"Serving {journey} at {address} (its API: {address}/docs.json). Ctrl-C stops it.")
+            if not has_keys(Configuration.from_environment()):
+                say(KEYLESS)
 
-        run(journey, port=port, workers=workers, ready=ready)
+        run(journey, host=host, port=port, workers=workers, ready=ready)
 
 
 @app.command(epilog="Example: dropoff replay ecommerce --log shop/events --sessions 2")

@@ -51,8 +51,15 @@ class Configuration:
     max_body_bytes: int = field(
         default=4_194_304, metadata={"about": "Largest request body; a larger one is answered with 413", "least": 1}
     )
+    max_connections: int = field(
+        default=2_000, metadata={"about": "Most clients connected to a worker at once; others get 503", "least": 1}
+    )
+    head_seconds: float = field(
+        default=10.0,
+        metadata={"about": "Time that the first lines of a request, its headers, may take to arrive", "least": 0.1},
+    )
     body_seconds: float = field(
-        default=30.0, metadata={"about": "Time that a request may take to arrive; then it is answered with 408"}
+        default=30.0, metadata={"about": "Time that the body may take; then it is answered with 408", "least": 0.1}
     )
     max_event_bytes: int = field(
         default=65_536, metadata={"about": "Largest single event; a larger one is refused", "least": 1}

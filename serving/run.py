@@ -1,4 +1,4 @@
-"""Start the service from the command line, on this machine only."""
+"""Start the service from the command line: on this machine, or, once there are keys, for others too."""
 
 import logging
 import os
@@ -7,15 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from serving.configuration import Configuration, ConfigurationError
-from serving.start import StartError, check_database, find_source, load_model
+from serving.start import StartError, check_database, find_source, load_model, require_keys
 
 __all__ = ["StartError", "serve"]
 
-_HOST = "127.0.0.1"
+_LOCAL = "127.0.0.1"
 
 
-def serve(journey: str, *, port: int = 3000, workers: int = 1, ready: Callable[[str], None] | None = None) -> None:
-    """Serve a journey's champion at ``127.0.0.1`` until interrupted; ``ready`` is called with the address.
+def serve(
+    journey: str,
+    *,
+    host: str = _LOCAL,
+    port: int = 3000,
+    workers: int = 1,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve a journey's champion at ``host`` until interrupted; ``ready`` is called with the address.
 
     Settings come from the environment (``serving.configuration``). Raises :class:`StartError` with one sentence
     where the service cannot start.
@@ -29,9 +36,10 @@ def serve(journey: str, *, port: int = 3000, workers: int = 1, ready: Callable[[
     configuration = _configuration()
     load_model(find_source(configuration))
     check_database(configuration)
-    listening = _listen(port)
+    require_keys(configuration, host)
+    listening = _listen(host, port)
     try:
-        _run(listening, ready)
+        _run(configuration, listening, ready)
     finally:
         listening.close()
 
@@ -50,28 +58,31 @@ def _configuration() -> Configuration:
         raise StartError(str(error)) from error
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     # asyncio sends small answers at once (TCP_NODELAY) only where a socket names its protocol; otherwise each would
     # wait some forty milliseconds for the client's acknowledgement of the headers.
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((_HOST, port))
+        listening.bind((host, port))
     except (OSError, OverflowError) as error:
         listening.close()
-        raise StartError(f"cannot listen on {_HOST}:{port} ({error}): choose another --port") from error
+        raise StartError(f"cannot listen on {host}:{port} ({error}): choose another --port") from error
     return listening
 
 
-def _run(listening: socket.socket, ready: Callable[[str], None] | None) -> None:
+def _run(configuration: Configuration, listening: socket.socket, ready: Callable[[str], None] | None) -> None:
     import uvicorn
 
+    from serving.connections import uvicorn_options
     from serving.service import Dropoff
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for name in ("bentoml", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    address = f"http://{_HOST}:{listening.getsockname()[1]}"
+    host, port = listening.getsockname()[:2]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -79,10 +90,7 @@ def _run(listening: socket.socket, ready: Callable[[str], None] | None) -> None:
             if self.started and ready is not None:
                 ready(address)
 
-    configuration = uvicorn.Config(
-        app=Dropoff.to_asgi(is_main=True), log_config=None, access_log=False, server_header=False, lifespan="on"
-    )
-    server = Server(configuration)
+    server = Server(uvicorn.Config(Dropoff.to_asgi(is_main=True), **uvicorn_options(configuration)))
     server.run(sockets=[listening])
     if not server.started:
         raise StartError("the service did not start: the lines above say why")
