@@ -4,8 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import kernel
-from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray
+from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray, IntArray
+from features.person_histories import PersonHistories
 from features.plan import Plan
+
+_SESSIONS_AT_ONCE = 50_000
+"""So many sessions are copied at once to be histories."""
 
 
 def build(plan: Plan, log: EncodedLog, cutoffs: Cutoffs, out: FloatArray | None = None) -> FloatArray:
@@ -21,20 +25,77 @@ def build(plan: Plan, log: EncodedLog, cutoffs: Cutoffs, out: FloatArray | None 
     if rows.shape != shape:
         raise ValueError(f"out has the shape {rows.shape}; these cutoffs and features need {shape}")
     if len(cutoffs):
-        kernel.replay(
-            plan.arrays,
-            log.at_us,
-            log.codes,
-            log.values,
-            log.starts,
-            opens_visitor(log),
-            np.searchsorted(cutoffs.session, np.arange(log.session_count + 1)),
-            cutoffs.after,
-            cutoffs.at_us,
-            plan.register_count,
-            rows,
-        )
+        _replay(plan, log, opens_visitor(log), cutoffs, rows)
+        if log.histories is not None and len(log.histories):
+            entries = log.histories.entry_of(cutoffs.session, cutoffs.at_us)
+            _build_persons(plan, log, log.histories, cutoffs, entries, rows)
     return rows
+
+
+def _build_persons(
+    plan: Plan, log: EncodedLog, histories: PersonHistories, cutoffs: Cutoffs, entries: IntArray, rows: FloatArray
+) -> None:
+    """Replace the rows whose history is not simply the visitor's: each is built on a copy of those it is made of.
+
+    ``entries`` (R,) is the entry that holds for each row; -1 for none.
+    """
+    wanted = np.flatnonzero(entries >= 0)
+    if not len(wanted):
+        return
+    # One group of sessions for each entry that is used: its members, then the session itself, which alone has rows.
+    used, group = np.unique(entries[wanted], return_inverse=True)
+    lengths = histories.starts[used + 1] - histories.starts[used] + 1
+    first = 0
+    while first < len(used):
+        last = first + max(1, int(np.searchsorted(np.cumsum(lengths[first:]), _SESSIONS_AT_ONCE)))
+        chosen = np.flatnonzero((group >= first) & (group < last))
+        part = used[first:last]
+        members = [histories.members[histories.starts[entry] : histories.starts[entry + 1]] for entry in part]
+        own = histories.session[part]
+        sessions = np.concatenate([np.append(them, one) for them, one in zip(members, own, strict=True)])
+        ends = np.cumsum(lengths[first:last])
+        opens = np.zeros(len(sessions), np.bool_)
+        opens[np.append(0, ends[:-1])] = True
+        here = wanted[chosen]
+        moved = Cutoffs(ends[group[chosen] - first] - 1, cutoffs.after[here], cutoffs.at_us[here])
+        order = np.argsort(moved.session, kind="stable")
+        out = np.empty((len(here), rows.shape[1]), np.float64)
+        _replay(plan, _sessions_of(log, sessions), opens, moved.take(order), out)
+        rows[here[order]] = out
+        first = last
+
+
+def _replay(plan: Plan, log: EncodedLog, opens: NDArray[np.bool_], cutoffs: Cutoffs, out: FloatArray) -> None:
+    kernel.replay(
+        plan.arrays,
+        log.at_us,
+        log.codes,
+        log.values,
+        log.starts,
+        opens,
+        np.searchsorted(cutoffs.session, np.arange(log.session_count + 1)),
+        cutoffs.after,
+        cutoffs.at_us,
+        plan.register_count,
+        out,
+    )
+
+
+def _sessions_of(log: EncodedLog, sessions: IntArray) -> EncodedLog:
+    """Return a log of these sessions, which may be there several times, in this order."""
+    lengths = np.diff(log.starts)[sessions]
+    starts = np.concatenate(([0], np.cumsum(lengths)))
+    events = np.repeat(log.starts[sessions] - starts[:-1], lengths) + np.arange(starts[-1])
+    return EncodedLog(
+        session_ids=log.session_ids[sessions],
+        visitor_ids=log.visitor_ids[sessions],
+        user_ids=log.user_ids[sessions],
+        starts=starts,
+        at_us=log.at_us[events],
+        codes=log.codes[events],
+        values=log.values[events],
+        event_ids=log.event_ids[events],
+    )
 
 
 def every_event(log: EncodedLog, step: int = 1) -> Cutoffs:

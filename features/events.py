@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from features.person_histories import PersonHistories
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -81,6 +84,16 @@ class EncodedLog:
     details: Mapping[str, TextArray] = field(default_factory=dict)
     """(N,) text or None per detail, where asked for: ``element``, what the event was about, and ``shared_name``, the
     name of an event that has no code of its own. For reports, not for features."""
+    person_ids: TextArray | None = None
+    """(S,) text: the same for all visitors that users ever connected, the smallest of their ids. None stands for the
+    visitor's own, where nobody has looked for users."""
+    histories: "PersonHistories | None" = None
+    """Which sessions make up a session's history, where it is not simply the visitor's earlier ones."""
+
+    @property
+    def persons(self) -> TextArray:
+        """(S,) text: equal for sessions that must not be torn apart, as one may be in the history of another."""
+        return self.visitor_ids if self.person_ids is None else self.person_ids
 
     @property
     def session_count(self) -> int:

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ import pyarrow.compute as pc
 
 from features.canonical_view import create_canonical
 from features.events import US_PER_SECOND, EncodedLog, IntArray, TextArray
+from features.identity import Links
 from features.log_files import LogError
+from features.log_links import number_persons, read_links
+from features.person_histories import Span, find_histories, join_histories
 from features.plan import Plan
 from features.raw_log import REJECTED, open_raw, require_closed_quotes
 from features.source import CANONICAL, Source
@@ -26,6 +29,9 @@ from features.staging import (
     find_duplicates,
     find_moved,
     has_rows,
+    has_rows_for,
+    move_displaced,
+    rows_for,
     rows_of,
     stage,
 )
@@ -73,12 +79,14 @@ class LogRead:
         plan: Plan,
         timeout_us: int,
         summary: ReadSummary,
+        links: Links,
         progress: Progress,
         texts: tuple[str, ...] = (),
         is_text: bool = False,
         details: tuple[str, ...] = (),
     ) -> None:
         self.summary = summary
+        self.links = links
         self._is_text = is_text
         self.connection = connection
         self._staged = staged
@@ -116,34 +124,33 @@ class LogRead:
     def numbered_batches(self, chosen: Collection[int] | None = None) -> Iterator[tuple[int, EncodedLog]]:
         """Yield the batches with their numbers, by which some can be ``chosen`` to be read once more."""
         for bucket in range(self._staged.bucket_count):
-            if has_rows(self._staged, bucket) and (chosen is None or bucket in chosen):
+            if has_rows_for(self._staged, bucket) and (chosen is None or bucket in chosen):
                 table: pa.Table = self.connection.sql(self._query(bucket)).to_arrow_table()
                 if table.num_rows:
-                    yield bucket, encode_sessions(table, self._plan, self._timeout_us, self._texts, self._details)
+                    log = encode_sessions(table, self._plan, self._timeout_us, self._texts, self._details)
+                    yield bucket, self._with_histories(log)
             self._progress("reading sessions", (bucket + 1) / self._staged.bucket_count)
 
     def whole(self) -> EncodedLog:
         """Return all sessions at once, for logs that fit into memory."""
         return concatenate(list(self.batches()), len(self._plan.columns))
 
+    def _with_histories(self, log: EncodedLog) -> EncodedLog:
+        if not self.links.rows or not self._plan.uses_visitor_history:
+            return log
+        return replace(log, histories=find_histories(spans_of(log), self.links))
+
     def _query(self, bucket: int) -> str:
-        columns = ["session_id", "visitor_id", "occurred_at_us", "event_id", "code", "user_id", *CONTEXT_COLUMNS]
+        columns = ["session_id", "visitor_id", "person", "occurred_at_us", "event_id", "code", "user_id"]
+        columns += CONTEXT_COLUMNS
         columns += [f"v{place}" for place in range(len(self._plan.columns))]
         columns += [*(f"t{place}" for place in range(len(self._texts))), *self._details]
-        chosen = ", ".join(columns)
-        # A session that names several visitors belongs to the first, wherever its rows were staged.
-        stays = "position NOT IN (SELECT position FROM losers)"
-        moved = (
-            f"SELECT {chosen.replace('visitor_id', 'home AS visitor_id', 1)} FROM {rows_of(self._staged)} "
-            f"JOIN homes USING (session_id) WHERE {stays} AND hash(home) % {self._staged.bucket_count} = {bucket}"
+        # A session that names several visitors belongs to the first, and a person's visitors stand in one bucket.
+        return (
+            f"SELECT {', '.join(columns)} FROM {rows_for(self._staged, bucket)} "
+            "WHERE position NOT IN (SELECT position FROM losers) "
+            "ORDER BY visitor_id, session_id, occurred_at_us, event_id"
         )
-        own = (
-            f"SELECT {chosen} FROM {rows_of(self._staged, bucket)} WHERE {stays} "
-            "AND (session_id IS NULL OR session_id NOT IN (SELECT session_id FROM homes))"
-        )
-        any_moved = self.connection.execute("SELECT count(*) FROM homes").fetchall()[0][0]
-        both = f"{own} UNION ALL {moved}" if any_moved else own
-        return f"SELECT * FROM ({both}) ORDER BY visitor_id, session_id, occurred_at_us, event_id"
 
 
 @contextmanager
@@ -188,10 +195,13 @@ def read_log(
                 )
                 progress("looking for duplicates", 0.0)
                 summary = _summarise(connection, staged, raw.is_text, quarantine)
+                progress("telling persons apart", 0.0)
+                links = read_links(connection, staged)
+                move_displaced(connection, staged, number_persons(links))
             except duckdb.Error as error:
                 raise LogError(f"{path} cannot be read: {str(error).strip().splitlines()[0][:300]}") from error
             timeout_us, details = round(timeout_seconds * US_PER_SECOND), () if elements is None else DETAILS
-            yield LogRead(connection, staged, plan, timeout_us, summary, progress, texts, raw.is_text, details)
+            yield LogRead(connection, staged, plan, timeout_us, summary, links, progress, texts, raw.is_text, details)
 
 
 def encode_sessions(
@@ -238,7 +248,19 @@ def encode_sessions(
         event_ids=_texts(table["event_id"], rows),
         context={name: _known(table[column], rows, owner, len(order), latest=False) for name, column in kept.items()},
         details={name: _repeated(table[name], rows) for name in details},
+        person_ids=_texts(table["person"], begins)[order],
     )
+
+
+def spans_of(log: EncodedLog) -> list[Span]:
+    """Return what tells whose each session is, (S,)."""
+    first_us, last_us = log.at_us[log.starts[:-1]].tolist(), log.at_us[log.starts[1:] - 1].tolist()
+    return [
+        Span(number, visitor_id, session_id, first, last, session_id != f"{visitor_id}~{first}")
+        for number, (visitor_id, session_id, first, last) in enumerate(
+            zip(log.visitor_ids, log.session_ids, first_us, last_us, strict=True)
+        )
+    ]
 
 
 def concatenate(logs: list[EncodedLog], column_count: int) -> EncodedLog:
@@ -256,12 +278,20 @@ def concatenate(logs: list[EncodedLog], column_count: int) -> EncodedLog:
         values=np.concatenate([np.empty((0, column_count)), *(log.values for log in logs)]),
         event_ids=np.concatenate([empty, *(log.event_ids for log in logs)]),
         context={column: np.concatenate([empty, *(log.context[column] for log in logs)]) for column in CONTEXT_COLUMNS},
+        person_ids=np.concatenate([empty, *(log.persons for log in logs)]),
+        histories=join_histories(
+            [
+                log.histories.shift(before)
+                for log, before in zip(logs, np.cumsum([0, *(log.session_count for log in logs)]), strict=False)
+                if log.histories is not None
+            ]
+        ),
     )
 
 
-def keep_visitors(log: EncodedLog, keeps: Callable[[str], bool]) -> EncodedLog:
-    """Return the sessions of the visitors that ``keeps`` keeps, without details."""
-    chosen = np.array([keeps(visitor_id) for visitor_id in log.visitor_ids], np.bool_)
+def keep_persons(log: EncodedLog, keeps: Callable[[str], bool]) -> EncodedLog:
+    """Return the sessions of the persons that ``keeps`` keeps, by the id of one of their visitors, without details."""
+    chosen = np.array([keeps(person_id) for person_id in log.persons], np.bool_)
     lengths = np.diff(log.starts)
     events = np.repeat(chosen, lengths)
     return EncodedLog(
@@ -274,6 +304,8 @@ def keep_visitors(log: EncodedLog, keeps: Callable[[str], bool]) -> EncodedLog:
         values=log.values[events],
         event_ids=log.event_ids[events],
         context={name: column[chosen] for name, column in log.context.items()},
+        person_ids=log.persons[chosen],
+        histories=None if log.histories is None else log.histories.keep(chosen),
     )
 
 

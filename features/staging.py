@@ -6,8 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from features.canonical_view import create_checked
+from features.claims import ALIAS, PREVIOUS_ID
 from features.encode_sql import code_sql, json_path, key_sql, number_sql
 from features.plan import TREATMENT_CODE, Plan
 from features.scan import Value, ValueKind
@@ -63,7 +65,8 @@ def stage(
                 event_id, session_id, visitor_id, user_id, channel, device, source, campaign,
                 occurred_at_us, received_at_us, {code_sql("name")} AS code,
                 CASE WHEN code IS NULL THEN name END AS unknown_name,
-                CASE WHEN code = {TREATMENT_CODE} THEN name END AS treatment {read},
+                CASE WHEN code = {TREATMENT_CODE} THEN name END AS treatment,
+                {_previous_id()} AS previous_id {read},
                 CASE WHEN {good} THEN CAST(hash(visitor_id) % {bucket_count} AS INTEGER) ELSE {BAD_BUCKET} END AS bucket
             FROM (
                 SELECT *, CASE WHEN {good} THEN {extracted} END AS texts
@@ -112,6 +115,56 @@ def find_moved(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
     )
 
 
+def move_displaced(connection: duckdb.DuckDBPyConnection, staged: Staged, person_of: Mapping[str, str]) -> None:
+    """Write rows that do not lie in the bucket of their session's visitor, or of its person, once more where they do.
+
+    ``person_of`` are the visitors that belong together, each with the one by whose id their bucket is found.
+    """
+    connection.execute("CREATE TABLE persons (visitor_id VARCHAR, person VARCHAR)")
+    names = pa.table({"visitor_id": list(person_of), "person": list(person_of.values())})
+    if names.num_rows:
+        connection.register("named_persons", names)
+        connection.execute("INSERT INTO persons SELECT * FROM named_persons")
+        connection.unregister("named_persons")
+    if staged.bucket_count == 1 or not has_rows(staged):
+        return
+    home = "coalesce(home, row.visitor_id)"
+    target = f"CAST(hash(coalesce(person, {home})) % {staged.bucket_count} AS INTEGER)"
+    connection.execute(
+        f"""COPY (
+            SELECT row.*, {target} AS target FROM {rows_of(staged)} AS row LEFT JOIN homes USING (session_id)
+            LEFT JOIN persons ON persons.visitor_id = {home} WHERE {target} <> bucket
+        ) TO '{staged.folder}/displaced' (FORMAT parquet, PARTITION_BY (target), COMPRESSION snappy)"""
+    )
+
+
+def rows_for(staged: Staged, bucket: int) -> str:
+    """Return the SQL relation of the rows of a bucket's visitors and persons, wherever they were staged.
+
+    Needs :func:`move_displaced`; the visitor of a row is that of its session.
+    """
+    home = "coalesce(home, row.visitor_id)"
+    parts = [rows_of(staged, bucket)] if has_rows(staged, bucket) else []
+    if _has_displaced(staged, bucket):
+        moved = f"{staged.folder}/displaced/target={bucket}/*.parquet"
+        parts.append(f"(SELECT * EXCLUDE (target) FROM read_parquet('{moved}', hive_partitioning=true))")
+    both = " UNION ALL BY NAME ".join(f"FROM {part}" for part in parts)
+    return (
+        f"(SELECT row.* REPLACE ({home} AS visitor_id), coalesce(person, {home}) AS person FROM ({both}) AS row "
+        f"LEFT JOIN homes USING (session_id) LEFT JOIN persons ON persons.visitor_id = {home} "
+        f"WHERE hash(coalesce(person, {home})) % {staged.bucket_count} = {bucket})"
+    )
+
+
+def has_rows_for(staged: Staged, bucket: int) -> bool:
+    """Whether a bucket's visitors and persons have any rows."""
+    return has_rows(staged, bucket) or _has_displaced(staged, bucket)
+
+
+def _has_displaced(staged: Staged, bucket: int) -> bool:
+    return any(staged.folder.glob(f"displaced/target={bucket}/*.parquet"))
+
+
 def _encoded(column: Value, plan: Plan) -> str:
     names = sorted({value.name for value in plan.columns if value.name not in CONTEXT_COLUMNS} | _bound_names(plan))
     text = column.name if column.name in CONTEXT_COLUMNS else f"texts[{names.index(column.name) + 1}]"
@@ -120,6 +173,13 @@ def _encoded(column: Value, plan: Plan) -> str:
 
 def _property_text(name: str) -> str:
     return f"CASE WHEN reason IS NULL THEN nullif(json_extract_string(properties, {json_path(name)}), '') END"
+
+
+def _previous_id() -> str:
+    """Return the SQL for the earlier id that an alias names; NULL for every other event."""
+    path = json_path(PREVIOUS_ID)
+    is_text = f"reason IS NULL AND name = '{ALIAS}' AND json_type(properties, {path}) = 'VARCHAR'"
+    return f"CASE WHEN {is_text} THEN nullif(json_extract_string(properties, {path}), '') END"
 
 
 def _element(elements: Mapping[str, str]) -> str:

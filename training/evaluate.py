@@ -22,7 +22,7 @@ from training.intervals import RESAMPLES
 from training.labels import label
 from training.leaving import Foreseen, describe_leaving, foresee
 from training.metrics import session_weights
-from training.split import merge_persons, persons
+from training.split import number_texts, persons
 
 EVENT_COUNTS = (1, 2, 3, 5, 8, 10, 13, 21)
 BEFORE_THE_FIRST_STAGE = "before the first stage"
@@ -103,7 +103,7 @@ def score_prefixes(
     its prefixes (R, F).
     """
     plan = compile_plan(journey.table)
-    parts, samples, visitor_ids, user_ids = list[Scored](), list[Sample](), list[TextArray](), list[TextArray]()
+    parts, samples, person_ids = list[Scored](), list[Sample](), list[TextArray]()
     rng = np.random.default_rng(SEED)
     with read_log(
         path,
@@ -128,11 +128,9 @@ def score_prefixes(
             watch(batch, ends, end_us, numbered, rows)
             numbered += batch.session_count
             samples.append(draw_share(rows, SAMPLE_ROWS / log.summary.used, rng))
-            visitor_ids.append(batch.visitor_ids)
-            user_ids.append(batch.user_ids)
+            person_ids.append(batch.persons)
     scored = _joined(parts)
-    # A user may connect visitors of different batches.
-    person = merge_persons(np.concatenate(visitor_ids), np.concatenate(user_ids))
+    person = number_texts(np.concatenate(person_ids))
     scored = replace(scored, persons=person[scored.sessions])
     return scored, join_samples(samples, [len(part.labels) for part in parts]), log.summary
 

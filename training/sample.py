@@ -1,17 +1,17 @@
-"""Whole visitors, sampled by a digest of their ids, so that a log fits into memory."""
+"""Whole persons, sampled by a digest of an id of theirs, so that a log fits into memory."""
 
 import zlib
 from pathlib import Path
 
 from features.events import EncodedLog
 from features.plan import Plan
-from features.read_log import LogRead, ReadSummary, concatenate, keep_visitors, read_log
+from features.read_log import LogRead, ReadSummary, concatenate, keep_persons, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
 from journeys.journey import Journey
 
 MAX_SESSIONS = 400_000
-"""More sessions than this are sampled, by whole visitors, so that training fits into memory."""
+"""More sessions than this are sampled, by whole persons, so that training fits into memory."""
 
 
 def read_sample(
@@ -41,21 +41,21 @@ def read_sample(
 
 
 def read_bounded(read: LogRead, seed: int) -> tuple[EncodedLog, float]:
-    """Read all sessions, or a sample of whole visitors where there are too many; also the share that was kept."""
+    """Read all sessions, or a sample of whole persons where there are too many; also the share that was kept."""
     batches, kept, share = list[EncodedLog](), 0, 1.0
     for batch in read.batches():
-        batches.append(sample_visitors(batch, share, seed))
+        batches.append(sample_persons(batch, share, seed))
         kept += batches[-1].session_count
         while kept > MAX_SESSIONS:
             share /= 2
-            batches = [sample_visitors(old, share, seed) for old in batches]
+            batches = [sample_persons(old, share, seed) for old in batches]
             kept = sum(old.session_count for old in batches)
     return concatenate(batches, batches[0].values.shape[1] if batches else 0), share
 
 
-def sample_visitors(log: EncodedLog, share: float, seed: int) -> EncodedLog:
-    """Return the sessions of about this share of the visitors; a smaller share keeps some of a larger one's."""
+def sample_persons(log: EncodedLog, share: float, seed: int) -> EncodedLog:
+    """Return the sessions of about this share of the persons; a smaller share keeps some of a larger one's."""
     if share >= 1:
         return log
     limit = share * 2**32
-    return keep_visitors(log, lambda name: zlib.crc32(f"{seed}:{name}".encode("utf-8", "surrogatepass")) < limit)
+    return keep_persons(log, lambda name: zlib.crc32(f"{seed}:{name}".encode("utf-8", "surrogatepass")) < limit)

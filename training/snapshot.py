@@ -15,7 +15,7 @@ from journeys.ends import find_ends
 from journeys.journey import Journey
 from training.cutoffs import after_every_event
 from training.labels import label, matured_until
-from training.sample import sample_visitors
+from training.sample import sample_persons
 from training.split import BoolArray
 
 MOST_SESSIONS = 20_000
@@ -93,7 +93,7 @@ def sampled_snapshot(
     """
     mature_us = matured_until(log, find_ends(plan, log, journey, log_end_us), log_end_us)
     share = min(1.0, MOST_SESSIONS / max(1, log.session_count))
-    sample = sample_visitors(log, share, seed)
+    sample = sample_persons(log, share, seed)
     return take_snapshot(journey, plan, sample, model, log_end_us=log_end_us, mature_us=mature_us, bins=bins), share
 
 

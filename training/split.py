@@ -37,15 +37,20 @@ class Split:
 
 
 def persons(log: EncodedLog) -> IntArray:
-    """Return a number per session (S,) that visitors share when any user connects them."""
+    """Return a number per session (S,) that visitors share when any user of the log ever connected them.
+
+    Wider than a person as of a moment, so that no session is split from one that may be in its history.
+    """
+    if log.person_ids is not None:
+        return number_texts(log.person_ids)
     return merge_persons(log.visitor_ids, log.user_ids)
 
 
 def merge_persons(visitor_ids: TextArray, user_ids: TextArray) -> IntArray:
-    """Return a number per session (S,) that visitors share when any user connects them."""
-    visitors = _numbers(visitor_ids)
+    """Return a number per session (S,) that visitors share when any user connects them, of a log nobody has read."""
+    visitors = number_texts(visitor_ids)
     known = np.array([user is not None for user in user_ids], np.bool_)
-    users = visitors.max(initial=-1) + 1 + _numbers(user_ids[known])
+    users = visitors.max(initial=-1) + 1 + number_texts(user_ids[known])
     size = int(max(visitors.max(initial=-1), users.max(initial=-1))) + 1
     edges = coo_array((np.ones(len(users)), (visitors[known], users)), shape=(size, size))
     _, component = connected_components(edges, directed=False)
@@ -99,7 +104,8 @@ def _cut(starts_us: IntArray, share: float) -> int:
     return int(np.quantile(starts_us, share, method="higher"))
 
 
-def _numbers(texts: NDArray[np.object_]) -> IntArray:
+def number_texts(texts: TextArray) -> IntArray:
+    """Return a number per text, the same for equal ones."""
     if not len(texts):
         return np.array([], np.int64)
     _, numbers = np.unique(texts.astype(str), return_inverse=True)

@@ -1,12 +1,16 @@
 """What the service was sent, what it answers and what training reads of it are the same to the bit."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from features.build import build, every_event
+from features.build import build, every_event, silent_after
+from features.events import Cutoffs
+from features.histories import rows_as_known
 from features.read_log import read_log
 from features.vocabulary import Vocabulary
 from serving.times import show_time
@@ -90,3 +94,114 @@ def test_risks_of_the_story_are_those_of_the_log(open_client: Any, tmp_path: Pat
         last = risks[cutoffs.session == index][-1]
         assert story["events"][-1]["risk"] == last
     assert isinstance(shop_model.vocabulary, Vocabulary)
+
+
+def _logins(seed: int, names: list[str]) -> list[tuple[int, list[dict[str, Any]]]]:
+    """Return requests, in their order: few people on few devices, who log in, share, alias, come late and repeat."""
+    source = random.Random(seed)
+    requests, at_us, sent = [], NOW_US, list[dict[str, Any]]()
+    for number in range(260):
+        at_us += source.choice([5, 20, 60, 900, 4_000]) * SECOND
+        visitor = source.choice(["laptop", "phone", "tablet", "tv"])
+        call: dict[str, Any] = {
+            "type": "track",
+            "messageId": f"m{number:03d}",
+            "anonymousId": visitor,
+            "event": source.choice(names),
+            "timestamp": show_time(at_us - source.choice([0, 0, 0, 30, 5_000]) * SECOND),
+            "properties": {"product": f"p{number % 5}", "basket_value": source.uniform(0, 99)},
+        }
+        if source.random() < 0.25:
+            call["userId"] = source.choice(["ann", "bob", "null"] if visitor == "tablet" else ["ann", "null"])
+        if source.random() < 0.03:
+            call |= {"type": "alias", "userId": "ann", "previousId": source.choice(["bob", "tv"])}
+        if visitor == "phone" and source.random() < 0.3:
+            call["context"] = {"sessionId": f"named-{number // 40}"}
+        sent.append(call)
+        requests.append((at_us, [call, *([source.choice(sent)] if source.random() < 0.1 else [])]))
+    return requests
+
+
+def _same_person(runtime: Any, client: Any, session_id: str) -> Any:
+    visitor = client.run(runtime.sessions.visitor_of_session(session_id))
+
+    def sessions_of(visitor_id: str) -> Any:
+        return client.run(runtime.sessions.visitor(visitor_id)).sessions
+
+    return visitor.session(session_id), sessions_of
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_persons_on_several_devices_have_the_same_history_live_and_in_the_log(
+    open_client: Any, tmp_path: Path, clock: Any, seed: int
+) -> None:
+    client, runtime = open_client()
+    for clock.now_us, calls in _logins(seed, [*runtime.journey.events][:20]):
+        assert client.post("/v1/batch", {"batch": calls}).status_code == 200
+    path = tmp_path / "log.parquet"
+    runtime.log.export(path)
+    with read_log(path, runtime.plan, timeout_seconds=runtime.journey.session_timeout_seconds) as read:
+        log = read.whole()
+    assert [replace(row, number=0) for row in read.links.rows] == [
+        replace(row, number=0)
+        for row in sorted(
+            {row for name in ("laptop", "phone", "tablet", "tv", "bob") for row in runtime.identity.rows_about(name)},
+            key=lambda row: row.number,
+        )
+    ]
+    assert log.histories is not None
+    assert len(log.histories) > 10
+    after_events = every_event(log)
+    silences = silent_after(log, after_events, 4.0, log.at_us.max())
+    both = [
+        np.append(*pair)
+        for pair in zip(*((c.session, c.after, c.at_us) for c in (after_events, silences)), strict=True)
+    ]
+    cutoffs = Cutoffs(*(column[np.lexsort(both[::-1])] for column in both))
+    history = build(runtime.plan, log, cutoffs)
+    alone = build(runtime.plan, replace(log, histories=None), cutoffs)
+    assert not np.array_equal(history.view(np.int64), alone.view(np.int64))
+    for index, session_id in enumerate(log.session_ids):
+        session, sessions_of = _same_person(runtime, client, session_id)
+        mine = cutoffs.session == index
+        moments = list(zip(cutoffs.after[mine].tolist(), cutoffs.at_us[mine].tolist(), strict=True))
+        live = rows_as_known(session, moments, runtime.identity, sessions_of)
+        np.testing.assert_array_equal(live.view(np.int64), history[mine].view(np.int64))
+    # What a sample keeps, and what is put together of batches, keeps its histories.
+    with read_log(path, runtime.plan, timeout_seconds=runtime.journey.session_timeout_seconds, batch_events=60) as read:
+        parts = read.whole()
+    order = np.argsort(parts.visitor_ids, kind="stable")
+    assert (parts.session_ids[order] == log.session_ids).all()
+    again = build(runtime.plan, parts, every_event(parts))
+    whole = build(runtime.plan, log, after_events)
+    for index, session_id in enumerate(parts.session_ids):
+        there = after_events.session == list(log.session_ids).index(session_id)
+        np.testing.assert_array_equal(
+            again[every_event(parts).session == index].view(np.int64), whole[there].view(np.int64)
+        )
+
+
+def test_what_was_answered_while_logins_came_in_is_found_again_in_the_log(
+    open_client: Any, tmp_path: Path, clock: Any, shop_model: Any
+) -> None:
+    client, runtime = open_client()
+    answered: list[dict[str, Any]] = []
+    moments: list[int] = []
+    for clock.now_us, calls in _logins(9, [*runtime.journey.events][:12]):
+        call = {**calls[0], "timestamp": show_time(clock.now_us)}
+        assert client.post("/v1/track", call).status_code == 200
+        clock.advance(2)
+        answered.append(client.post("/v1/score", {"visitor_id": call["anonymousId"]}).json())
+        moments.append(clock.now_us)
+    path = tmp_path / "log.parquet"
+    runtime.log.export(path)
+    with read_log(path, runtime.plan, timeout_seconds=runtime.journey.session_timeout_seconds) as read:
+        log = read.whole()
+    number = {session_id: index for index, session_id in enumerate(log.session_ids)}
+    asked = sorted(
+        (number[one["session_id"]], one["events_seen"], at_us, one["risk"])
+        for one, at_us in zip(answered, moments, strict=True)
+    )
+    columns = [np.array(column) for column in zip(*asked, strict=True)]
+    rows = build(runtime.plan, log, Cutoffs(*columns[:3]))
+    np.testing.assert_array_equal(shop_model.predict(rows), columns[3])
