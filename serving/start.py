@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,7 +137,9 @@ def rehearse(runtime: Runtime) -> None:
         )
         for number, name in enumerate(names)
     ]
-    subject = asyncio.run(find_subject(runtime, ScoreRequest(events=events)))
+    # The service starts within a loop, beside which another can only run in a thread of its own.
+    with ThreadPoolExecutor(1) as beside:
+        subject = beside.submit(asyncio.run, find_subject(runtime, ScoreRequest(events=events))).result()
     for _ in range(_REHEARSALS):
         advice.score_subject(runtime, subject)
         advice.describe(advice.decide(runtime, subject, []))

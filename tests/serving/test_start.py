@@ -1,5 +1,6 @@
 """From a journey's name to a service that is ready, and from one champion to the next."""
 
+import asyncio
 import gc
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from decisions.risk import RiskModel
 from journeys.journey import Journey
 from serving.configuration import Configuration
+from serving.runtime import Runtime
 from serving.start import StartError, check_database, find_source, newer_model, start
 from storage.models import point_champion, publish
 
@@ -43,6 +45,13 @@ def test_a_service_with_the_smallest_limits_starts(configuration: Configuration)
     assert runtime.model_version == VERSION
     assert len(runtime.sessions) == 0
     runtime.close()
+
+
+def test_a_service_starts_within_a_loop_as_bentoml_starts_it(configuration: Configuration) -> None:
+    async def starting() -> Runtime:
+        return start(configuration)
+
+    asyncio.run(starting()).close()
 
 
 def test_rehearsing_leaves_no_trace(configuration: Configuration) -> None:
