@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,15 @@ from features.plan import Plan
 
 _INITIAL_CAPACITY = 4
 _State = tuple[FloatArray, IntArray, IntArray]
+
+
+class SessionColumns(NamedTuple):
+    """The events of a session in their total order: ids, times and codes (N,), values (N, P) of the plan's columns."""
+
+    event_ids: Sequence[str]
+    at_us: IntArray
+    codes: CodeArray
+    values: FloatArray
 
 
 class LiveSession:
@@ -29,8 +39,25 @@ class LiveSession:
         self._values: FloatArray = np.empty((_INITIAL_CAPACITY, len(plan.columns)), np.float64)
         self._carried: tuple[object, _State] | None = None
 
+    @classmethod
+    def of_columns(cls, plan: Plan, session_id: str, visitor_id: str, columns: SessionColumns) -> "LiveSession":
+        """Return the session that has these :attr:`columns`."""
+        session = cls(plan, session_id, visitor_id)
+        encoded = [event_id.encode("utf-8", "surrogatepass") for event_id in columns.event_ids]
+        session._order = list(zip(columns.at_us.tolist(), encoded, strict=True))
+        session._ids = set(columns.event_ids)
+        session._at_us, session._codes, session._values = columns.at_us, columns.codes, columns.values
+        return session
+
     def __len__(self) -> int:
         return len(self._order)
+
+    @property
+    def columns(self) -> SessionColumns:
+        """The events as columns; views of what may change with the next event."""
+        count = len(self)
+        event_ids = [event_id.decode("utf-8", "surrogatepass") for _, event_id in self._order]
+        return SessionColumns(event_ids, self._at_us[:count], self._codes[:count], self._values[:count])
 
     @property
     def first_at_us(self) -> int:
