@@ -72,9 +72,10 @@ class Configuration:
         default=300.0, metadata={"about": "How far ahead of the server's clock an event may lie"}
     )
     memory_events: int = field(
-        default=500_000,
+        default=4_000_000,
         metadata={
-            "about": "Events kept in memory, a visitor counting as three more; those beyond are read from the database"
+            "about": "Events kept in memory, at 80 bytes each with all that belongs to them; those beyond are read "
+            "from the database"
         },
     )
     requests_per_second: float = field(

@@ -47,36 +47,24 @@ class DatabaseStore:
         self._known = known
         self._writer = writer
         self._limits = limits
-        self._memory = VisitorMemory(limits.memory_events)
+        self.memory = VisitorMemory(plan, limits.timeout_us, limits.memory_events)
         self._erasures = 0
         self._readers = ThreadPoolExecutor(_READERS, "dropoff-sessions")
 
-    def __len__(self) -> int:
-        return len(self._memory)
-
-    @property
-    def event_count(self) -> int:
-        """Events in memory."""
-        return self._memory.event_count
-
-    def open_sessions(self, now_us: int) -> int:
-        """Return how many sessions in memory an event at this moment could still join; for any thread."""
-        return sum(visitor.open_sessions(now_us) for visitor in self._memory.visitors())
-
     async def visitor(self, visitor_id: str) -> Visitor:
         """Return a visitor with all that the log knows at this moment; an unknown one has no sessions."""
-        known, erasures = self._memory.find(visitor_id), self._erasures
+        known, erasures = self.memory.find(visitor_id), self._erasures
         tail = await self._read(self._known.tail, visitor_id, known.anchor if known is not None else None)
         if known is None or tail.whole:
             return self._replace(visitor_id, tail, keep=erasures == self._erasures)
         # Where memory has let go of the visitor meanwhile, what was caught up is answered and not kept.
-        kept = self._memory.find(visitor_id) is known
+        kept = self.memory.find(visitor_id) is known
         self._catch_up(known, tail, kept=kept)
         return known
 
     async def visitor_of_session(self, session_id: str) -> Visitor | None:
         """Return whose session it is, or None for an unknown one."""
-        remembered = self._memory.owner(session_id)
+        remembered = self.memory.owner(session_id)
         if remembered is not None:
             visitor = await self.visitor(remembered)
             if visitor.session(session_id) is not None:
@@ -114,7 +102,7 @@ class DatabaseStore:
         """Return a decision, once it is written, made with all that these visitors of one person were recommended."""
         visitor_id = visitor_ids[0]
         # What was last found for the person; where it is not all any more, the transaction says so.
-        history: Sequence[PastIntervention] = self._memory.recommended.get(visitor_id, [])
+        history: Sequence[PastIntervention] = self.memory.recommended.get(visitor_id, [])
         while True:
             decision = decide(history)
             found = await self._commit(self._unless_overtaken(visitor_ids, decision, history, write))
@@ -122,14 +110,14 @@ class DatabaseStore:
                 break
             history = found
         counted = past_of(decision)
-        if visitor_id in self._memory:
-            self._memory.recommended[visitor_id] = [*history, counted] if counted is not None else [*history]
+        if visitor_id in self.memory:
+            self.memory.recommended[visitor_id] = [*history, counted] if counted is not None else [*history]
         return decision
 
     async def forget(self, visitor_id: str) -> None:
         """Drop a visitor who has been erased from the log."""
         self._erasures += 1
-        self._memory.drop(visitor_id)
+        self.memory.drop(visitor_id)
 
     async def close(self) -> None:
         """Stop reading."""
@@ -156,22 +144,22 @@ class DatabaseStore:
         return write_or_tell
 
     def _replace(self, visitor_id: str, tail: Tail, *, keep: bool) -> Visitor:
-        self._memory.drop(visitor_id)
+        self.memory.drop(visitor_id)
         loaded = Visitor(self.plan, visitor_id, self._limits.timeout_us)
         self._catch_up(loaded, tail, kept=False)
         # What was read before an erasure may be what has been erased.
         if keep and loaded.event_count:
-            self._memory.add(loaded)
+            self.memory.add(loaded)
         return loaded
 
     def _catch_up(self, visitor: Visitor, tail: Tail, *, kept: bool) -> None:
-        placed = [visitor.place(event) for event in tail.events]
+        for event in tail.events:
+            visitor.place(event)
         if tail.anchor is not None and (visitor.anchor is None or tail.anchor > visitor.anchor):
             visitor.anchor = tail.anchor
-        if kept and placed:
-            new = sum(one.is_new for one in placed)
-            self._memory.grown(visitor, new, [str(one.event.session_id) for one in placed])
-            self._memory.make_room()
+        if kept:
+            self.memory.count(visitor.visitor_id)
+            self.memory.make_room()
 
     async def _read(self, read: Callable[..., _T], *arguments: object) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, read, *arguments)

@@ -192,7 +192,7 @@ def _foot(runtime: Runtime, facts: Facts) -> list[str]:
     return [
         f"Figures of {made} ({facts.timezone}), from {facts.events:,} events",
         f"Model version {runtime.model_version}",
-        f"{runtime.sessions.open_sessions(runtime.now_us()):,} sessions open in memory",
+        f"{runtime.sessions.memory.open_sessions(runtime.now_us()):,} sessions open in memory",
     ]
 
 

@@ -128,8 +128,8 @@ class Runtime:
 
     def show_metrics(self) -> bytes:
         """Return the metrics as Prometheus reads them."""
-        self.metrics.sessions_open.set(self.sessions.open_sessions(self.now_us()))
-        self.metrics.events_in_memory.set(self.sessions.event_count)
+        self.metrics.sessions_open.set(self.sessions.memory.open_sessions(self.now_us()))
+        self.metrics.events_in_memory.set(self.sessions.memory.event_count)
         if self.drift is not None:
             self.metrics.show_drift(self.drift.names, self.drift.measure(self.now_us()))
         return self.metrics.show()

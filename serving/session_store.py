@@ -11,6 +11,7 @@ from decisions.eligibility import PastIntervention
 from features.events import Event
 from features.live import LiveSession
 from serving.visitor import Placed, Visitor
+from serving.visitor_memory import VisitorMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,8 @@ class SessionStore(Protocol):
     kind: str
     """``alone``, ``database`` or ``redis``."""
 
-    @property
-    def event_count(self) -> int:
-        """Events in memory."""
-
-    def open_sessions(self, now_us: int) -> int:
-        """Return how many sessions in memory an event at this moment could still join; for any thread."""
+    memory: VisitorMemory
+    """The visitors that this process has at hand."""
 
     async def visitor(self, visitor_id: str) -> Visitor:
         """Return a visitor with all that the log knows; an unknown one has no sessions."""

@@ -38,20 +38,8 @@ class AloneStore:
         self._ledger = ledger
         self._writer = writer
         self._limits = limits
-        self._memory = VisitorMemory(limits.memory_events)
+        self.memory = VisitorMemory(plan, limits.timeout_us, limits.memory_events)
         self._doubtful: set[str] = set()
-
-    def __len__(self) -> int:
-        return len(self._memory)
-
-    @property
-    def event_count(self) -> int:
-        """Events in memory."""
-        return self._memory.event_count
-
-    def open_sessions(self, now_us: int) -> int:
-        """Return how many sessions in memory an event at this moment could still join; for any thread."""
-        return sum(visitor.open_sessions(now_us) for visitor in self._memory.visitors())
 
     async def visitor(self, visitor_id: str) -> Visitor:
         """Return a visitor with all that the log knows; an unknown one has no sessions and is not kept."""
@@ -101,15 +89,16 @@ class AloneStore:
 
         ``nobodys`` are sessions that are known not to be in the log. None where the visitor is full.
         """
+        event = self._with_session_of_its_own(event, nobodys)
         visitor = self._visitor(event.visitor_id)
         if visitor.event_count >= self._limits.visitor_events:
             return None
-        placed = visitor.place(self._with_session_of_its_own(event, nobodys))
-        if event.visitor_id not in self._memory:
-            self._memory.add(visitor)
+        placed = visitor.place(event)
+        self.memory.hold(event.visitor_id)
+        if event.visitor_id in self.memory:
+            self.memory.count(event.visitor_id)
         else:
-            self._memory.grown(visitor, int(placed.is_new), (str(placed.event.session_id),))
-        self._memory.hold(event.visitor_id)
+            self.memory.add(visitor)
         return placed
 
     def settle(self, placed: Iterable[Placed], *, doubtful: bool = False) -> None:
@@ -119,7 +108,7 @@ class AloneStore:
             if doubtful:
                 self._doubtful.add(visitor_id)
             self._release(visitor_id)
-        self._memory.make_room()
+        self.memory.make_room()
 
     async def advise(
         self, visitor_ids: Sequence[str], decide: Decide, write: Callable[[Connection, Decision], None]
@@ -131,8 +120,8 @@ class AloneStore:
         # Counted before anything is awaited, so that a request that comes before the commit knows of it.
         counted = past_of(decision)
         if counted is not None:
-            self._memory.recommended[visitor_id] = [*self._recommended(visitor_id), counted]
-            self._memory.hold(visitor_id)
+            self.memory.recommended[visitor_id] = [*self._recommended(visitor_id), counted]
+            self.memory.hold(visitor_id)
         await asyncio.shield(self._write(decision, counted, write))
         return decision
 
@@ -153,9 +142,9 @@ class AloneStore:
         finally:
             if counted is not None:
                 if not kept:
-                    self._memory.recommended[decision.visitor_id].remove(counted)
+                    self.memory.recommended[decision.visitor_id].remove(counted)
                 self._release(decision.visitor_id)
-                self._memory.make_room()
+                self.memory.make_room()
 
     async def _commit(self, placements: Placements, alongside: Alongside) -> Placements:
         def write(connection: Connection) -> Placements:
@@ -185,56 +174,56 @@ class AloneStore:
         """
         if len(events) == 1:
             return frozenset()
-        visitor_ids = {event.visitor_id for event in events if event.visitor_id not in self._memory}
+        visitor_ids = {event.visitor_id for event in events if event.visitor_id not in self.memory}
         logged = self._log.events_of_visitors(visitor_ids) if visitor_ids else {}
         for visitor_id in visitor_ids:
             loaded = Visitor(self.plan, visitor_id, self._limits.timeout_us)
             for event in logged.get(visitor_id, ()):
                 loaded.place(event)
-            self._memory.add(loaded)
+            self.memory.add(loaded)
         named = {event.session_id for event in events if event.session_id is not None}
-        session_ids = {session_id for session_id in named if self._memory.owner(session_id) is None}
+        session_ids = {session_id for session_id in named if self.memory.owner(session_id) is None}
         owners = self._log.visitors_of_sessions(session_ids) if session_ids else {}
         return frozenset(session_ids - owners.keys())
 
     def _visitor(self, visitor_id: str) -> Visitor:
-        found = self._memory.find(visitor_id)
+        found = self.memory.find(visitor_id)
         if found is not None:
             return found
         loaded = Visitor(self.plan, visitor_id, self._limits.timeout_us)
         for event in self._log.visitor_events(visitor_id):
             loaded.place(event)
         if loaded.event_count:
-            self._memory.add(loaded)
+            self.memory.add(loaded)
         return loaded
 
     def _owner(self, session_id: str) -> str | None:
-        return self._memory.owner(session_id) or self._log.visitor_of_session(session_id)
+        return self.memory.owner(session_id) or self._log.visitor_of_session(session_id)
 
     def _recommended(self, visitor_id: str) -> Sequence[PastIntervention]:
         """Return what a visitor was recommended so far, what is on its way into the ledger included."""
-        known = self._memory.recommended.get(visitor_id)
+        known = self.memory.recommended.get(visitor_id)
         if known is None:
             known = [PastIntervention(*one) for one in self._ledger.recommendations((visitor_id,))]
-            if visitor_id in self._memory:
-                self._memory.recommended[visitor_id] = known
+            if visitor_id in self.memory:
+                self.memory.recommended[visitor_id] = known
         return known
 
     def _forget(self, visitor_id: str) -> None:
-        if self._memory.is_held(visitor_id):
+        if self.memory.is_held(visitor_id):
             self._doubtful.add(visitor_id)
             return
         self._doubtful.discard(visitor_id)
-        self._memory.drop(visitor_id)
+        self.memory.drop(visitor_id)
 
     def _release(self, visitor_id: str) -> None:
-        if self._memory.release(visitor_id) and visitor_id in self._doubtful:
+        if self.memory.release(visitor_id) and visitor_id in self._doubtful:
             self._forget(visitor_id)
 
     def _with_session_of_its_own(self, event: Event, nobodys: Collection[str]) -> Event:
         if event.session_id is None:
             return event
-        owner = self._memory.owner(event.session_id)
+        owner = self.memory.owner(event.session_id)
         if owner is None and event.session_id not in nobodys:
             owner = self._log.visitor_of_session(event.session_id)
         if owner is None or owner == event.visitor_id:

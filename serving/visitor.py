@@ -48,14 +48,21 @@ class Placed:
 class Visitor:
     """A visitor's sessions, as far as they are known."""
 
-    def __init__(self, plan: Plan, visitor_id: str, timeout_us: int) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        visitor_id: str,
+        timeout_us: int,
+        sessions: Iterable[LiveSession] = (),
+        anchor: Anchor | None = None,
+    ) -> None:
         self.visitor_id = visitor_id
-        self.event_count = 0
-        self.anchor: Anchor | None = None
+        self.anchor = anchor
         """The latest event that the log had when this was caught up with it."""
         self._plan = plan
         self._timeout_us = timeout_us
-        self._sessions: dict[str, LiveSession] = {}
+        self._sessions = {session.session_id: session for session in sessions}
+        self.event_count = sum(map(len, self._sessions.values()))
 
     def place(self, event: Event) -> Placed:
         """Put the event into its session and say which that is."""
@@ -67,12 +74,12 @@ class Visitor:
 
     @property
     def sessions(self) -> Sequence[LiveSession]:
-        """All sessions."""
+        """All sessions, those first that were known first."""
         return tuple(self._sessions.values())
 
     @property
     def session_ids(self) -> Sequence[str]:
-        """The ids of all sessions."""
+        """The ids of all sessions, in the same order."""
         return tuple(self._sessions)
 
     def session(self, session_id: str) -> LiveSession | None:

@@ -1,74 +1,137 @@
-"""Visitors in memory: those that were touched last, up to a bound."""
+"""Visitors in memory: at hand who was touched last, packed who was touched before, up to a bound of bytes."""
 
+import struct
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from decisions.eligibility import PastIntervention
+from features.packing import Packing
+from features.plan import Plan
 from serving.visitor import Visitor
+from storage.visitor_log import Anchor
 
-VISITOR_WEIGHT = 3
-"""As how many events a visitor counts beside its own: it takes as much memory as these."""
+EVENT_BYTES = 80
+"""What an event counts as where memory is bounded by a number of events: a packed one takes 25 to 80 bytes."""
+
+_AT_HAND = 4
+"""One part in so many of the bytes is for visitors at hand, which take ten times as much as packed ones."""
+_VISITOR_BYTES, _SESSION_BYTES, _PACKED_BYTES = 700, 1_000, 300
+_BYTES_OF_EVENT, _BYTES_OF_VALUE = 300, 10
+_ANCHOR = struct.Struct("<qqH")
+
+
+@dataclass(slots=True)
+class _AtHand:
+    """A visitor at hand, and how many events and sessions of it are counted."""
+
+    visitor: Visitor
+    events: int = 0
+    sessions: int = 0
 
 
 class VisitorMemory:
-    """The visitors that were touched last, up to so many events; whoever is held is not put aside.
+    """The visitors that were touched last, up to so many bytes; whoever is held stays at hand.
 
     ``recommended`` is what visitors at hand were recommended before; it leaves with them.
     """
 
-    def __init__(self, memory_events: int) -> None:
+    def __init__(self, plan: Plan, timeout_us: int, memory_events: int) -> None:
         self.event_count = 0
         self.recommended: dict[str, list[PastIntervention]] = {}
-        self._memory_events = memory_events
-        self._visitors: OrderedDict[str, Visitor] = OrderedDict()
-        self._visitor_of_session: dict[str, str] = {}
+        self._plan = plan
+        self._timeout_us = timeout_us
+        self._packing = Packing(plan)
+        self._most_bytes = EVENT_BYTES * memory_events
+        self._event_bytes = _BYTES_OF_EVENT + _BYTES_OF_VALUE * len(plan.columns)
+        self._at_hand: OrderedDict[str, _AtHand] = OrderedDict()
+        self._at_hand_bytes = 0
+        self._packed: OrderedDict[str, bytes] = OrderedDict()
+        self._packed_bytes = 0
+        self._owners: dict[str, str] = {}
         self._held: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return len(self._visitors)
+        return len(self._at_hand) + len(self._packed)
 
     def __contains__(self, visitor_id: str) -> bool:
-        return visitor_id in self._visitors
+        return visitor_id in self._at_hand or visitor_id in self._packed
 
-    def visitors(self) -> Sequence[Visitor]:
-        """Return all of them, for any thread."""
-        return list(self._visitors.values())
+    @property
+    def packed_count(self) -> int:
+        """How many visitors are packed."""
+        return len(self._packed)
+
+    @property
+    def byte_count(self) -> int:
+        """About how many bytes all visitors take."""
+        return self._at_hand_bytes + self._packed_bytes
+
+    def open_sessions(self, now_us: int) -> int:
+        """Return how many sessions an event at this moment could still join; for any thread."""
+        at_hand = sum(one.visitor.open_sessions(now_us) for one in list(self._at_hand.values()))
+        packed = sum(
+            session.events > 0 and now_us - session.last_at_us <= self._timeout_us
+            for one in list(self._packed.values())
+            for session in self._packing.glance(_without_anchor(one))
+        )
+        return at_hand + packed
 
     def find(self, visitor_id: str) -> Visitor | None:
         """Return a visitor and count it as touched, or None for one that is not in memory."""
-        found = self._visitors.get(visitor_id)
+        found = self._at_hand.get(visitor_id)
         if found is not None:
-            self._visitors.move_to_end(visitor_id)
-        return found
+            self._at_hand.move_to_end(visitor_id)
+            return found.visitor
+        packed = self._packed.pop(visitor_id, None)
+        if packed is None:
+            return None
+        unpacked = self._unpack(visitor_id, packed)
+        self._packed_bytes -= _packed_cost(packed)
+        self.event_count -= unpacked.event_count
+        self.add(unpacked)
+        return unpacked
 
     def owner(self, session_id: str) -> str | None:
         """Return whose session it is, or None where no visitor in memory has it."""
-        return self._visitor_of_session.get(session_id)
+        named = self._owners.get(session_id)
+        if named is not None:
+            return named
+        visitor = self.find(_visitor_in(session_id))
+        return None if visitor is None or visitor.session(session_id) is None else visitor.visitor_id
 
     def add(self, visitor: Visitor) -> None:
-        """Take a visitor in."""
-        self._visitors[visitor.visitor_id] = visitor
-        self.event_count += visitor.event_count
-        for session_id in visitor.session_ids:
-            self._visitor_of_session[session_id] = visitor.visitor_id
+        """Take a visitor in that is not in memory."""
+        self._at_hand[visitor.visitor_id] = _AtHand(visitor)
+        self._at_hand_bytes += _VISITOR_BYTES
+        self.count(visitor.visitor_id)
         self.make_room()
 
-    def grown(self, visitor: Visitor, events: int, session_ids: Sequence[str]) -> None:
-        """Count events that a visitor in memory has got, in sessions of these ids."""
-        self.event_count += events
-        for session_id in session_ids:
-            self._visitor_of_session[session_id] = visitor.visitor_id
+    def count(self, visitor_id: str) -> None:
+        """Count what a visitor at hand has got since it was counted."""
+        one = self._at_hand[visitor_id]
+        begun = one.visitor.session_ids[one.sessions :]
+        new = one.visitor.event_count - one.events
+        self.event_count += new
+        self._at_hand_bytes += new * self._event_bytes + len(begun) * _SESSION_BYTES
+        one.events, one.sessions = one.events + new, one.sessions + len(begun)
+        for session_id in begun:
+            # A session that nobody named tells its visitor by itself.
+            if _visitor_in(session_id) != visitor_id:
+                self._owners[session_id] = visitor_id
 
     def drop(self, visitor_id: str) -> None:
         """Take a visitor out."""
         self.recommended.pop(visitor_id, None)
-        visitor = self._visitors.pop(visitor_id, None)
-        if visitor is None:
+        if visitor_id in self._at_hand:
+            self._disown(visitor_id, self._take(visitor_id).session_ids)
             return
-        self.event_count -= visitor.event_count
-        for session_id in visitor.session_ids:
-            if self._visitor_of_session.get(session_id) == visitor_id:
-                del self._visitor_of_session[session_id]
+        packed = self._packed.pop(visitor_id, None)
+        if packed is not None:
+            self._packed_bytes -= _packed_cost(packed)
+            glances = list(self._packing.glance(_without_anchor(packed)))
+            self.event_count -= sum(one.events for one in glances)
+            self._disown(visitor_id, [one.session_id for one in glances])
 
     def hold(self, visitor_id: str) -> None:
         """Keep a visitor at hand until :meth:`release`; may be nested."""
@@ -80,7 +143,7 @@ class VisitorMemory:
             self._held[visitor_id] -= 1
             return False
         del self._held[visitor_id]
-        if visitor_id not in self._visitors:
+        if visitor_id not in self._at_hand:
             self.recommended.pop(visitor_id, None)
         return True
 
@@ -89,13 +152,65 @@ class VisitorMemory:
         return visitor_id in self._held
 
     def make_room(self) -> None:
-        """Put aside who was not touched for longest, down to the bound."""
+        """Pack who was not touched for long, and take out who was not touched for longest, down to the bound."""
         # Each visitor is looked at once at most: where all are held, memory may grow for that moment.
-        for _ in range(len(self._visitors) - 1):
-            if self.event_count + VISITOR_WEIGHT * len(self._visitors) <= self._memory_events:
-                return
-            longest_untouched = next(iter(self._visitors))
+        for _ in range(len(self._at_hand) - 1):
+            if self._at_hand_bytes <= self._most_bytes // _AT_HAND:
+                break
+            longest_untouched = next(iter(self._at_hand))
             if self.is_held(longest_untouched):
-                self._visitors.move_to_end(longest_untouched)
+                self._at_hand.move_to_end(longest_untouched)
             else:
-                self.drop(longest_untouched)
+                self._pack(longest_untouched)
+        while self._packed and self.byte_count > self._most_bytes:
+            self.drop(next(iter(self._packed)))
+
+    def _pack(self, visitor_id: str) -> None:
+        visitor = self._take(visitor_id)
+        self.event_count += visitor.event_count
+        self.recommended.pop(visitor_id, None)
+        packed = _with_anchor(visitor.anchor, self._packing.pack(visitor.sessions))
+        self._packed[visitor_id] = packed
+        self._packed_bytes += _packed_cost(packed)
+
+    def _unpack(self, visitor_id: str, packed: bytes) -> Visitor:
+        anchor = _anchor_of(packed)
+        sessions = self._packing.unpack(_without_anchor(packed), visitor_id)
+        return Visitor(self._plan, visitor_id, self._timeout_us, sessions, anchor)
+
+    def _take(self, visitor_id: str) -> Visitor:
+        one = self._at_hand.pop(visitor_id)
+        self.event_count -= one.events
+        self._at_hand_bytes -= _VISITOR_BYTES + one.sessions * _SESSION_BYTES + one.events * self._event_bytes
+        return one.visitor
+
+    def _disown(self, visitor_id: str, session_ids: Iterable[str]) -> None:
+        for session_id in session_ids:
+            if self._owners.get(session_id) == visitor_id:
+                del self._owners[session_id]
+
+
+def _visitor_in(session_id: str) -> str:
+    return session_id.rpartition("~")[0]
+
+
+def _packed_cost(packed: bytes) -> int:
+    return len(packed) + _PACKED_BYTES
+
+
+def _with_anchor(anchor: Anchor | None, packed: bytes) -> bytes:
+    event_id = anchor.event_id.encode("utf-8", "surrogatepass") if anchor else b""
+    position, received_at_us = (anchor.position, anchor.received_at_us) if anchor else (0, 0)
+    return _ANCHOR.pack(position, received_at_us, len(event_id)) + event_id + packed
+
+
+def _without_anchor(packed: bytes) -> bytes:
+    return packed[_ANCHOR.size + _ANCHOR.unpack_from(packed)[2] :]
+
+
+def _anchor_of(packed: bytes) -> Anchor | None:
+    position, received_at_us, length = _ANCHOR.unpack_from(packed)
+    if not position:
+        return None
+    event_id = packed[_ANCHOR.size : _ANCHOR.size + length].decode("utf-8", "surrogatepass")
+    return Anchor(position, event_id, received_at_us)

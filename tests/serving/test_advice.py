@@ -106,7 +106,7 @@ def test_nothing_is_recommended_twice_to_a_visitor_whose_events_come_with_the_qu
     body = msgspec.json.encode({"events": _canonical(visitor), "at": AT})
     _together(client, runtime, [decode(body, RecommendRequest)] * 12)
     _nothing_twice(runtime, visitor)
-    assert len(runtime.sessions) == 0
+    assert len(runtime.sessions.memory) == 0
 
 
 def test_a_visitor_is_not_put_aside_while_a_recommendation_is_on_its_way(open_client: Any) -> None:
@@ -130,7 +130,7 @@ def test_a_visitor_is_not_put_aside_while_a_recommendation_is_on_its_way(open_cl
 
     client.run(asked_and_crowded_out())
     _nothing_twice(runtime, visitor)
-    assert len(runtime.sessions) == 1
+    assert len(runtime.sessions.memory) == 1
 
 
 def test_a_recommendation_that_could_not_be_kept_does_not_count(open_client: Any) -> None:

@@ -343,7 +343,7 @@ def test_a_long_batch_lets_others_have_their_turn(open_client: OpenClient) -> No
     async def send_and_watch() -> None:
         sending = asyncio.ensure_future(track_batch(runtime, json.dumps({"batch": calls}).encode()))
         while not sending.done():
-            seen.add(runtime.sessions.event_count)
+            seen.add(runtime.sessions.memory.event_count)
             await asyncio.sleep(0)
         assert (await sending).accepted == 400
 
@@ -367,7 +367,7 @@ def test_an_event_id_counts_once_whatever_session_it_names(open_client: OpenClie
     client.post("/v1/track", _call("view_product", "e1", context={"sessionId": "s2"}))
     assert client.post("/v1/score", {"session_id": "s1"}).json()["events_seen"] == 1
     assert client.post("/v1/score", {"session_id": "s2"}).status_code == 404
-    assert runtime.sessions.event_count == 1
+    assert runtime.sessions.memory.event_count == 1
 
 
 def test_requests_that_come_together_lose_and_double_nothing(open_client: OpenClient) -> None:
@@ -389,7 +389,7 @@ def test_one_event_id_sent_for_many_visitors_at_once_is_kept_for_one_of_them(ope
     for visitor, events in kept.items():
         answer = client.post("/v1/score", {"visitor_id": visitor})
         assert answer.json().get("events_seen", 0) == len(events)
-    assert runtime.sessions.event_count == 5
+    assert runtime.sessions.memory.event_count == 5
 
 
 def test_a_restart_answers_the_same(open_client: OpenClient) -> None:
@@ -410,7 +410,7 @@ def test_what_does_not_fit_in_memory_answers_the_same(open_client: OpenClient) -
         sessions.append(client.post("/v1/score", {"visitor_id": visitor}).json())
     client, runtime = open_client(memory_events=2 * len(STEPS))
     assert [client.post("/v1/score", {"visitor_id": visitor}).json() for visitor in visitors] == sessions
-    assert runtime.sessions.event_count <= 2 * len(STEPS)
+    assert runtime.sessions.memory.event_count <= 2 * len(STEPS)
 
 
 def test_a_visitor_with_too_many_events_is_refused_further_ones(open_client: OpenClient) -> None:
@@ -544,7 +544,7 @@ def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_failure_of_the_servi
     scope = {"type": "http", "method": "POST", "path": "/v1/track", "headers": [], "query_string": b"", "app": app}
     client.run(app(scope, receive, send))
     assert sent[0]["status"] == 400
-    assert runtime.sessions.event_count == 0
+    assert runtime.sessions.memory.event_count == 0
 
 
 JSON = st.recursive(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
 from features.events import Event
 from features.friction import Friction
@@ -22,10 +23,11 @@ from serving.database_sessions import DatabaseStore
 from serving.session_store import Limits
 from serving.sessions import AloneStore
 from serving.visitor import Placed, Visitor
-from serving.visitor_memory import VISITOR_WEIGHT
+from serving.visitor_memory import EVENT_BYTES
 from storage.database import database_url, open_database
 from storage.event_log import EventLog
 from storage.ledger import Ledger
+from storage.tables import events as events_table
 from storage.visitor_log import VisitorLog
 from storage.writer import Writer
 
@@ -148,7 +150,7 @@ def test_an_event_id_is_placed_once(kept: Kept) -> None:
     kept.receive(_at(0, "a"))
     (again,) = kept.receive(_at(0, "a"))
     assert not again.is_new
-    assert kept.visitor().event_count == kept.store.event_count == 1
+    assert kept.visitor().event_count == kept.store.memory.event_count == 1
 
 
 def test_features_of_a_visitor_look_at_earlier_sessions(kept: Kept) -> None:
@@ -183,32 +185,55 @@ def test_sessions_are_found_by_session_user_and_visitor_after_a_restart(kept: Ke
 
 
 def test_memory_is_bounded_and_who_was_put_aside_comes_back_whole(tmp_path: Path) -> None:
-    kept = Kept(tmp_path, memory_events=50)
+    kept = Kept(tmp_path, memory_events=100)
     for number in range(40):
         kept.receive(*(_at(step, f"{number}-{step}", visitor_id=f"v{number}") for step in range(5)))
-        assert kept.store.event_count <= 50
-        assert len(kept.store) <= 10
+        assert kept.store.memory.byte_count <= 100 * EVENT_BYTES
+    assert "v0" not in kept.store.memory
+    assert 2 <= len(kept.store.memory) < 40
+    assert kept.store.memory.event_count == 5 * len(kept.store.memory)
     assert kept.visitor("v0").event_count == 5
-    assert kept.store.event_count <= 50
+    assert kept.store.memory.byte_count <= 100 * EVENT_BYTES
     kept.close()
 
 
-def test_many_visitors_of_one_event_do_not_fill_the_memory(tmp_path: Path) -> None:
-    kept = Kept(tmp_path, memory_events=100)
-    for number in range(60):
-        kept.receive(_at(0, f"e{number}", visitor_id=f"v{number}"))
-    assert len(kept.store) == 100 // (1 + VISITOR_WEIGHT)
+def test_visitors_who_were_not_touched_lately_are_packed_and_never_read_from_the_log(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, memory_events=4_000)
+    for number in range(400):
+        kept.receive(_at(number, f"e{number}", visitor_id=f"v{number}"), _at(0, f"n{number}", visitor_id=f"v{number}"))
+    memory = kept.store.memory
+    assert (len(memory), memory.event_count) == (400, 800)
+    assert memory.packed_count > 300
+    with kept.engine.begin() as connection:
+        connection.execute(delete(events_table))
+    for number in range(400):
+        visitor = kept.visitor(f"v{number}")
+        assert visitor.session_ids == (f"v{number}~{START_US + number * SECOND}",)
+        assert visitor.event_count == 2
+    assert (len(memory), memory.event_count) == (400, 800)
     kept.close()
+
+
+def test_all_that_memory_counts_is_given_back(kept: Kept) -> None:
+    for number in range(30):
+        kept.receive(_at(number, f"e{number}", visitor_id=f"v{number % 7}", session_id=f"s{number % 11}-{number % 7}"))
+        kept.visitor(f"v{number % 7}")
+    for number in range(7):
+        kept.run(kept.store.forget(f"v{number}"))
+    memory = kept.store.memory
+    assert (len(memory), memory.event_count, memory.byte_count) == (0, 0, 0)
+    assert memory.owner("s1-1") is None
 
 
 def test_a_visitor_whose_events_are_on_their_way_is_not_put_aside(tmp_path: Path) -> None:
-    kept = Kept(tmp_path, memory_events=3)
+    kept = Kept(tmp_path, memory_events=50)
     on_their_way = [kept.store.place(_at(step, f"w{step}", visitor_id="w")) for step in range(3)]
     kept.receive(*(_at(step, f"x{step}", visitor_id="x") for step in range(3)))
     assert kept.visitor("w").event_count == 3
     kept.writer.submit(lambda connection: kept.log.append(connection, [one.event for one in on_their_way])).result(5)
     kept.store.settle(on_their_way)
-    assert kept.store.event_count <= 3
+    kept.receive(_at(9, "y", visitor_id="y"))
+    assert kept.store.memory.packed_count >= 1
     kept.close()
 
 
@@ -222,8 +247,8 @@ def test_a_visitor_in_doubt_is_read_again_from_the_log(alone: Kept) -> None:
 def test_open_sessions_are_those_that_an_event_could_still_join(kept: Kept) -> None:
     kept.receive(_at(0, "a"), _at(10_000, "b"), _at(10_000, "c", visitor_id="w"))
     assert kept.visitor("v").event_count + kept.visitor("w").event_count == 3
-    assert kept.store.open_sessions(START_US + 10_001 * SECOND) == 2
-    assert kept.store.open_sessions(START_US + 20_000 * SECOND) == 0
+    assert kept.store.memory.open_sessions(START_US + 10_001 * SECOND) == 2
+    assert kept.store.memory.open_sessions(START_US + 20_000 * SECOND) == 0
 
 
 ARRIVALS = st.lists(

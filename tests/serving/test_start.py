@@ -43,7 +43,7 @@ def test_a_service_with_the_smallest_limits_starts(configuration: Configuration)
     limits = {"max_visitor_events": 1, "max_batch_events": 1, "memory_events": 0, "future_tolerance_seconds": 0.0}
     runtime = start(replace(configuration, **limits))
     assert runtime.model_version == VERSION
-    assert len(runtime.sessions) == 0
+    assert len(runtime.sessions.memory) == 0
     runtime.close()
 
 
