@@ -15,7 +15,7 @@ from serving.errors import ClientError
 from serving.persons import learn_links
 from serving.privacy import Privacy
 from serving.runtime import Runtime
-from serving.segment import Arrival
+from serving.segment import CALLS, Arrival
 from serving.session_store import Placements
 from serving.visitor import Placed
 
@@ -118,6 +118,9 @@ async def _keep(
     learn_links(runtime, links)
     runtime.metrics.events.labels("new").inc(len(kept.placed) - kept.duplicates)
     runtime.metrics.events.labels("duplicate").inc(kept.duplicates)
+    known = runtime.journey.events
+    unknown = sum(one.is_new and one.event.name not in known and one.event.name not in CALLS for one in kept.placed)
+    runtime.metrics.unknown_events.inc(unknown)
     runtime.metrics.events.labels("quarantined").inc(len(refused) + len(kept.full) * keep_full)
     return kept
 

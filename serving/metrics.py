@@ -51,6 +51,11 @@ class Metrics:
             "Links that made visitors of both sides of the holdout one person.",
             registry=self.registry,
         )
+        self.unknown_events = Counter(
+            "dropoff_unknown_events",
+            "New events of a name that the journey does not declare; `dropoff doctor` lists them.",
+            registry=self.registry,
+        )
         self.decisions = Counter("dropoff_decisions", "Decisions by reason.", ["reason"], registry=self.registry)
         self.outcomes = Counter("dropoff_outcomes", "Outcomes reported.", ["outcome"], registry=self.registry)
         self.sessions_open = Gauge(

@@ -8,7 +8,10 @@ import msgspec
 
 from serving import messages as m
 from serving.errors import ErrorAnswer
+from serving.ga4 import Measurement
+from serving.ga4_validation import ValidationAnswer
 from serving.segment import Batch, Message
+from serving.snowplow import PayloadData
 
 _JSON = "application/json"
 _VERSION = "1"
@@ -32,6 +35,10 @@ class Operation:
     answer: type | None = None
     mistakes: tuple[int, ...] = ()
     media: str = "text/plain"
+    status: int = 200
+    """What a request that can be answered is answered with; 204 has no content."""
+    query: tuple[str, ...] = ()
+    """Parameters of the address, of which all are text and none is required."""
 
 
 _CALLS = (("track", "t"), ("page", "p"), ("screen", "s"), ("identify", "i"), ("alias", "a"), ("group", "g"))
@@ -41,6 +48,7 @@ TRACKING_ROUTES = {f"/v1/{address}": call for call, short in _CALLS for address 
 
 _TRACKING_MISTAKES = (400, 413, 415, 422, 503)
 
+_GOOGLES_QUERY = ("measurement_id", "firebase_app_id", "api_secret")
 BATCH_ROUTES = ("/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch")
 
 OPERATIONS = (
@@ -123,6 +131,44 @@ OPERATIONS = (
         m.ErasureReceipt,
         (422, 503),
     ),
+    Operation(
+        "post",
+        "/com.snowplowanalytics.snowplow/tp2",
+        "Receive events of Snowplow's trackers",
+        _TRACKING,
+        PayloadData,
+        m.BatchAnswer,
+        (400, 422, 503),
+    ),
+    Operation(
+        "get",
+        "/i",
+        "Receive one event of Snowplow's trackers, and answer with an image of one pixel",
+        _TRACKING,
+        mistakes=(422, 503),
+        media="image/gif",
+        query=("e", "eid", "duid", "tnuid", "uid", "sid", "p", "ua", "url", "page", "dtm", "stm", "ttm", "ue_px", "cx"),
+    ),
+    Operation(
+        "post",
+        "/mp/collect",
+        "Receive events of GA4's Measurement Protocol",
+        _TRACKING,
+        Measurement,
+        mistakes=_TRACKING_MISTAKES,
+        status=204,
+        query=_GOOGLES_QUERY,
+    ),
+    Operation(
+        "post",
+        "/debug/mp/collect",
+        "Say what is wrong with a request of GA4's Measurement Protocol, of which nothing is kept",
+        _TRACKING,
+        Measurement,
+        ValidationAnswer,
+        (413, 415),
+        query=_GOOGLES_QUERY,
+    ),
     Operation("get", "/v1/projects/{write_key}/settings", "Settings of Segment's SDK for browsers", _SDKS, None, dict),
     Operation("get", "/sourceConfig", "Settings of RudderStack's SDK for browsers", _SDKS, None, dict),
     Operation(
@@ -137,7 +183,7 @@ OPERATIONS = (
 )
 
 _MEANINGS = {
-    400: "The body is not JSON",
+    400: "The body is not JSON, or not what its encoding packs",
     401: "Without a key, or with one that is not valid (any more)",
     403: "The key has not the permission, or is for another journey",
     404: "Unknown session, visitor, user or decision",
@@ -192,7 +238,7 @@ def _operation(one: Operation, asked: Sequence[str]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "summary": one.summary,
         "tags": [one.tag],
-        "responses": {"200": {"description": "Done", "content": _content(one.answer, one.media)}}
+        "responses": {str(one.status): _done(one)}
         | {str(status): {"description": _MEANINGS[status], "content": _content(ErrorAnswer)} for status in mistakes},
     }
     if asked:
@@ -201,10 +247,20 @@ def _operation(one: Operation, asked: Sequence[str]) -> dict[str, Any]:
         described["description"] = f"Needs a key with the permission {' or '.join(asked)}."
     if one.body is not None:
         described["requestBody"] = {"required": True, "content": _content(one.body)}
+    text = {"type": "string"}
+    parameters = [{"name": name, "in": "query", "required": False, "schema": text} for name in one.query]
     if "{" in one.path:
         name = one.path[one.path.index("{") + 1 : one.path.index("}")]
-        described["parameters"] = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]
+        parameters.append({"name": name, "in": "path", "required": True, "schema": text})
+    if parameters:
+        described["parameters"] = parameters
     return described
+
+
+def _done(one: Operation) -> dict[str, Any]:
+    if one.status == 204:
+        return {"description": "Done"}
+    return {"description": "Done", "content": _content(one.answer, one.media)}
 
 
 def _content(kind: type | None, media: str = _JSON) -> dict[str, Any]:

@@ -43,6 +43,10 @@ class MessageType(StrEnum):
     GROUP = "group"
 
 
+CALLS = frozenset({"page_view", "screen_view", "identify", "alias", "group"})
+"""What calls that name no event are kept as: known to every journey, declared or not."""
+
+
 class Message(Struct, frozen=True, rename="camel"):
     """One call in Segment's format; members that are not listed are ignored, as Segment's own servers do.
 

@@ -19,6 +19,7 @@ from benchmarks.__main__ import BENCHMARKS
 from cli import app
 from features.source import CANONICAL_COLUMNS
 from serving import openapi
+from serving.ga4 import Measurement
 from serving.messages import OutcomeRequest, RecommendRequest, decode
 from serving.segment import Message
 from training.metrics import FIGURES, measure
@@ -31,7 +32,12 @@ COMMANDS: dict[str, Any] = DROPOFF.commands
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-_REQUESTS = {"/v1/track": Message, "/v1/recommend": RecommendRequest, "/v1/outcome": OutcomeRequest}
+_REQUESTS = {
+    "/mp/collect": Measurement,
+    "/v1/track": Message,
+    "/v1/recommend": RecommendRequest,
+    "/v1/outcome": OutcomeRequest,
+}
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,11 @@ def test_texts_show_commands_at_all() -> None:
     found = all_shown("dropoff")
     assert {shown.language for shown in found} == {"typed", "named"}
     assert {shown.path.name for shown in found} >= {"README.md", "journeys.md", "service.md", "training.md"}
-    assert {shown.path.name for path in TEXTS for shown in curls(path)} == {"README.md", "service.md"}
+    assert {shown.path.name for path in TEXTS for shown in curls(path)} == {
+        "README.md",
+        "service.md",
+        "clients.md",
+    }
 
 
 @pytest.mark.parametrize("shown", all_shown("dropoff"), ids=str)
@@ -149,14 +159,15 @@ def test_a_block_is_in_the_language_that_it_names(shown: Shown) -> None:
         case "toml":
             assert set(tomllib.loads(shown.content)["columns"]) <= set(CANONICAL_COLUMNS)
         case language:
-            assert language in ("", "sh")
+            # JavaScript is run by tests/serving/clients.
+            assert language in ("", "sh", "javascript")
 
 
 @pytest.mark.parametrize("shown", [shown for path in TEXTS for shown in curls(path)], ids=str)
 def test_a_request_in_a_text_is_one_that_the_service_takes(shown: Shown) -> None:
     words = shlex.split(shown.content)
     address = next(word for word in words if word.startswith("http://127.0.0.1:3000/"))
-    route = address.removeprefix("http://127.0.0.1:3000")
+    route = address.removeprefix("http://127.0.0.1:3000").partition("?")[0]
     method = words[words.index("-X") + 1].lower()
     assert method in openapi.describe("ecommerce")["paths"][route]
     decode(words[words.index("-d") + 1].encode(), _REQUESTS[route])
