@@ -98,7 +98,7 @@ async def _keep_payloads(
         visitor_id = next((fields[name] for name in VISITOR_FIELDS if name in fields), None)
         return Refused(error.message, msgspec.json.encode(shown).decode(), visitor_id)
 
-    return await keep_each(runtime, payloads, read, refuse)
+    return await keep_each(runtime, payloads, read, refuse, ordered=sent_us is not None)
 
 
 def _fields_or_mistake(reader: SnowplowReader, raw: msgspec.Raw) -> Fields | ClientError:

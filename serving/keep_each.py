@@ -9,6 +9,7 @@ from serving.errors import ClientError
 from serving.ingest import Refused, keep_events
 from serving.messages import BatchAnswer
 from serving.runtime import Runtime
+from serving.ties import keep_order
 from serving.turn import give_way
 
 _T = TypeVar("_T")
@@ -20,10 +21,13 @@ async def keep_each(
     items: Iterable[_T],
     read: Callable[[_T], Event],
     refuse: Callable[[_T, ClientError], Refused],
+    *,
+    ordered: bool = False,
 ) -> BatchAnswer:
     """Keep what ``read`` makes of the items, and the others, as ``refuse`` puts them, in the quarantine.
 
-    Raises ClientError, as ``read`` does, where there are too many items, or none of them can be used.
+    ``ordered`` says that those of one time keep their order, where times are estimated in any case. Raises
+    ClientError where none of the items can be used.
     """
     events: dict[str, Event] = {}
     refused: list[Refused] = []
@@ -38,7 +42,8 @@ async def keep_each(
             continue
         duplicates += event.event_id in events
         events.setdefault(event.event_id, event)
-    kept = await keep_events(runtime, list(events.values()), refused)
+    usable = list(events.values())
+    kept = await keep_events(runtime, keep_order(usable) if ordered else usable, refused)
     if kept.refused and not kept.placed and not kept.withheld:
         first = kept.refused[0].reason
         raise ClientError(422, "no_usable_event", f"None of the events can be used. The first: {first}")

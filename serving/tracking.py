@@ -11,6 +11,7 @@ from serving.ingest import Refused, arrival, keep_event, keep_events
 from serving.messages import BatchAnswer, TrackAnswer, decode
 from serving.runtime import Runtime
 from serving.segment import VISITOR_MEMBERS, Batch, MessageType
+from serving.ties import keep_order
 from serving.turn import give_way
 
 _REASONS_SHOWN = 5
@@ -60,7 +61,9 @@ async def _read_batch(runtime: Runtime, batch: Batch) -> tuple[list[Event], list
             continue
         duplicates += event.event_id in events
         events.setdefault(event.event_id, event)
-    return list(events.values()), refused, duplicates
+    usable = list(events.values())
+    # Without a time of sending, times are no estimates: they are kept as they are said.
+    return usable if batch.sent_at is None else keep_order(usable), refused, duplicates
 
 
 def _visitor_named(raw: msgspec.Raw) -> str | None:

@@ -42,7 +42,7 @@ def stored(home: Path, service: Service) -> Iterator[Stored]:
 
     def reading(visitor_id: str, count: int) -> Sequence[Event]:
         wait_for(lambda: len(log.visitor_events(visitor_id)) >= count, seconds=15)
-        return log.visitor_events(visitor_id)
+        return sorted(log.visitor_events(visitor_id), key=lambda event: event.occurred_at_us)
 
     yield reading
     engine.dispose()

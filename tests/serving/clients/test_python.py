@@ -17,9 +17,9 @@ SECOND = 1_000_000
 
 
 def _run(code: str) -> str:
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert answer.returncode == 0, answer.stderr
-    return answer.stderr
+    return answer.stdout + answer.stderr
 
 
 def test_segments_python_client_sends_its_events_packed(service: Service, stored: Stored) -> None:
@@ -54,19 +54,17 @@ def test_segments_python_client_tries_again_and_the_event_is_stored_once(
 
 def test_segments_python_client_gives_up_at_what_no_try_would_mend(service: Service) -> None:
     code = (
+        "import datetime\n"
         "import segment.analytics as analytics\n"
-        "given_up = []\n"
+        "given_up, then = [], datetime.datetime(1971, 1, 1)\n"
         "analytics.on_error = lambda error, items: given_up.append((error.status, len(items)))\n"
         "analytics.write_key, analytics.host = 'KEY', {url!r}\n"
-        "analytics.track(user_id='python-bad', event='page_view', timestamp=__import__('datetime').datetime(1971, 1, 1))\n"
+        "analytics.track(user_id='python-bad', event='page_view', timestamp=then)\n"
         "analytics.flush()\n"
         "print(given_up)\n"
     )
     with losing(service.url) as proxy:
-        answer = subprocess.run(
-            [sys.executable, "-c", code.format(url=proxy.url)], capture_output=True, text=True, timeout=60
-        )
-        assert answer.stdout.strip() == "[(422, 1)]", answer.stderr
+        assert _run(code.format(url=proxy.url)).startswith("[(422, 1)]")
         assert proxy.asked == [("POST", "/v1/batch")]
 
 
@@ -129,7 +127,7 @@ def test_snowplows_tracker_gives_up_at_what_no_try_would_mend(service: Service) 
             f"emitter = Emitter({proxy.url!r}, batch_size=1)\n"
             "subject = Subject().set_domain_user_id('x' * 300)\n"
             "Tracker('shop', emitters=emitter, subject=subject).track(PageView(page_url='https://shop.example/'))\n"
-            f"subject.set_domain_user_id('x' * 5_000_000)\n"
+            "subject.set_domain_user_id('x' * 5_000_000)\n"
             "Tracker('shop', emitters=emitter, subject=subject).track(PageView(page_url='https://shop.example/'))\n"
             "time.sleep(1.5)\n"
         )
