@@ -1,4 +1,4 @@
-"""The tables that workers share: leases, ends of sessions, and follow-ups on their way to webhooks."""
+"""The tables that workers share: leases, open sessions and their ends, and follow-ups on their way to webhooks."""
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, Table, Text
 
@@ -9,7 +9,19 @@ leases = Table(
     metadata,
     Column("name", Text, primary_key=True, doc="what only one process does at a time"),
     Column("holder", Text, nullable=False),
-    Column("until_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False, doc="by the database's clock"),
+    Column("progress", BigInteger, nullable=False, doc="how far the work has come; for the next holder"),
+)
+
+open_sessions = Table(
+    "open_sessions",
+    metadata,
+    Column("journey", Text, primary_key=True),
+    Column("session_id", Text, primary_key=True),
+    Column("visitor_id", Text, nullable=False),
+    Column("last_at_us", BigInteger, nullable=False, doc="the latest event that the sweeper has seen"),
+    Index(None, "journey", "last_at_us"),
+    Index(None, "journey", "visitor_id"),
 )
 
 session_ends = Table(

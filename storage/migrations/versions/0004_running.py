@@ -1,4 +1,4 @@
-"""What workers share: leases, ends of sessions and follow-ups."""
+"""What workers share: leases, open sessions, ends of sessions and follow-ups."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,8 +16,20 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("holder", sa.Text(), nullable=False),
         sa.Column("until_us", sa.BigInteger(), nullable=False),
+        sa.Column("progress", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
     )
+    op.create_table(
+        "open_sessions",
+        sa.Column("journey", sa.Text(), nullable=False),
+        sa.Column("session_id", sa.Text(), nullable=False),
+        sa.Column("visitor_id", sa.Text(), nullable=False),
+        sa.Column("last_at_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("journey", "session_id", name=op.f("pk_open_sessions")),
+    )
+    for column in ("last_at_us", "visitor_id"):
+        index = op.f(f"ix_open_sessions_journey_{column}")
+        op.create_index(index, "open_sessions", ["journey", column], unique=False)
     op.create_table(
         "session_ends",
         sa.Column("journey", sa.Text(), nullable=False),
@@ -62,4 +74,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_session_ends_journey_closed_us"), table_name="session_ends")
     op.drop_index(op.f("ix_session_ends_journey_visitor_id"), table_name="session_ends")
     op.drop_table("session_ends")
+    for column in ("visitor_id", "last_at_us"):
+        op.drop_index(op.f(f"ix_open_sessions_journey_{column}"), table_name="open_sessions")
+    op.drop_table("open_sessions")
     op.drop_table("leases")
