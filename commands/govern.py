@@ -275,3 +275,38 @@ def audit(
     if not entries:
         say("Nothing was changed yet." if visitor is None else "No erasure of this visitor is in the audit.")
     write_json(json_path, {"journey": declared.name, "entries": [to_json(entry) for entry in entries]})
+
+
+@app.command("follow-ups", epilog="Example: dropoff follow-ups ecommerce --retry")
+def follow_ups(
+    journey: JourneyArgument,
+    retry: Annotated[bool, typer.Option("--retry", help="Send those that were given up again.")] = False,
+    json_path: JsonOption = None,
+) -> None:
+    """List the messages that did not reach their webhook.
+
+    Those on their way and those given up, the oldest first, each with what its last attempt ended with. What is sent
+    again keeps its id, so that a receiver can tell it.
+    """
+    from console import say, write_json
+    from features.output import require_writable
+    from journeys.load import load_journey
+    from serving.configuration import Configuration
+    from serving.outbox import describe_follow_up, retry_follow_ups, summarise
+    from storage.database import open_database
+    from storage.follow_ups import FollowUps
+
+    if json_path is not None:
+        require_writable(json_path)
+    name = load_journey(journey).name
+    engine = open_database(Configuration.from_environment().address)
+    store = FollowUps(engine, name)
+    if retry:
+        say(f"{retry_follow_ups(engine, store):,} will be sent again.")
+    unfinished, counts = store.unfinished(), store.counts()
+    engine.dispose()
+    for one in unfinished:
+        say(describe_follow_up(one))
+    say(summarise(counts))
+    shown = [{"id": one.id, "state": one.state, "attempts": one.attempts, "said": one.said} for one in unfinished]
+    write_json(json_path, {"journey": name, "counts": counts, "follow_ups": shown})

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from decisions.intervention import Intervention
+from decisions.intervention import MESSAGE_CHANNELS, Intervention
 from features.events import US_PER_SECOND
 from features.friction import Friction
 
@@ -25,6 +25,14 @@ class Eligibility:
     excluded: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How somebody whose session is over can be reached: the channels that are served, and those agreed to."""
+
+    served: frozenset[str]
+    agreed: frozenset[str]
+
+
 def eligible_interventions(
     interventions: Sequence[Intervention],
     *,
@@ -35,8 +43,15 @@ def eligible_interventions(
     history: Sequence[PastIntervention],
     session_cap: int,
     consent: bool,
+    messages_while_open: bool = False,
+    reach: Reach | None = None,
 ) -> Eligibility:
-    """Return what may be shown to a session at a moment (microseconds); ``frictions`` are its blockers'."""
+    """Return what may be shown to a session at a moment (microseconds); ``frictions`` are its blockers'.
+
+    ``reach`` is None while the session is open: then what is shown in the product is meant, and messages (e-mail, SMS,
+    push, ad) only where ``messages_while_open`` says so. Afterwards it is the other way round, and whatever an
+    intervention declares, its channel has to have been agreed to.
+    """
     blockers = set(frictions)
     this_session = [past for past in history if past.session_id == session_id]
     excluded: dict[str, str] = {}
@@ -46,9 +61,15 @@ def eligible_interventions(
         cooldown_us = intervention.cooldown_seconds * US_PER_SECOND
         if stage is None or stage not in intervention.stages:
             excluded[intervention.name] = "not meant for this stage"
+        elif reach is None and intervention.channel in MESSAGE_CHANNELS and not messages_while_open:
+            excluded[intervention.name] = "meant for when the session is over"
+        elif reach is not None and intervention.channel not in MESSAGE_CHANNELS:
+            excluded[intervention.name] = "meant for while the session is open"
+        elif reach is not None and intervention.channel not in reach.served:
+            excluded[intervention.name] = "no webhook takes messages of its channel"
         elif not blockers & set(intervention.treats):
             excluded[intervention.name] = "treats none of the blockers"
-        elif intervention.needs_consent and not consent:
+        elif not (consent or not intervention.needs_consent if reach is None else intervention.channel in reach.agreed):
             excluded[intervention.name] = "needs a consent that was not given"
         elif len(this_session) >= session_cap:
             excluded[intervention.name] = "the session has seen as many interventions as it may"

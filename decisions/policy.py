@@ -19,7 +19,8 @@ class PolicySettings:
     ``goal_value`` is what one goal is worth, in the unit of the interventions' costs. Below ``low_risk`` nothing is
     recommended. ``exploration`` is the total probability, over the eligible interventions, of not taking the best (at
     most .04); ``holdout`` the share of visitors who never see any intervention; ``annoyance`` the cost of interrupting
-    at all; ``session_cap`` the most interventions a session may see.
+    at all; ``session_cap`` the most interventions a session may see. Messages (e-mail, SMS, push, ad) are for people
+    who have left; ``messages_while_open`` says that they reach those on their way too: where a session lasts for days.
     """
 
     goal_value: float
@@ -28,6 +29,7 @@ class PolicySettings:
     holdout: float = 0.05
     annoyance: float = 0.0
     session_cap: int = 2
+    messages_while_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

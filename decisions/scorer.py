@@ -12,7 +12,7 @@ import numpy as np
 from decisions.assignment import in_holdout, uniform
 from decisions.decision import Decision, Reason, Recommendation, Score
 from decisions.diagnosis import Diagnosis, diagnose
-from decisions.eligibility import Eligibility, PastIntervention, eligible_interventions
+from decisions.eligibility import Eligibility, PastIntervention, Reach, eligible_interventions
 from decisions.intervention import Intervention
 from decisions.policy import NOTHING, Choice, Policy, PolicySettings, PriorPolicy, choose
 from decisions.risk import RiskModel
@@ -30,12 +30,12 @@ Watcher = Callable[[FloatArray, float], None]
 """Told the row (F,) of an open session right after its latest event, and the risk that was answered."""
 
 
-def _ignore_time(_step: str, _seconds: float) -> None:
-    pass
+def ignore_time(_step: str, _seconds: float) -> None:
+    """Time nothing."""
 
 
-def _ignore_row(_row: FloatArray, _risk: float) -> None:
-    pass
+def ignore_row(_row: FloatArray, _risk: float) -> None:
+    """Watch nothing."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Scorer:
     model: RiskModel
     policy: Policy | None = None
     ends: frozenset[int] = frozenset()
-    timer: Timer = field(default=_ignore_time, compare=False)
-    watcher: Watcher = field(default=_ignore_row, compare=False)
+    timer: Timer = field(default=ignore_time, compare=False)
+    watcher: Watcher = field(default=ignore_row, compare=False)
 
     @cached_property
     def _policy(self) -> Policy:
@@ -109,11 +109,13 @@ class Scorer:
         consent: bool = True,
         decision_id: str | None = None,
         assignment_id: str | None = None,
+        reach: Reach | None = None,
     ) -> Decision:
         """Return the decision about a session at a moment.
 
         ``history`` is what the person was recommended before. By ``assignment_id`` the holdout is drawn; the visitor's
-        own id by default. The same ``decision_id`` draws the same number.
+        own id by default. The same ``decision_id`` draws the same number. ``reach`` is given for a session that was
+        abandoned by silence: how its visitor can be reached now.
         """
         at_latest_event, row = self._rows(session, earlier, at_us)
         score = self._score(session, row, at_us)
@@ -122,7 +124,8 @@ class Scorer:
             holdout = in_holdout(self.journey, assignment_id or session.visitor_id, self.settings.holdout)
             over = Diagnosis((), True, ENDED_NARRATIVE)
             return self._nothing(identity, session.visitor_id, score, over, Reason.ENDED, holdout)
-        self.watcher(at_latest_event, score.risk)
+        if reach is None:
+            self.watcher(at_latest_event, score.risk)
         return self.decide(
             row,
             score,
@@ -132,6 +135,7 @@ class Scorer:
             consent=consent,
             decision_id=decision_id,
             assignment_id=assignment_id,
+            reach=reach,
         )
 
     def decide(
@@ -145,14 +149,16 @@ class Scorer:
         consent: bool = True,
         decision_id: str | None = None,
         assignment_id: str | None = None,
+        reach: Reach | None = None,
     ) -> Decision:
         """Return the decision about a row (F,) that has been scored.
 
-        ``at_latest_event`` (F,) is the row right after the session's latest event, by default ``row`` itself.
+        ``at_latest_event`` (F,) is the row right after the session's latest event, by default ``row`` itself. With
+        ``reach`` the session has been abandoned, so that no risk of it is low.
         """
         identity = decision_id or uuid.uuid4().hex
         holdout = in_holdout(self.journey, assignment_id or visitor_id, self.settings.holdout)
-        if score.risk < self.settings.low_risk:
+        if reach is None and score.risk < self.settings.low_risk:
             quiet = Diagnosis((), True, LOW_RISK_NARRATIVE)
             return self._nothing(identity, visitor_id, score, quiet, Reason.LOW_RISK, holdout)
         started = perf_counter()
@@ -170,6 +176,8 @@ class Scorer:
             history=history,
             session_cap=self.settings.session_cap,
             consent=consent,
+            messages_while_open=self.settings.messages_while_open,
+            reach=reach,
         )
         decision = self._choose(identity, visitor_id, score, diagnosis, allowed, holdout)
         self.timer("decide", perf_counter() - started)

@@ -9,7 +9,7 @@ import numpy as np
 
 from features import kernel
 from features.encode import EncodedEvent
-from features.events import CodeArray, FloatArray, IntArray
+from features.events import CodeArray, EncodedLog, FloatArray, IntArray
 from features.plan import Plan
 
 _INITIAL_CAPACITY = 4
@@ -167,6 +167,20 @@ class LiveSession:
             self.first_at_us,
         )
         return cells, generations, seen
+
+    def as_log(self) -> EncodedLog:
+        """Return the session as a log of one, without its users."""
+        count = len(self)
+        return EncodedLog(
+            session_ids=np.array([self.session_id], object),
+            visitor_ids=np.array([self.visitor_id], object),
+            user_ids=np.array([None], object),
+            starts=np.array([0, count], np.int64),
+            at_us=self._at_us[:count].copy(),
+            codes=self._codes[:count].copy(),
+            values=self._values[:count].copy(),
+            event_ids=np.array([event_id.decode("utf-8", "surrogatepass") for _, event_id in self._order], object),
+        )
 
     def _grow(self) -> None:
         # Twice the room; numpy's own `resize` takes several times as long.

@@ -1,4 +1,4 @@
-"""Tell another service of an alarm: one HTTP POST of JSON, signed where there is a secret, and tried again."""
+"""Tell another service something: an HTTP POST of JSON, signed where there is a secret, and tried again."""
 
 import hashlib
 import hmac
@@ -15,12 +15,22 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 SIGNATURE = "X-Dropoff-Signature"
 """``sha256=`` and the HMAC-SHA256 of the body under the secret, in hexadecimal digits."""
 DELIVERY = "X-Dropoff-Delivery"
-"""The alarm's id: the same whenever it is sent."""
+"""The message's id: the same whenever it is sent."""
+TIMESTAMP = "X-Dropoff-Timestamp"
+"""Seconds since 1970 when a follow-up was sent; it is signed with the body, as ``TIMESTAMP.BODY``."""
 _TOO_MANY, _SERVER_MISTAKE = 429, 500
 
 
 class WebhookError(ValueError):
-    """The address cannot be used, or nobody there took the alarm; one sentence."""
+    """The address cannot be used, or nobody there took the message; one sentence."""
+
+
+class NotTaken(Exception):
+    """One attempt has failed; ``may_help`` says whether another one may go better."""
+
+    def __init__(self, said: str, *, may_help: bool) -> None:
+        super().__init__(said)
+        self.may_help = may_help
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +61,41 @@ class Webhook:
         headers = {"Content-Type": "application/json", "User-Agent": "dropoff", DELIVERY: delivery}
         if self.secret:
             headers[SIGNATURE] = sign(body, self.secret)
-        request = Request(self.url, body, headers, method="POST")  # noqa: S310 (the scheme has been checked)
+        said = ""
         for attempt in range(self.attempts):
             if attempt:
                 sleep(self.pause_seconds * 2 ** (attempt - 1))
             try:
-                with _OPENER.open(request, timeout=self.timeout_seconds):
-                    return
-            except HTTPError as error:
-                error.close()
-                said = f"status {error.code}"
-                if error.code < _SERVER_MISTAKE and error.code != _TOO_MANY:
+                post(self.url, body, headers, self.timeout_seconds)
+                return
+            except NotTaken as error:
+                said = str(error)
+                if not error.may_help:
                     break
-            except (OSError, HTTPException) as error:
-                said = str(getattr(error, "reason", None) or error or type(error).__name__)
         raise WebhookError(f"the webhook at {urlsplit(self.url).hostname} did not take the alarm ({said})")
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float) -> None:
+    """Send a body once to an address that has been checked; raises :class:`NotTaken`.
+
+    A status of 5xx or 429, and nobody there, may go better later; any other says that the message is not wanted.
+    """
+    request = Request(url, body, dict(headers), method="POST")  # noqa: S310 (the scheme has been checked)
+    try:
+        with _OPENER.open(request, timeout=timeout_seconds):
+            return
+    except HTTPError as error:
+        error.close()
+        may_help = error.code >= _SERVER_MISTAKE or error.code == _TOO_MANY
+        raise NotTaken(f"status {error.code}", may_help=may_help) from error
+    except (OSError, HTTPException) as error:
+        said = str(getattr(error, "reason", None) or error or type(error).__name__)
+        raise NotTaken(said, may_help=True) from error
+
+
+def sign_at(timestamp: int, body: bytes, secret: str) -> dict[str, str]:
+    """Return the headers that sign a body together with the time, so that it cannot be sent again later."""
+    return {TIMESTAMP: str(timestamp), SIGNATURE: sign(b"%d." % timestamp + body, secret)}
 
 
 def sign(body: bytes, secret: str) -> str:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from decisions.intervention import MESSAGE_CHANNELS
 from decisions.policy import MAX_EXPLORATION
 from features.friction import Friction
 from features.names import EVERY_EVENT
@@ -35,6 +36,7 @@ def check(journey: "Journey") -> None:
     _check_elements(journey)
     _check_aliases(journey)
     _check_property_aliases(journey)
+    _check_consents(journey)
 
 
 def _check_words(journey: "Journey") -> None:
@@ -77,6 +79,18 @@ def _check_property_aliases(journey: "Journey") -> None:
                 )
             if not isinstance(places, tuple) or not all(places) or not places:
                 _refuse(journey, f"the places of {declared!r} are names in a tuple, for example ('product_id',)")
+
+
+def _check_consents(journey: "Journey") -> None:
+    for channel, name in journey.consents.items():
+        if channel not in MESSAGE_CHANNELS:
+            _refuse(journey, f"consents name the channel {channel!r}; write one of {', '.join(MESSAGE_CHANNELS)}")
+        if name not in journey.properties:
+            _refuse(
+                journey,
+                f"the consent to {channel!r} is read from {name!r}, which properties does not list; did you mean "
+                f"{_nearest(name, journey.properties)}?",
+            )
 
 
 def _check_cohorts(journey: "Journey") -> None:

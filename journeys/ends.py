@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray, IntArray
 from features.plan import Plan
 from journeys.journey import Journey
+from storage.session_ends import SessionOutcome
 
 MATURE_SHARE = 0.95
 """A session is matured when it began so long ago that this share of the sessions had ended by then."""
@@ -48,6 +49,20 @@ def find_ends(plan: Plan, log: EncodedLog, journey: Journey, log_end_us: int) ->
         left_us[silent] = log.at_us[last][silent]
     closing = np.minimum(first_event(plan, log, ends.all_names), log.starts[1:])
     return SessionEnds(outcome, end_us, closing - log.starts[:-1], left_us)
+
+
+def name_outcomes(plan: Plan, log: EncodedLog, journey: Journey, ends: SessionEnds) -> list[SessionOutcome]:
+    """Return each session's outcome by its name, which tells the goal from a competing end."""
+    goal, competing = (first_event(plan, log, names) for names in (journey.ends.goal, journey.ends.competing))
+    names = []
+    for outcome, is_goal in zip(ends.outcome, goal < competing, strict=True):
+        if np.isnan(outcome):
+            names.append(SessionOutcome.CENSORED)
+        elif outcome == 1:
+            names.append(SessionOutcome.ABANDONED)
+        else:
+            names.append(SessionOutcome.GOAL if is_goal else SessionOutcome.COMPETING)
+    return names
 
 
 def time_to_end_us(log: EncodedLog, ends: SessionEnds) -> IntArray:

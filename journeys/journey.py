@@ -51,7 +51,9 @@ class Journey:
     a second time is a correction. ``aliases`` maps names as clients send them to declared events
     (``{"Checkout Started": "begin_checkout"}``); another spelling of a declared name needs none. ``property_aliases``
     does the same for properties, by event or, under ``""``, for all:
-    ``{"": {"product": ("product_id", "items.0.item_id")}}``.
+    ``{"": {"product": ("product_id", "items.0.item_id")}}``. ``consents`` maps a channel of messages (``"email"``) to
+    the property by which people say whether they agree to it; without one, or before they have said so, nobody is
+    followed up by it.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Journey:
     edits: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     property_aliases: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    consents: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _ = self.table

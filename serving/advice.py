@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from decisions.decision import Decision, Recommendation, Score
 from decisions.diagnosis import Blocker
-from decisions.eligibility import PastIntervention
+from decisions.eligibility import PastIntervention, Reach
 from features.duration import write_duration
 from serving.messages import (
     BlockerAnswer,
@@ -68,7 +68,7 @@ async def _advise(runtime: Runtime, subject: Subject, *, consent: bool) -> Decis
     def write(connection: Connection, decision: Decision) -> None:
         if not is_kept:
             runtime.assignments.keep(connection, assignment)
-        runtime.ledger.append(connection, _entry(decision, runtime.now_us()))
+        runtime.ledger.append(connection, ledger_entry(decision, runtime.now_us()))
 
     try:
         # A visitor of the body's own events may be known too, and has then been advised before.
@@ -87,10 +87,22 @@ def decide(
     *,
     consent: bool = False,
     assignment_id: str | None = None,
+    reach: Reach | None = None,
+    decision_id: str | None = None,
 ) -> Decision:
-    """Return the decision about a subject, given what the person was recommended before; keeps nothing."""
+    """Return the decision about a subject, given what the person was recommended before; keeps nothing.
+
+    ``reach`` says how somebody can be reached whose session is over; the same ``decision_id`` draws the same number.
+    """
     return runtime.scorer.recommend(
-        subject.session, subject.earlier, subject.at_us, history, consent=consent, assignment_id=assignment_id
+        subject.session,
+        subject.earlier,
+        subject.at_us,
+        history,
+        consent=consent,
+        assignment_id=assignment_id,
+        reach=reach,
+        decision_id=decision_id,
     )
 
 
@@ -118,7 +130,8 @@ def describe(decision: Decision) -> RecommendAnswer:
     )
 
 
-def _entry(decision: Decision, decided_at_us: int) -> LedgerEntry:
+def ledger_entry(decision: Decision, decided_at_us: int) -> LedgerEntry:
+    """Return a decision as the ledger keeps it."""
     chosen = decision.recommendation
     return LedgerEntry(
         decision_id=decision.decision_id,

@@ -15,6 +15,9 @@ from storage.database import Durability, database_url
 PACKAGED_FOLDER = Path(__file__).parents[1] / "packaged"
 """Where a Bento carries its model and journey; absent everywhere else."""
 
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable that prometheus-client reads when it is imported."""
+
 _PREFIX = "DROPOFF_"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
@@ -47,6 +50,10 @@ class Configuration:
     durability: Durability = field(
         default=Durability.NORMAL,
         metadata={"about": "`NORMAL` survives the end of the process, `FULL` also a loss of power, at a slower commit"},
+    )
+    workers: int = field(
+        default=1,
+        metadata={"about": "Processes that serve together; `dropoff serve --workers N` says it to them", "least": 1},
     )
     max_body_bytes: int = field(
         default=4_194_304, metadata={"about": "Largest request body; a larger one is answered with 413", "least": 1}
@@ -108,6 +115,37 @@ class Configuration:
     )
     model_watch_seconds: float = field(
         default=5.0, metadata={"about": "How often to look for a new champion; 0 never looks"}
+    )
+    lease_seconds: float = field(
+        default=15.0,
+        metadata={
+            "about": "How long after the end of a process another takes over what only one does: making figures, "
+            "closing sessions, sending follow-ups",
+            "least": 0.1,
+        },
+    )
+    sweep_seconds: float = field(
+        default=1.0,
+        metadata={"about": "Seconds between two looks for sessions that have fallen silent; 0 closes none"},
+    )
+    follow_up_url: str = field(
+        default="",
+        metadata={
+            "about": "Where messages to people who have left are sent: one address for all channels, or "
+            "`email=https://...` for each, with spaces between; empty decides on none"
+        },
+    )
+    follow_up_secret: str = field(
+        default="", metadata={"about": "Secret that follow-ups are signed with, by HMAC-SHA256; they need one"}
+    )
+    follow_up_within_seconds: float = field(
+        default=86_400.0, metadata={"about": "A session that ended longer ago than this is not followed up"}
+    )
+    follow_up_attempts: int = field(
+        default=12, metadata={"about": "Attempts to deliver a follow-up before it is given up", "least": 1}
+    )
+    follow_up_pause_seconds: float = field(
+        default=10.0, metadata={"about": "Pause after the first failed attempt; it doubles with each, up to six hours"}
     )
     drift_window_seconds: float = field(
         default=86_400.0,
@@ -188,7 +226,14 @@ class Configuration:
             for setting in fields(cls)
             if environment.get(_PREFIX + setting.name.upper())
         }
-        return cls(**given)
+        # Workers that did not know of each other's events would answer without them.
+        return cls(**given | ({"shared": True} if given.get("workers", 1) > 1 else {}))
+
+    @property
+    def metrics_folder(self) -> Path | None:
+        """The folder in which several workers keep what they count; None for one."""
+        folder = os.environ.get(METRICS_FOLDER)
+        return Path(folder) if folder and self.workers > 1 else None
 
     @property
     def proxies(self) -> tuple[Network, ...]:

@@ -2,6 +2,7 @@
 
 import math
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,18 @@ class LiveDrift:
     missing: FloatArray
     mean_risk: float
     usual_risk: float
+
+
+NO_DRIFT = LiveDrift(0, np.zeros(0), np.zeros(0), 0.0, 0.0)
+"""What a window of no rows and no features comes to."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftCounts:
+    """The rows of a window, counted: ``counts`` (C, B) by cell and bin, ``risk_sum`` of what was answered."""
+
+    counts: IntArray
+    risk_sum: float
 
 
 class DriftWindow:
@@ -68,12 +81,17 @@ class DriftWindow:
             self._bins.add(self._counts[self._current], row[None], self._cell)
             self._risks[self._current] += risk
 
-    def measure(self, now_us: int) -> LiveDrift:
-        """Return how the window differs from the training; of no rows, all is 0."""
+    def measure(self, now_us: int, others: Sequence[DriftCounts] = ()) -> LiveDrift:
+        """Return how the window, with those of other processes, differs from the training; of no rows, all is 0."""
+        whole = [self.count(now_us), *others]
+        counts = np.sum([one.counts for one in whole], axis=0)
+        return compare_cells(self._snapshot, counts, sum(one.risk_sum for one in whole))
+
+    def count(self, now_us: int) -> DriftCounts:
+        """Return what is in the window."""
         with self._guard:
             self._turn(now_us)
-            counts, risk = self._counts.sum(axis=0), float(self._risks.sum())
-        return compare_cells(self._snapshot, counts, risk)
+            return DriftCounts(self._counts.sum(axis=0), float(self._risks.sum()))
 
     def _cell_of(self, row: FloatArray) -> int:
         # What decisions.exposure.cells returns for one row, ten times as fast.

@@ -7,8 +7,10 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from serving.errors import ClientError
+from storage.follow_ups import FollowUpState
 from storage.ledger import Outcome
 from storage.records import AnnotationKind
+from storage.session_ends import SessionOutcome
 
 _T = TypeVar("_T")
 
@@ -215,8 +217,32 @@ class SessionDecision(Struct, frozen=True):
     outcomes: list[str]
 
 
+class SessionFollowUp(Struct, frozen=True):
+    """One message about a session that was abandoned, and what has become of it."""
+
+    id: str
+    decision_id: str
+    channel: str
+    state: FollowUpState
+    attempts: int
+
+
+class SessionEndAnswer(Struct, frozen=True):
+    """How a session ended, as it was noticed after the timeout's silence.
+
+    ``last_at`` is the last sign of life; ``risk`` that at the last event, null after a declared end.
+    """
+
+    outcome: SessionOutcome
+    stage: str | None
+    last_at: str
+    closed_at: str
+    risk: float | None
+    follow_ups: list[SessionFollowUp]
+
+
 class SessionAnswer(Struct, frozen=True):
-    """A session as it is known: its events, the risk after each, and the decisions about it."""
+    """A session as it is known: its events, the risk after each, the decisions about it, and its end."""
 
     session_id: str
     journey: str
@@ -227,6 +253,7 @@ class SessionAnswer(Struct, frozen=True):
     model_version: str
     events: list[SessionEvent]
     decisions: list[SessionDecision]
+    end: SessionEndAnswer | None
 
 
 class ErasureReceipt(Struct, frozen=True):
@@ -246,6 +273,8 @@ class ErasureReceipt(Struct, frozen=True):
     quarantined: int
     identity_links: int
     assignments: int
+    session_ends: int
+    follow_ups: int
 
 
 _LONGEST_SAID = 200

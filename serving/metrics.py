@@ -1,9 +1,17 @@
-"""What the service counts and times, for Prometheus."""
+"""What the service counts and times, for Prometheus: for one process, or for all workers together.
 
-from collections.abc import Mapping
+With a folder that workers share (``PROMETHEUS_MULTIPROC_DIR``), prometheus-client keeps every value in a file of its
+process: what a worker that has ended has counted stays, and what stood in its gauges goes.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from serving.drift import LiveDrift
 
@@ -14,10 +22,11 @@ _STEP_SECONDS = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.004, 
 
 
 class Metrics:
-    """The metrics of one service, in a registry of their own."""
+    """The metrics of one service, in a registry of their own; ``folder`` is shared by several workers."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         self.registry = CollectorRegistry()
+        self._folder = folder
         self.requests = Counter("dropoff_requests", "Requests answered.", ["route", "status"], registry=self.registry)
         self.request_seconds = Histogram(
             "dropoff_request_seconds",
@@ -58,48 +67,106 @@ class Metrics:
         )
         self.decisions = Counter("dropoff_decisions", "Decisions by reason.", ["reason"], registry=self.registry)
         self.outcomes = Counter("dropoff_outcomes", "Outcomes reported.", ["outcome"], registry=self.registry)
+        self.sessions_closed = Counter(
+            "dropoff_sessions_closed",
+            "Sessions closed after the timeout's silence, by outcome.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.sessions_reopened = Counter(
+            "dropoff_sessions_reopened", "Closed sessions that an event came for.", registry=self.registry
+        )
+        self.follow_ups = Counter(
+            "dropoff_follow_ups",
+            "Attempts to deliver follow-ups: delivered, failed, given_up or dropped.",
+            ["result"],
+            registry=self.registry,
+        )
         self.sessions_open = Gauge(
-            "dropoff_sessions_open", "Sessions in memory that an event could still join.", registry=self.registry
-        )
-        self.events_in_memory = Gauge("dropoff_events_in_memory", "Events in memory.", registry=self.registry)
-        self.model = Gauge("dropoff_model", "The model that answers.", ["journey", "version"], registry=self.registry)
-
-        self._drift_psi = Gauge(
-            "dropoff_drift_psi",
-            "PSI of a feature against the training, beyond what chance explains.",
-            ["feature"],
+            "dropoff_sessions_open",
+            "Sessions in memory that an event could still join; one that two workers know counts twice.",
             registry=self.registry,
+            multiprocess_mode="livesum",
         )
-        self._drift_missing = Gauge(
-            "dropoff_drift_missing_share",
-            "Share of the rows without this feature.",
-            ["feature"],
+        self.events_in_memory = Gauge(
+            "dropoff_events_in_memory", "Events in memory.", registry=self.registry, multiprocess_mode="livesum"
+        )
+        self.model = Gauge(
+            "dropoff_model",
+            "The model that answers.",
+            ["journey", "version"],
             registry=self.registry,
+            multiprocess_mode="livemax",
         )
-        self._drift = {
-            name: Gauge(f"dropoff_drift_{name}", about, registry=self.registry)
+        # Only one process sweeps at a time: the latest to say so is right.
+        self.sessions_waiting, self.sweep_lag_seconds, self.sweep_events_behind = (
+            Gauge(f"dropoff_{name}", about, registry=self.registry, multiprocess_mode="livemostrecent")
             for name, about in (
-                ("psi_max", "The largest PSI of any feature."),
-                ("rows", "Scored rows in the window."),
-                ("mean_risk", "Mean risk that was answered."),
-                ("usual_risk", "Mean risk that the training had at the same stages."),
+                ("sessions_waiting", "Sessions whose end is not known, of all processes."),
+                ("sweep_lag_seconds", "For how long the longest silent session should have been closed."),
+                ("sweep_events_behind", "Positions of the log that the sweeper has not looked at."),
             )
-        }
-
-    def show_drift(self, names: Mapping[int, str], found: LiveDrift) -> None:
-        """Set the gauges of drift; ``names`` are those of the features that can be compared, by column."""
-        for column, name in names.items():
-            self._drift_psi.labels(name).set(found.psi[column])
-            self._drift_missing.labels(name).set(found.missing[column])
-        self._drift["psi_max"].set(max((found.psi[column] for column in names), default=0.0))
-        self._drift["rows"].set(found.rows)
-        self._drift["mean_risk"].set(found.mean_risk)
-        self._drift["usual_risk"].set(found.usual_risk)
+        )
 
     def observe_step(self, step: str, seconds: float) -> None:
         """Record how long ``replay``, ``predict``, ``explain`` or ``decide`` took."""
         self._steps[step].observe(seconds)
 
-    def show(self) -> bytes:
-        """Return the text that Prometheus scrapes."""
-        return generate_latest(self.registry)
+    def show(self, drift: "DriftShown") -> bytes:
+        """Return the text that Prometheus scrapes, of all workers where there are several."""
+        shown = CollectorRegistry()
+        shown.register(drift)
+        if self._folder is None:
+            return bytes(generate_latest(self.registry) + generate_latest(shown))
+        for dead in _dead_processes(self._folder):
+            mark_process_dead(dead, str(self._folder))  # type: ignore[no-untyped-call]
+        MultiProcessCollector(shown, str(self._folder))  # type: ignore[no-untyped-call]
+        return bytes(generate_latest(shown))
+
+
+class DriftShown:
+    """The gauges of drift; ``names`` are those of the features that can be compared, by column."""
+
+    def __init__(self, names: Mapping[int, str], found: LiveDrift) -> None:
+        self._names = names
+        self._found = found
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauges, as a registry asks for them."""
+        found = self._found
+        psi = GaugeMetricFamily(
+            "dropoff_drift_psi",
+            "PSI of a feature against the training, beyond what chance explains.",
+            labels=["feature"],
+        )
+        missing = GaugeMetricFamily(
+            "dropoff_drift_missing_share", "Share of the rows without this feature.", labels=["feature"]
+        )
+        for column, name in self._names.items():
+            psi.add_metric([name], found.psi[column])
+            missing.add_metric([name], found.missing[column])
+        yield from (psi, missing)
+        largest = max((found.psi[column] for column in self._names), default=0.0)
+        for name, about, value in (
+            ("psi_max", "The largest PSI of any feature.", largest),
+            ("rows", "Scored rows in the window.", found.rows),
+            ("mean_risk", "Mean risk that was answered.", found.mean_risk),
+            ("usual_risk", "Mean risk that the training had at the same stages.", found.usual_risk),
+        ):
+            yield GaugeMetricFamily(f"dropoff_drift_{name}", about, value=value)
+
+
+def is_alive(process: int) -> bool:
+    """Whether there is a process of that number."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _dead_processes(folder: Path) -> Iterator[int]:
+    processes = {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*_*.db")}
+    return (process for process in processes if not is_alive(process))

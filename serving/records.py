@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from features.events import Event, FloatArray
-from features.histories import person_of, rows_as_known
+from features.histories import SessionsOf, person_of, rows_as_known
 from features.identity import Person
 from features.live import LiveSession
 from insights.forget import erase_people, find_person, models_of, tidy_up
@@ -16,7 +16,9 @@ from serving.messages import (
     OutcomeRequest,
     SessionAnswer,
     SessionDecision,
+    SessionEndAnswer,
     SessionEvent,
+    SessionFollowUp,
     Success,
 )
 from serving.persons import known_at
@@ -75,6 +77,7 @@ def _tell(runtime: Runtime, session_id: str) -> SessionAnswer:
             for entry in runtime.ledger.session_decisions(session_id)
             if entry.visitor_id == visitor_id
         ],
+        end=_end(runtime, session_id),
     )
 
 
@@ -103,7 +106,7 @@ def replay_session(runtime: Runtime, session_id: str) -> ReplayedSession:
     visitor_id = runtime.log.visitor_of_session(session_id)
     if visitor_id is None:
         raise unknown_session(session_id)
-    visitor, placed = _read_visitor(runtime, visitor_id)
+    visitor, placed = read_visitor(runtime, visitor_id)
     session = visitor.session(session_id)
     if session is None:
         raise unknown_session(session_id)
@@ -112,20 +115,26 @@ def replay_session(runtime: Runtime, session_id: str) -> ReplayedSession:
         key=lambda event: (event.occurred_at_us, event.event_id.encode()),
     )
     moments = [(number, event.occurred_at_us) for number, event in enumerate(events, start=1)]
-    visitors = {visitor_id: visitor}
-
-    def sessions_of(other_id: str) -> Sequence[LiveSession]:
-        if other_id not in visitors:
-            visitors[other_id] = _read_visitor(runtime, other_id)[0]
-        return visitors[other_id].sessions
-
     known = known_at(runtime, runtime.now_us())
-    rows = rows_as_known(session, moments, known.book, sessions_of)
+    rows = rows_as_known(session, moments, known.book, sessions_in_log(runtime, visitor))
     person = person_of(known, session)
-    return ReplayedSession(visitor_id, person, events, rows, [_stage_name(runtime, row) for row in rows])
+    return ReplayedSession(visitor_id, person, events, rows, [stage_name(runtime, row) for row in rows])
 
 
-def _read_visitor(runtime: Runtime, visitor_id: str) -> tuple[Visitor, Sequence[Placed]]:
+def sessions_in_log(runtime: Runtime, visitor: Visitor) -> SessionsOf:
+    """Return what reads the sessions of other visitors of a person from the log, each once; for any thread."""
+    visitors = {visitor.visitor_id: visitor}
+
+    def sessions_of(visitor_id: str) -> Sequence[LiveSession]:
+        if visitor_id not in visitors:
+            visitors[visitor_id] = read_visitor(runtime, visitor_id)[0]
+        return visitors[visitor_id].sessions
+
+    return sessions_of
+
+
+def read_visitor(runtime: Runtime, visitor_id: str) -> tuple[Visitor, Sequence[Placed]]:
+    """Return a visitor as the log has it, and its events in the order of their arrival; for any thread."""
     visitor = Visitor(runtime.plan, visitor_id, runtime.timeout_us)
     return visitor, [visitor.place(event) for event in runtime.log.visitor_events(visitor_id)]
 
@@ -163,7 +172,25 @@ def _meant(runtime: Runtime, said: str, person: bool) -> list[str]:
     return find_person(runtime.erasure, visitor_id, runtime.privacy.user_id(said))
 
 
-def _stage_name(runtime: Runtime, row: FloatArray) -> str | None:
+def _end(runtime: Runtime, session_id: str) -> SessionEndAnswer | None:
+    end = runtime.ends.end_of(session_id)
+    if end is None:
+        return None
+    return SessionEndAnswer(
+        outcome=end.outcome,
+        stage=end.stage,
+        last_at=show_time(end.last_at_us),
+        closed_at=show_time(end.closed_us),
+        risk=end.risk,
+        follow_ups=[
+            SessionFollowUp(one.id, one.decision_id, one.channel, one.state, one.attempts)
+            for one in runtime.follow_ups.of_session(session_id)
+        ],
+    )
+
+
+def stage_name(runtime: Runtime, row: FloatArray) -> str | None:
+    """Return the stage of a row (F,); None before the first."""
     index = row[runtime.plan.feature_names.index(_STAGE_FEATURE)]
     return None if math.isnan(index) else runtime.journey.stages[int(index)].name
 

@@ -8,13 +8,14 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from insights.current import MAKING, current_building, current_facts, facts_home, publish_building
 from insights.facts import Facts, FactsError
 from serving.make_facts import FACTS
 from serving.runtime import Runtime
+from storage.audit import count_erasures
 
 _LOG = logging.getLogger("dropoff.serving")
 _ROOT = Path(__file__).parents[1]
@@ -23,13 +24,20 @@ _PAUSE = 10.0
 """At least so many times as long as the last making took, nothing is made: at most a tenth of one core is used."""
 
 AfterRefresh = Callable[[Runtime, Facts], None]
+StillMine = Callable[[], Awaitable[bool]]
+"""Whether it is still this process that makes the facts, and no other."""
 
 
 class RefreshFailed(RuntimeError):
     """The figures could not be made; the text says why."""
 
 
-async def keep_fresh(runtime: Runtime, then: AfterRefresh | None = None) -> None:
+async def always() -> bool:
+    """Say that it is this process's turn, as where there is no other."""
+    return True
+
+
+async def keep_fresh(runtime: Runtime, then: AfterRefresh | None = None, is_mine: StillMine = always) -> None:
     """Make facts whenever they are due, until cancelled; ``then`` is called in a thread with those just made."""
     every = runtime.configuration.insights_refresh
     finished, took, refused = float("-inf"), 0.0, ""
@@ -37,7 +45,7 @@ async def keep_fresh(runtime: Runtime, then: AfterRefresh | None = None) -> None
         if time.monotonic() - finished >= max(every, _PAUSE * took) and await asyncio.to_thread(is_due, runtime):
             began = time.monotonic()
             try:
-                facts = await make_anew(runtime)
+                facts = await make_anew(runtime, is_mine)
                 if facts is not None and then is not None:
                     await asyncio.to_thread(then, runtime, facts)
                 refused = ""
@@ -66,27 +74,40 @@ def is_due(runtime: Runtime) -> bool:
     return known != (position, runtime.model_version)
 
 
-async def make_anew(runtime: Runtime) -> Facts | None:
-    """Make facts in a process of its own and put them in place; None where somebody was erased meanwhile.
+async def make_anew(runtime: Runtime, is_mine: StillMine = always) -> Facts | None:
+    """Make facts in a process of its own and put them in place.
 
+    None where somebody was erased meanwhile, by whichever process, or where it is another's turn by now.
     Raises :class:`RefreshFailed`.
     """
-    home, journey, erasures = runtime.configuration.home, runtime.journey.name, runtime.erasures
+    home, journey = runtime.configuration.home, runtime.journey.name
+    erasures = runtime.erasures, await asyncio.to_thread(_audited_erasures, runtime)
+
+    async def is_unusable() -> bool:
+        # What another process has erased stands in the audit before this one hears of it.
+        now = runtime.erasures, await asyncio.to_thread(_audited_erasures, runtime)
+        return now != erasures or not await is_mine()
+
     folder = await asyncio.to_thread(_make_room, facts_home(home, journey))
     began = time.monotonic()
     try:
         position = await _run(folder)
-        if runtime.erasures != erasures:
+        if await is_unusable():
             return None
         seconds = time.monotonic() - began
         return await asyncio.to_thread(publish_building, home, journey, folder / FACTS, position, seconds)
     except RefreshFailed:
         # An erasure takes the files of a making away too.
-        if runtime.erasures != erasures:
+        if await is_unusable():
             return None
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _audited_erasures(runtime: Runtime) -> int:
+    with runtime.engine.connect() as connection:
+        return count_erasures(connection, runtime.journey.name)
 
 
 def _make_room(home: Path) -> Path:

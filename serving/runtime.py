@@ -17,22 +17,25 @@ from journeys.journey import Journey
 from serving.access import Access
 from serving.configuration import Configuration
 from serving.database_sessions import DatabaseStore
-from serving.drift import DriftWindow
+from serving.drift import NO_DRIFT, DriftWindow
 from serving.logins import Logins
-from serving.metrics import Metrics
+from serving.metrics import DriftShown, Metrics
 from serving.privacy import Privacy, privacy_of
 from serving.segment import SegmentReader
 from serving.session_store import Limits, SessionStore
 from serving.sessions import AloneStore
+from serving.shared_drift import counts_of_others, publish_counts
 from storage.assignments import Assignments
 from storage.database import open_database
 from storage.erasure import Erasure
 from storage.event_log import EventLog
+from storage.follow_ups import FollowUps
 from storage.identity_store import IdentityStore
 from storage.key_store import KeyStore
 from storage.ledger import Ledger
 from storage.record_store import RecordStore
 from storage.secrets import local_secret
+from storage.session_ends import SessionEnds
 from storage.visitor_log import VisitorLog
 from storage.writer import Writer
 
@@ -64,6 +67,8 @@ class Runtime:
     records: RecordStore
     identity: IdentityStore
     assignments: Assignments
+    ends: SessionEnds
+    follow_ups: FollowUps
     sessions: SessionStore
     reader: SegmentReader
     privacy: Privacy
@@ -81,11 +86,7 @@ class Runtime:
     def __post_init__(self) -> None:
         self.goals = frozenset(self.journey.ends.goal)
         self.scorer = self._scorer_of(self.model)
-        self.start_counting()
-
-    def start_counting(self) -> None:
-        """Begin all metrics anew."""
-        self.metrics = Metrics()
+        self.metrics = Metrics(self.configuration.metrics_folder)
         self.drift = self._window_of(self.model)
         self.metrics.model.labels(self.journey.name, self.model.version).set(1)
 
@@ -128,11 +129,20 @@ class Runtime:
 
     def show_metrics(self) -> bytes:
         """Return the metrics as Prometheus reads them."""
+        self.set_gauges()
+        drift, folder = self.drift, self.configuration.metrics_folder
+        if drift is None:
+            return self.metrics.show(DriftShown({}, NO_DRIFT))
+        others = [] if folder is None else list(counts_of_others(folder, self.model.version))
+        return self.metrics.show(DriftShown(drift.names, drift.measure(self.now_us(), others)))
+
+    def set_gauges(self) -> None:
+        """Write down what stands now, for whichever worker is asked for metrics; for any thread."""
         self.metrics.sessions_open.set(self.sessions.memory.open_sessions(self.now_us()))
         self.metrics.events_in_memory.set(self.sessions.memory.event_count)
-        if self.drift is not None:
-            self.metrics.show_drift(self.drift.names, self.drift.measure(self.now_us()))
-        return self.metrics.show()
+        if self.drift is not None and self.configuration.metrics_folder is not None:
+            counts = self.drift.count(self.now_us())
+            publish_counts(self.configuration.metrics_folder, self.model.version, counts)
 
     def _scorer_of(self, model: RiskModel) -> Scorer:
         return Scorer(
@@ -186,6 +196,7 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
     log, ledger, writer = EventLog(engine, journey.name), Ledger(engine, journey.name), Writer(engine)
     identity = IdentityStore(engine, journey.name, shared=configuration.shared)
     assignments = Assignments(engine, journey.name)
+    ends, follow_ups = SessionEnds(engine, journey.name), FollowUps(engine, journey.name)
     runtime = Runtime(
         configuration=configuration,
         journey=journey,
@@ -195,6 +206,8 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         log=log,
         ledger=ledger,
         records=RecordStore(engine, journey.name),
+        ends=ends,
+        follow_ups=follow_ups,
         sessions=open_sessions(configuration, journey, plan, log, ledger, writer),
         identity=identity,
         assignments=assignments,
@@ -202,7 +215,7 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         privacy=privacy_of(configuration, journey),
         keys=KeyStore(engine),
         access=Access(journey.name, configuration.requests_per_second),
-        erasure=Erasure(engine, journey.name, (ledger, log, identity, assignments)),
+        erasure=Erasure(engine, journey.name, (ledger, log, identity, assignments, ends, follow_ups)),
         model=model,
         now_us=clock,
     )

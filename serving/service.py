@@ -24,12 +24,11 @@ from starlette.responses import Response  # noqa: E402
 
 from serving import advice  # noqa: E402
 from serving.access import KEYLESS  # noqa: E402
-from serving.alarms import watch_for_alarms  # noqa: E402
 from serving.app import answer, attach, create_app  # noqa: E402
+from serving.duties import duties_of  # noqa: E402
 from serving.erasures import watch_erasures  # noqa: E402
 from serving.guard import Guard  # noqa: E402
 from serving.messages import RecommendRequest, ScoreRequest, convert  # noqa: E402
-from serving.refresh import keep_fresh  # noqa: E402
 from serving.retention import keep_no_longer  # noqa: E402
 from serving.runtime import Runtime  # noqa: E402
 from serving.start import StartError, newer_model, start  # noqa: E402
@@ -41,7 +40,7 @@ _TIMEOUT_SECONDS = 60
 
 
 class Lifecycle:
-    """Opens what the routes serve with, looks for new champions, keeps the figures fresh, and closes it all."""
+    """Opens what the routes serve with, looks for new champions, does what else is to be done, and closes it all."""
 
     def __init__(self) -> None:
         if PACKAGED_FOLDER.is_dir() and not os.environ.get("DROPOFF_HOME"):
@@ -57,19 +56,18 @@ class Lifecycle:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def watch(self) -> None:
-        """Start looking for new champions, as a Bento keeps its own, and keeping the figures of the pages fresh."""
+        """Start looking for new champions, as a Bento keeps its own, and what goes on beside answering."""
         if CONFIGURATION.model_watch_seconds and not PACKAGED_FOLDER.is_dir():
             self._tasks.append(asyncio.create_task(self._watch()))
         self._tasks.append(asyncio.create_task(self._watch_keys()))
         self._tasks.append(asyncio.create_task(watch_erasures(self.runtime)))
         if CONFIGURATION.retention_days:
             self._tasks.append(asyncio.create_task(keep_no_longer(self.runtime, CONFIGURATION.retention_days)))
-        if CONFIGURATION.insights_refresh:
-            self._tasks.append(asyncio.create_task(keep_fresh(self.runtime, watch_for_alarms)))
+        self._tasks += map(asyncio.create_task, duties_of(self.runtime))
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def close(self) -> None:
-        """Stop looking and making figures, write what is queued, and close the database."""
+        """Stop all that, write what is queued, and close the database."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -144,7 +142,7 @@ def _as_bentoml(response: Response) -> dict[str, Any]:
 
 Dropoff = bentoml.service(
     name="dropoff",
-    workers=1,
+    workers=CONFIGURATION.workers,
     traffic={"timeout": _TIMEOUT_SECONDS},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},

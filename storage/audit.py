@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from features.events import US_PER_SECOND
 from storage.history import History
@@ -17,6 +17,8 @@ from storage.tables import audit
 
 EVERY_JOURNEY = ""
 """In the place of a journey: the change is about all of them, and stands in the audit of each."""
+ERASURE = "erase visitor"
+"""The action in the audit that says that somebody was erased."""
 _VISITOR = "visitor"
 _SALT_BYTES = 8
 
@@ -52,6 +54,12 @@ def read_audit(connection: Connection, journey: str) -> tuple[AuditEntry, ...]:
         AuditEntry(row.id, row.at_us, row.actor, row.action, row.subject, _object(row.before), _object(row.after))
         for row in found
     )
+
+
+def count_erasures(connection: Connection, journey: str) -> int:
+    """Return how many visitors were erased so far: what was made of the log before the latest tells of them."""
+    query = select(func.count()).where(audit.c.journey == journey, audit.c.action == ERASURE)
+    return int(connection.execute(query).scalar_one())
 
 
 def with_promotions(entries: Iterable[AuditEntry], history: History) -> tuple[AuditEntry, ...]:

@@ -7,9 +7,12 @@ from sqlalchemy import Connection, Engine, delete, exists, func, insert, select
 
 from storage.assignments import Assignments
 from storage.event_log import EventLog
+from storage.follow_ups import FollowUps
 from storage.identity_store import IdentityStore
 from storage.ledger import Ledger
 from storage.privacy_tables import erasures
+from storage.running_tables import follow_ups, session_ends
+from storage.session_ends import SessionEnds
 from storage.tables import decisions, events, outcomes, quarantine
 
 
@@ -34,6 +37,8 @@ def stores_about_people(engine: Engine, journey: str) -> tuple[AboutPeople, ...]
         EventLog(engine, journey),
         IdentityStore(engine, journey),
         Assignments(engine, journey),
+        SessionEnds(engine, journey),
+        FollowUps(engine, journey),
     )
 
 
@@ -134,6 +139,9 @@ class Erasure:
         ids = select(decisions.c.decision_id).where(*old)
         counts["outcomes"] = connection.execute(delete(outcomes).where(outcomes.c.decision_id.in_(ids))).rowcount
         counts["decisions"] = connection.execute(delete(decisions).where(*old)).rowcount
+        for kept, closed in ((session_ends, session_ends.c.closed_us), (follow_ups, follow_ups.c.created_us)):
+            past = (kept.c.journey == self.journey, closed < before_us)
+            counts[kept.name] = connection.execute(delete(kept).where(*past)).rowcount
         gone = [one for one in sorted({row.visitor_id for row in rows}) if not self._has_events(connection, one)]
         for name, count in self.erase(connection, gone, now_us).items():
             counts[name] = counts.get(name, 0) + count

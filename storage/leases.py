@@ -38,7 +38,8 @@ class Leases:
     """
 
     def __init__(self, engine: Engine, now_us: Clock = database_now_us) -> None:
-        self._insert = insert_if_absent(engine, leases)
+        # Not every driver counts the rows of such an insert; what it returns tells.
+        self._insert = insert_if_absent(engine, leases).returning(leases.c.name)
         self._now_us = now_us
         self._locks_rows = engine.dialect.name == _POSTGRESQL
 
@@ -55,7 +56,7 @@ class Leases:
         """Take or renew the lease for so many seconds from now on and return True; False while another holds it."""
         now_us = self._now_us(connection)
         free = {"name": name, "holder": holder, "until_us": now_us + _us(seconds), "progress": 0}
-        if connection.execute(self._insert, free).rowcount == 1:
+        if connection.execute(self._insert, free).first() is not None:
             return True
         if self._locks_rows:
             # Whoever is writing as the holder has locked the row: that is an answer too, not a reason to wait.

@@ -82,12 +82,16 @@ class Ledger:
             row[name] = msgspec.json.encode(row[name]).decode()
         connection.execute(insert(decisions), row)
 
+    def holds(self, connection: Connection, decision_id: str) -> bool:
+        """Whether there is such a decision, as the transaction of ``connection`` sees it."""
+        known = select(decisions.c.decision_id).where(
+            decisions.c.journey == self.journey, decisions.c.decision_id == decision_id
+        )
+        return connection.execute(known).first() is not None
+
     def record_outcome(self, connection: Connection, outcome: RecordedOutcome) -> bool:
         """Insert what became of a decision and return True, or False if there is no such decision."""
-        known = select(decisions.c.decision_id).where(
-            decisions.c.journey == self.journey, decisions.c.decision_id == outcome.decision_id
-        )
-        if connection.execute(known).first() is None:
+        if not self.holds(connection, outcome.decision_id):
             return False
         connection.execute(self._insert_outcome, asdict(outcome))
         return True

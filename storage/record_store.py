@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Table, delete, func, insert, select, update
 
 from features.events import US_PER_SECOND
-from storage.audit import AuditEntry, read_audit, visitor_subject, with_promotions, write_audit
+from storage.audit import ERASURE, AuditEntry, read_audit, visitor_subject, with_promotions, write_audit
 from storage.database import insert_if_absent
 from storage.holdout import count_holdout
 from storage.models import champion_history
@@ -210,7 +210,7 @@ class RecordStore:
         self, connection: Connection, visitor_id: str, erased: Mapping[str, int], *, actor: str, now_us: int
     ) -> None:
         """Keep that a visitor was erased, without saying who: the audit holds a salted hash and the numbers of rows."""
-        self._audit(connection, now_us, actor, "erase visitor", visitor_subject(visitor_id), dict(erased), None)
+        self._audit(connection, now_us, actor, ERASURE, visitor_subject(visitor_id), dict(erased), None)
 
     def annotations(self) -> tuple[Annotation, ...]:
         """Return the annotations in the order of what they are about."""

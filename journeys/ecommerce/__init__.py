@@ -45,4 +45,5 @@ JOURNEY = Journey(
     edits=EDITS,
     aliases=ALIASES,
     property_aliases=PROPERTY_ALIASES,
+    consents={"email": "email_consent"},
 )

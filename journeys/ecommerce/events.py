@@ -75,6 +75,7 @@ PROPERTIES = {
     "revenue": "the order's value, in euros",
     "campaign_id": "which campaign",
     "country": "the visitor's country",
+    "email_consent": "1 if the visitor agreed to e-mails about the shop, 0 if not or no longer",
     "intervention": "which intervention",
     "propensity": "the probability with which the intervention was chosen",
 }

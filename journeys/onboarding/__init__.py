@@ -30,7 +30,15 @@ JOURNEY = Journey(
     ends=Ends(goal=("subscribe",), abandoned=("delete_account",)),
     features=FEATURES,
     interventions=INTERVENTIONS,
-    policy=PolicySettings(goal_value=480.0, low_risk=0.6, exploration=0.04, holdout=0.05, annoyance=0.5, session_cap=3),
+    policy=PolicySettings(
+        goal_value=480.0,
+        low_risk=0.6,
+        exploration=0.04,
+        holdout=0.05,
+        annoyance=0.5,
+        session_cap=3,
+        messages_while_open=True,
+    ),
     session_timeout_seconds=7 * DAY,
     idle_ticks_seconds=(4 * HOUR, 1 * DAY, 3 * DAY),
     leaving_soon_within="1d",
@@ -41,4 +49,5 @@ JOURNEY = Journey(
     stewards={"in_app": "Product analytics", "email": "CRM", "ads": "Growth", "call": "Customer success"},
     elements=ELEMENTS,
     edits=EDITS,
+    consents={"email": "email_consent"},
 )

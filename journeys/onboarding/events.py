@@ -90,6 +90,7 @@ PROPERTIES = {
     "revenue": "the first month's price, in euros",
     "campaign_id": "which campaign",
     "country": "the team's country",
+    "email_consent": "1 if the user agreed to e-mails beyond what the trial needs, 0 if not or no longer",
     "intervention": "which intervention",
     "propensity": "the probability with which the intervention was chosen",
 }

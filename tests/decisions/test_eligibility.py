@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_shop import offer
 
-from decisions.eligibility import PastIntervention, eligible_interventions
+from decisions.eligibility import PastIntervention, Reach, eligible_interventions
 from decisions.intervention import Intervention
 from features.friction import Friction
 
@@ -14,6 +14,8 @@ SECOND = 1_000_000
 NOW_US = 5_000 * SECOND
 FRICTIONS = (Friction.FORM, Friction.PAYMENT, Friction.PRICE)
 STAGES = ("browse", "pay")
+MESSAGES = {"email", "sms", "push", "ad"}
+CHANNELS = ("on_site", "call", "email", "push")
 
 
 @st.composite
@@ -25,6 +27,7 @@ def interventions(draw: st.DrawFn) -> list[Intervention]:
             cap=draw(st.integers(1, 3)),
             cooldown_seconds=draw(st.sampled_from([0.0, 1.0, 600.0])),
             needs_consent=draw(st.booleans()),
+            channel=draw(st.sampled_from(CHANNELS)),
         )
         for number in range(draw(st.integers(0, 5)))
     ]
@@ -45,6 +48,11 @@ QUESTION = st.fixed_dictionaries(
         "frictions": st.sets(st.sampled_from(FRICTIONS)),
         "session_cap": st.integers(1, 3),
         "consent": st.booleans(),
+        "messages_while_open": st.booleans(),
+        "reach": st.none()
+        | st.builds(
+            Reach, st.frozensets(st.sampled_from(sorted(MESSAGES))), st.frozensets(st.sampled_from(sorted(MESSAGES)))
+        ),
     }
 )
 
@@ -68,7 +76,12 @@ def test_what_is_eligible_breaks_no_rule(
         (one,) = (intervention for intervention in offered if intervention.name == name)
         assert question["stage"] in one.stages
         assert question["frictions"] & set(one.treats)
-        assert question["consent"] or not one.needs_consent
+        reach = question["reach"]
+        if reach is None:
+            assert question["consent"] or not one.needs_consent
+            assert one.channel not in MESSAGES or question["messages_while_open"]
+        else:
+            assert one.channel in MESSAGES & reach.served & reach.agreed
         here = [past for past in history if past.session_id == "this"]
         assert len(here) < question["session_cap"]
         assert sum(past.name == name for past in here) < one.cap
@@ -93,3 +106,24 @@ def test_what_was_shown_more_and_consented_to_less_never_allows_more(
 def test_without_a_blocker_or_a_stage_nothing_is_eligible(offered: list[Intervention], question: dict) -> None:
     assert _names(offered, [], question | {"frictions": set()}) == set()
     assert _names(offered, [], question | {"stage": None}) == set()
+
+
+OPEN = {"stage": "pay", "frictions": {Friction.FORM}, "session_cap": 1, "consent": True}
+
+
+def test_a_banner_is_for_an_open_session_and_an_e_mail_for_one_that_is_over() -> None:
+    offered = [offer("banner", Friction.FORM), replace(offer("reminder", Friction.FORM), channel="email")]
+    by_email = Reach(frozenset({"email"}), frozenset({"email"}))
+    assert _names(offered, [], OPEN) == {"banner"}
+    assert _names(offered, [], OPEN | {"messages_while_open": True}) == {"banner", "reminder"}
+    assert _names(offered, [], OPEN | {"reach": by_email}) == {"reminder"}
+
+
+def test_nobody_is_written_to_who_has_not_said_yes_whatever_the_request_says() -> None:
+    offered = [replace(offer("reminder", Friction.FORM), channel="email", needs_consent=False)]
+    unsaid = Reach(frozenset({"email"}), frozenset())
+    found = eligible_interventions(offered, session_id="this", at_us=NOW_US, history=[], **OPEN, reach=unsaid)
+    assert found.excluded == {"reminder": "needs a consent that was not given"}
+    unserved = Reach(frozenset({"ad"}), frozenset({"email"}))
+    found = eligible_interventions(offered, session_id="this", at_us=NOW_US, history=[], **OPEN, reach=unserved)
+    assert found.excluded == {"reminder": "no webhook takes messages of its channel"}

@@ -369,3 +369,10 @@ def test_an_alias_means_a_declared_event_and_is_none_itself(declare: Declare) ->
     assert declare(aliases={"What They Send": declared}).names.find("What They Send") == declared
     assert "means no event" in refusal(declare, aliases={"Sent": "nothing_declared"})
     assert "is a declared event itself" in refusal(declare, aliases={declared: declared})
+
+
+def test_a_consent_is_of_a_channel_of_messages_and_read_from_a_declared_property(declare: Declare) -> None:
+    declared = next(iter(declare().properties))
+    assert declare(consents={"email": declared}).consents == {"email": declared}
+    assert "write one of email, sms, push, ad" in refusal(declare, consents={"on_site": declared})
+    assert "which properties does not list" in refusal(declare, consents={"email": "nothing_declared"})
