@@ -130,6 +130,7 @@ OPERATIONS = (
         None,
         m.ErasureReceipt,
         (422, 503),
+        query=("person",),
     ),
     Operation(
         "post",
@@ -234,7 +235,9 @@ def describe(journey: str, permissions: Permissions | None = None) -> dict[str, 
 
 
 def _operation(one: Operation, asked: Sequence[str]) -> dict[str, Any]:
-    mistakes = sorted({*one.mistakes, *_ALWAYS, *(_KEYED if asked else ())})
+    # No address has a line break in it, whatever a part of it is called.
+    unaddressed = (404,) if "{" in one.path else ()
+    mistakes = sorted({*one.mistakes, *_ALWAYS, *unaddressed, *(_KEYED if asked else ())})
     described: dict[str, Any] = {
         "summary": one.summary,
         "tags": [one.tag],

@@ -99,6 +99,7 @@ class Client:
     """Requests to an application in this process, one after the other or together."""
 
     def __init__(self, app: Starlette) -> None:
+        self.app = app
         self._runner = asyncio.Runner()
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
 
