@@ -13,7 +13,7 @@ from features.names import EventNames, PropertyNames
 from serving.errors import ClientError
 from serving.nesting import require_shallow
 from serving.segment_context import Json, country_of, device_of, landing_of, object_at, text_at
-from serving.times import parse_moment, require_plausible
+from serving.times import on_our_clock, parse_moment, require_plausible
 from serving.usable import require_no_nul, require_usable
 
 VISITOR_MEMBERS = ("anonymousId", "previousId", "userId")
@@ -197,8 +197,7 @@ def _occurred_at_us(message: Message, arrival: Arrival) -> int:
         field = "originalTimestamp" if message.original_timestamp else "timestamp"
         occurred_at_us = parse_moment(said, field)
         if sent_at:
-            # Segment's correction: the client's clock may be wrong, but it measures durations well.
-            occurred_at_us = arrival.received_at_us - (parse_moment(sent_at, "sentAt") - occurred_at_us)
+            occurred_at_us = on_our_clock(occurred_at_us, parse_moment(sent_at, "sentAt"), arrival.received_at_us)
     else:
         return arrival.received_at_us
     require_plausible(occurred_at_us, field, arrival.latest_us)

@@ -20,7 +20,7 @@ from serving.messages import decode
 from serving.segment import Arrival
 from serving.snowplow_json import Json, contexts_of, packed, self_describing
 from serving.snowplow_properties import properties_of
-from serving.times import parse_moment, require_plausible
+from serving.times import on_our_clock, parse_moment, require_plausible
 from serving.usable import require_no_nul, require_usable
 
 VISITOR_FIELDS = ("duid", "tnuid", "nuid", "uid")
@@ -150,8 +150,8 @@ def _occurred_at_us(fields: Mapping[str, str], arrival: Arrival, sent_us: int | 
     elif created := fields.get("dtm"):
         field, at_us = "dtm", parse_moment(created, "dtm")
         if sent_us is not None:
-            # The derived_tstamp of Snowplow: the device's clock may be wrong, but it measures durations well.
-            at_us = arrival.received_at_us - (sent_us - at_us)
+            # The derived_tstamp of Snowplow.
+            at_us = on_our_clock(at_us, sent_us, arrival.received_at_us)
         if stm := fields.get("stm"):
             parse_moment(stm, "stm")
     else:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.errors import ClientError
-from serving.times import parse_event_time, parse_moment, parse_time, show_time
+from serving.times import on_our_clock, parse_event_time, parse_moment, parse_time, show_time
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,15 @@ def test_other_numbers_are_no_moment(said: str | float) -> None:
     with pytest.raises(ClientError) as caught:
         parse_moment(said, "timestamp")
     assert (caught.value.status, caught.value.field) == (422, "timestamp")
+
+
+@pytest.mark.parametrize(
+    ("behind_seconds", "moved_seconds"),
+    [(3_600, 3_600), (2.1, 2.1), (2, 0), (0.3, 0), (0, 0), (-0.3, -0.3), (-3_600, -3_600)],
+)
+def test_the_difference_of_the_clocks_is_taken_out_unless_the_way_of_a_request_explains_it(
+    behind_seconds: float, moved_seconds: float
+) -> None:
+    sent_us, behind_us = 1_772_368_200_000_000, round(behind_seconds * 1_000_000)
+    at_us = sent_us - 5_000_000
+    assert on_our_clock(at_us, sent_us, sent_us + behind_us) == at_us + round(moved_seconds * 1_000_000)
