@@ -87,7 +87,8 @@ def _counted(noun: str, count: int) -> str:
 
 def find_person(erasure: Erasure, visitor_id: str, user_id: str) -> list[str]:
     """Return the visitors of whom an id speaks, be it a visitor's or a user's: all whom the same users link."""
-    visitors, users = {visitor_id, *erasure.users_visitors(user_id)}, {user_id}
+    # Of a user who never came there may be touchpoints all the same.
+    visitors, users = {visitor_id, user_id, *erasure.users_visitors(user_id)}, {user_id}
     while unseen := erasure.users_of(visitors) - users:
         users |= unseen
         visitors |= {visitor for user in unseen for visitor in erasure.users_visitors(user)}

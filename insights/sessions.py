@@ -50,14 +50,25 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True)
+class Touch:
+    """What happened to the person outside of sessions; ``at`` is ISO 8601."""
+
+    at: str
+    name: str
+    channel: str | None
+    campaign: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ToldSession:
-    """A session retold."""
+    """A session retold; ``touches`` are what happened to the same person outside of sessions until its last event."""
 
     session_id: str
     visitor_id: str
     user_id: str | None
     steps: tuple[Step, ...]
     advice: tuple[Advice, ...] = ()
+    touches: tuple[Touch, ...] = ()
 
 
 class LiveSessions(Protocol):

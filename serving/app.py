@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from serving import advice, annotations, collect, metrics, openapi, records, tracking
+from serving import advice, annotations, collect, metrics, openapi, records, touchpoints, tracking
 from serving.access import Permission
 from serving.admission import actor_of, admit, permissions_of, read_admitted
 from serving.cors import Cors, SharedRoute
@@ -54,6 +54,7 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
         _route("GET", "/i", collect.collect_pixel, Permission.WRITE),
         _post("/mp/collect", collect.collect_measurement, Permission.WRITE),
         _post("/debug/mp/collect", collect.validate_measurement, Permission.WRITE),
+        _post("/v1/touchpoints", _touchpoints, Permission.WRITE),
         _post("/v1/outcome", _outcome, Permission.WRITE, Permission.READ),
         _post("/v1/annotations", _annotate, Permission.ADMIN),
         _route("GET", "/v1/annotations", _annotations, Permission.ADMIN),
@@ -157,6 +158,10 @@ async def _score(runtime: Runtime, request: Request) -> Any:
 
 async def _recommend(runtime: Runtime, request: Request) -> Any:
     return await advice.recommend(runtime, decode(await read_admitted(runtime, request), RecommendRequest))
+
+
+async def _touchpoints(runtime: Runtime, request: Request) -> Any:
+    return await touchpoints.keep_touchpoints(runtime, await read_admitted(runtime, request))
 
 
 async def _outcome(runtime: Runtime, request: Request) -> Any:

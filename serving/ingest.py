@@ -107,7 +107,9 @@ async def _keep(
         links.clear()
         for bad in (*refused, *(_refused(runtime, placements) if keep_full else ())):
             runtime.log.refuse(connection, received_at_us, bad.visitor_id, bad.reason, bad.payload)
-        links.extend(runtime.identity.record(connection, [one.event for one in placements.placed if one.is_new]))
+        new = [one.event for one in placements.placed if one.is_new]
+        links.extend(runtime.identity.record(connection, new))
+        runtime.touchpoints.learn_clicks(connection, new)
         for one in placements.placed:
             if one.is_new and one.event.name in runtime.goals:
                 runtime.ledger.record_conversion(

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from insights.sessions import Advice, Step, ToldSession, known
+from insights.sessions import Advice, Step, ToldSession, Touch, known
 from insights.timelines import say_of_rows
 from serving.errors import ClientError
 from serving.records import replay_session
 from serving.runtime import Runtime
 from serving.times import show_time
+from serving.touched import touchpoints_of
 
 
 class LiveLog:
@@ -55,7 +56,16 @@ class LiveLog:
             for entry in runtime.ledger.session_decisions(session_id)
             if entry.visitor_id == replayed.visitor_id
         ]
-        return ToldSession(session_id, replayed.visitor_id, replayed.user_id, tuple(steps), tuple(advice))
+        last_us = replayed.events[-1].occurred_at_us
+        touches = touchpoints_of(runtime, replayed.person, replayed.visitor_id, replayed.user_id, last_us)
+        return ToldSession(
+            session_id,
+            replayed.visitor_id,
+            replayed.user_id,
+            tuple(steps),
+            tuple(advice),
+            tuple(Touch(show_time(one.occurred_at_us), one.name, one.channel, one.campaign) for one in touches),
+        )
 
     def find(self, text: str) -> Sequence[str]:
         """Return the latest session of a session, visitor or user id, as the log has it."""

@@ -6,19 +6,22 @@ database they go. Journey, home and database are those of the environment, as fo
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from features.log_files import EVENTS_FOLDER, TOUCHPOINTS_FOLDER
 from insights.build_facts import build_facts
 from insights.find_alarms import find_alarms
 from serving.configuration import Configuration
 from serving.start import find_source, load_model
 from storage.database import open_database
 from storage.event_log import EventLog
+from storage.touchpoint_store import TouchpointStore
 
 _NICENESS = 10
-_LOG_FILE = "log.parquet"
+_LOG = "log"
 FACTS = "facts"
 """The folder that is made, within the one that is given."""
 
@@ -34,14 +37,15 @@ def make(folder: Path, configuration: Configuration, progress: Callable[[str, fl
     try:
         log = EventLog(engine, source.journey.name)
         position = log.last_position() or 0
-        exported = folder / _LOG_FILE
+        exported = folder / _LOG
         try:
-            log.export(exported)
+            log.export(exported / EVENTS_FOLDER / "log.parquet")
+            TouchpointStore(engine, source.journey.name).export(exported / TOUCHPOINTS_FOLDER / "log.parquet")
             facts = build_facts(source.journey, exported, folder / FACTS, model, progress=progress)
             # Kept beside the facts, so that the service itself need not work it out.
             find_alarms(facts, source.journey)
         finally:
-            exported.unlink(missing_ok=True)
+            shutil.rmtree(exported, ignore_errors=True)
     finally:
         engine.dispose()
     return position

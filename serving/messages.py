@@ -241,8 +241,50 @@ class SessionEndAnswer(Struct, frozen=True):
     follow_ups: list[SessionFollowUp]
 
 
+class TouchpointRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What happened to somebody outside of sessions: an e-mail, an ad, a call, a chat, a deal or a ticket.
+
+    ``id`` makes it the same again. It names a ``user_id``, the ``click_id`` of a campaign's link, or a ``visitor_id``;
+    ``occurred_at`` is ISO 8601 or a number since 1970.
+    """
+
+    id: str
+    name: str
+    occurred_at: str | float
+    user_id: str | None = None
+    click_id: str | None = None
+    visitor_id: str | None = None
+    channel: str | None = None
+    source: str | None = None
+    campaign: str | None = None
+    properties: dict[str, Any] | None = None
+
+
+class TouchpointsAnswer(Struct, frozen=True):
+    """How many touchpoints were new, were there already, or are not kept as their people have not consented."""
+
+    accepted: int
+    duplicates: int
+    withheld: int
+    success: bool = True
+
+
+class SessionTouchpoint(Struct, frozen=True):
+    """What happened to a session's person outside of sessions, before or during this one."""
+
+    id: str
+    name: str
+    occurred_at: str
+    channel: str | None
+    campaign: str | None
+    properties: dict[str, Any]
+
+
 class SessionAnswer(Struct, frozen=True):
-    """A session as it is known: its events, the risk after each, the decisions about it, and its end."""
+    """A session as it is known: its events, the risk after each, the decisions about it, and its end.
+
+    ``touchpoints`` are what happened to the same person outside of sessions, until the session's last event.
+    """
 
     session_id: str
     journey: str
@@ -254,6 +296,7 @@ class SessionAnswer(Struct, frozen=True):
     events: list[SessionEvent]
     decisions: list[SessionDecision]
     end: SessionEndAnswer | None
+    touchpoints: list[SessionTouchpoint]
 
 
 class ErasureReceipt(Struct, frozen=True):
@@ -275,6 +318,8 @@ class ErasureReceipt(Struct, frozen=True):
     assignments: int
     session_ends: int
     follow_ups: int
+    touchpoints: int
+    clicks: int
 
 
 _LONGEST_SAID = 200

@@ -96,6 +96,15 @@ OPERATIONS = (
     ),
     Operation(
         "post",
+        "/v1/touchpoints",
+        "Receive what happened to people outside of their sessions, one object or an array",
+        _TRACKING,
+        m.TouchpointRequest,
+        m.TouchpointsAnswer,
+        (400, 413, 415, 422, 503),
+    ),
+    Operation(
+        "post",
         "/v1/outcome",
         "Report what became of a decision",
         _ADVICE,

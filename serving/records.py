@@ -25,6 +25,7 @@ from serving.persons import known_at
 from serving.runtime import Runtime
 from serving.subject import unknown_session
 from serving.times import show_time
+from serving.touched import show_touchpoint, touchpoints_of
 from serving.visitor import Placed, Visitor
 from storage.history import account
 from storage.ledger import LedgerEntry, RecordedOutcome
@@ -78,6 +79,10 @@ def _tell(runtime: Runtime, session_id: str) -> SessionAnswer:
             if entry.visitor_id == visitor_id
         ],
         end=_end(runtime, session_id),
+        touchpoints=[
+            show_touchpoint(one)
+            for one in touchpoints_of(runtime, replayed.person, visitor_id, replayed.user_id, events[-1].occurred_at_us)
+        ],
     )
 
 

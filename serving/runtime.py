@@ -36,6 +36,7 @@ from storage.ledger import Ledger
 from storage.record_store import RecordStore
 from storage.secrets import local_secret
 from storage.session_ends import SessionEnds
+from storage.touchpoint_store import TouchpointStore
 from storage.visitor_log import VisitorLog
 from storage.writer import Writer
 
@@ -69,6 +70,7 @@ class Runtime:
     assignments: Assignments
     ends: SessionEnds
     follow_ups: FollowUps
+    touchpoints: TouchpointStore
     sessions: SessionStore
     reader: SegmentReader
     privacy: Privacy
@@ -196,6 +198,7 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
     log, ledger, writer = EventLog(engine, journey.name), Ledger(engine, journey.name), Writer(engine)
     identity = IdentityStore(engine, journey.name, shared=configuration.shared)
     assignments = Assignments(engine, journey.name)
+    touchpoints = TouchpointStore(engine, journey.name)
     ends, follow_ups = SessionEnds(engine, journey.name), FollowUps(engine, journey.name)
     runtime = Runtime(
         configuration=configuration,
@@ -211,11 +214,12 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         sessions=open_sessions(configuration, journey, plan, log, ledger, writer),
         identity=identity,
         assignments=assignments,
+        touchpoints=touchpoints,
         reader=SegmentReader(journey.names, configuration.max_event_bytes, journey.property_names),
         privacy=privacy_of(configuration, journey),
         keys=KeyStore(engine),
         access=Access(journey.name, configuration.requests_per_second),
-        erasure=Erasure(engine, journey.name, (ledger, log, identity, assignments, ends, follow_ups)),
+        erasure=Erasure(engine, journey.name, (touchpoints, ledger, log, identity, assignments, ends, follow_ups)),
         model=model,
         now_us=clock,
     )

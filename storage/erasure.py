@@ -14,6 +14,8 @@ from storage.privacy_tables import erasures
 from storage.running_tables import follow_ups, session_ends
 from storage.session_ends import SessionEnds
 from storage.tables import decisions, events, outcomes, quarantine
+from storage.touchpoint_store import TouchpointStore
+from storage.touchpoint_tables import clicks, touchpoints
 
 
 class AboutPeople(Protocol):
@@ -25,7 +27,8 @@ class AboutPeople(Protocol):
 
 def journeys_kept(engine: Engine) -> tuple[str, ...]:
     """Return the journeys of which the database holds events or decisions."""
-    query = select(events.c.journey).union(select(decisions.c.journey), select(quarantine.c.journey))
+    others = (decisions, quarantine, touchpoints)
+    query = select(events.c.journey).union(*(select(table.c.journey) for table in others))
     with engine.connect() as connection:
         return tuple(sorted(connection.execute(query).scalars()))
 
@@ -33,6 +36,8 @@ def journeys_kept(engine: Engine) -> tuple[str, ...]:
 def stores_about_people(engine: Engine, journey: str) -> tuple[AboutPeople, ...]:
     """Return every store that holds rows about visitors."""
     return (
+        # Touchpoints first: the log says whose they are.
+        TouchpointStore(engine, journey),
         Ledger(engine, journey),
         EventLog(engine, journey),
         IdentityStore(engine, journey),
@@ -139,7 +144,12 @@ class Erasure:
         ids = select(decisions.c.decision_id).where(*old)
         counts["outcomes"] = connection.execute(delete(outcomes).where(outcomes.c.decision_id.in_(ids))).rowcount
         counts["decisions"] = connection.execute(delete(decisions).where(*old)).rowcount
-        for kept, closed in ((session_ends, session_ends.c.closed_us), (follow_ups, follow_ups.c.created_us)):
+        for kept, closed in (
+            (session_ends, session_ends.c.closed_us),
+            (follow_ups, follow_ups.c.created_us),
+            (touchpoints, touchpoints.c.received_at_us),
+            (clicks, clicks.c.at_us),
+        ):
             past = (kept.c.journey == self.journey, closed < before_us)
             counts[kept.name] = connection.execute(delete(kept).where(*past)).rowcount
         gone = [one for one in sorted({row.visitor_id for row in rows}) if not self._has_events(connection, one)]

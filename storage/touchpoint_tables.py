@@ -12,7 +12,7 @@ touchpoints = Table(
     Column("name", Text, nullable=False, doc="email_open, ad_click, deal, ticket, ..."),
     Column("occurred_at_us", BigInteger, nullable=False),
     Column("received_at_us", BigInteger, nullable=False),
-    Column("visitor_id", Text, doc="found by user or click id; null until it is"),
+    Column("visitor_id", Text, doc="where who sent it knew it; others are found by user or click"),
     Column("user_id", Text),
     Column("click_id", Text, doc="the id that a campaign put into the link"),
     Column("channel", Text),
@@ -22,4 +22,14 @@ touchpoints = Table(
     Index(None, "journey", "visitor_id"),
     Index(None, "journey", "user_id"),
     Index(None, "journey", "click_id"),
+)
+
+clicks = Table(
+    "clicks",
+    metadata,
+    Column("journey", Text, primary_key=True),
+    Column("click_id", Text, primary_key=True, doc="the id that a campaign put into the link"),
+    Column("visitor_id", Text, nullable=False, doc="who first came by that link"),
+    Column("at_us", BigInteger, nullable=False),
+    Index(None, "journey", "visitor_id"),
 )

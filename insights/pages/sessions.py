@@ -132,9 +132,26 @@ def _tell(told: ToldSession, name: str) -> list[Figure]:
         steps = tuple((row[0], row[1], row[2], row[3], row[4], row[6], row[7]) for row in rows)
         kept = tuple(column for column in columns if column.name != "leaving_soon")
         figures.append(Figure(f"{name}_steps", f"{title}, step by step", definition, Table(kept, steps)))
+    if told.touches:
+        figures.append(_touched(told, name))
     if told.advice:
         figures.append(_decisions(told, name))
     return figures
+
+
+def _touched(told: ToldSession, name: str) -> Figure:
+    columns = (
+        Column("at", "Time", Unit.TIME),
+        Column("what", "What happened"),
+        Column("channel", "Channel"),
+        Column("campaign", "Campaign"),
+    )
+    rows = tuple((one.at, one.name, one.channel, one.campaign) for one in told.touches)
+    definition = (
+        "What happened to the same person outside of sessions, before or during this one: e-mails, ads, calls, chats, "
+        "deals and tickets, found by the user or by the id of a campaign's click."
+    )
+    return Figure(f"{name}_touches", "Outside of sessions", definition, Table(columns, rows))
 
 
 def _decisions(told: ToldSession, name: str) -> Figure:

@@ -27,6 +27,15 @@ def upgrade() -> None:
         sa.Column("properties", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("journey", "event_id", name=op.f("pk_touchpoints")),
     )
+    op.create_table(
+        "clicks",
+        sa.Column("journey", sa.Text(), nullable=False),
+        sa.Column("click_id", sa.Text(), nullable=False),
+        sa.Column("visitor_id", sa.Text(), nullable=False),
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("journey", "click_id", name=op.f("pk_clicks")),
+    )
+    op.create_index(op.f("ix_clicks_journey_visitor_id"), "clicks", ["journey", "visitor_id"], unique=False)
     op.create_index(op.f("ix_touchpoints_journey_click_id"), "touchpoints", ["journey", "click_id"], unique=False)
     op.create_index(op.f("ix_touchpoints_journey_user_id"), "touchpoints", ["journey", "user_id"], unique=False)
     op.create_index(op.f("ix_touchpoints_journey_visitor_id"), "touchpoints", ["journey", "visitor_id"], unique=False)
@@ -34,6 +43,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the tables."""
+    op.drop_index(op.f("ix_clicks_journey_visitor_id"), table_name="clicks")
+    op.drop_table("clicks")
     op.drop_index(op.f("ix_touchpoints_journey_click_id"), table_name="touchpoints")
     op.drop_index(op.f("ix_touchpoints_journey_user_id"), table_name="touchpoints")
     op.drop_index(op.f("ix_touchpoints_journey_visitor_id"), table_name="touchpoints")
