@@ -7,6 +7,7 @@ a file that holds the version. Every move of the pointer is a line of the histor
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from storage.history import Action, History, Promotion, append, appending, read_
 DIGESTS = "digest.json"
 CHAMPION = "champion"
 _CARD = "card.json"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 ANYONE = ""
 """In the place of a version: whoever is champion."""
 
@@ -59,9 +61,14 @@ def publish(home: Path, journey: str, version: str, write: Callable[[Path], None
 
 
 def model_folder(home: Path, journey: str, version: str) -> Path:
-    """Return a published model's folder; raises :class:`ModelNotFound`."""
-    folder = home / "models" / journey / version
-    if not (folder / DIGESTS).is_file():
+    """Return a published model's folder; raises :class:`ModelNotFound`, also for one that lies elsewhere.
+
+    A version is a name: whoever can change the champion's pointer cannot lead out of the registry by ``../`` or a link.
+    """
+    registry = home / "models"
+    folder = registry / journey / version
+    is_within = _NAME.fullmatch(version) and folder.resolve().is_relative_to(registry.resolve())
+    if not is_within or not (folder / DIGESTS).is_file():
         known = ", ".join(versions(home, journey)) or "none"
         raise ModelNotFound(f"{journey} has no model version {version!r} under {home} (versions: {known})")
     return folder
@@ -158,13 +165,17 @@ def champion_folder(home: Path, journey: str) -> Path:
 
 
 def verify_digest(folder: Path) -> None:
-    """Raise :class:`DigestMismatch` unless the folder holds exactly the files that were published."""
+    """Raise :class:`DigestMismatch` unless the folder holds exactly the files that were published, and no links."""
     try:
         published = json.loads((folder / DIGESTS).read_text(encoding="utf-8"))
     except ValueError:
         published = None
     if not isinstance(published, dict):
         raise DigestMismatch(f"{folder / DIGESTS} was changed after it was published; train again")
+    strange = [path for path in folder.rglob("*") if path.is_symlink() or not (path.is_file() or path.is_dir())]
+    if strange or folder.is_symlink():
+        named = strange[0] if strange else folder
+        raise DigestMismatch(f"{named} is a link or no file at all, which a published model never holds; train again")
     found = _digests(folder)
     changed = sorted({name for name in {*published, *found} if published.get(name) != found.get(name)})
     if changed:
@@ -175,5 +186,5 @@ def _digests(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != DIGESTS
+        if path.is_file() and path != folder / DIGESTS
     }

@@ -145,10 +145,12 @@ def _contest(
     if reigning is None:
         return True, "it is the first model"
     try:
-        champion = RiskModel.load(model_folder(home, journey.name, reigning), journey.table)
+        folder = model_folder(home, journey.name, reigning)
+        verify_digest(folder)
+        champion = RiskModel.load(folder, journey.table)
     except FingerprintMismatch:
         return True, f"version {reigning} was trained on another feature table and can no longer serve"
-    except (ModelNotFound, ModelFilesError) as error:
+    except (ModelNotFound, DigestMismatch, ModelFilesError) as error:
         return True, f"version {reigning} can no longer serve: {error}"
     formerly = champion.predict(rows)
     losses = [

@@ -1,6 +1,7 @@
 """Published models: whole or not there, unchanged since, and one champion that never points nowhere."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,3 +123,59 @@ def test_models_that_may_have_learnt_from_a_time_are_those_whose_data_spans_it(t
 
 def _put(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("version", ["../1", "../../elsewhere/1", "/etc", "", ".", "..", "1/../1", ".hidden"])
+def test_a_version_cannot_lead_out_of_the_registry(tmp_path: Path, version: str) -> None:
+    publish(tmp_path, "shop", "1", _write("one"))
+    publish(tmp_path / "models", "elsewhere", "1", _write("other"))
+    with pytest.raises(ModelNotFound):
+        model_folder(tmp_path, "shop", version)
+    (tmp_path / "models" / "shop" / "champion").write_text(version)
+    with pytest.raises(ModelNotFound):
+        champion_folder(tmp_path, "shop")
+
+
+def test_a_folder_that_is_a_link_out_of_the_registry_is_no_model(tmp_path: Path) -> None:
+    publish(tmp_path, "shop", "1", _write("one"))
+    outside = publish(tmp_path / "outside", "shop", "1", _write("other"))
+    (tmp_path / "models" / "shop" / "2").symlink_to(outside)
+    with pytest.raises(ModelNotFound):
+        model_folder(tmp_path, "shop", "2")
+    # Within the registry it would be found, and is refused before anything of it is read.
+    (tmp_path / "models" / "shop" / "3").symlink_to(tmp_path / "models" / "shop" / "1")
+    with pytest.raises(DigestMismatch, match="is a link"):
+        verify_digest(model_folder(tmp_path, "shop", "3"))
+
+
+@pytest.mark.parametrize("place", ["model.txt", "another.txt", "sub/file.txt"])
+def test_a_link_in_a_model_is_refused_even_to_the_same_content(tmp_path: Path, place: str) -> None:
+    folder = publish(tmp_path, "shop", "1", _write("one"))
+    copy = tmp_path / "copy.txt"
+    copy.write_text("one")
+    link = folder / place
+    link.parent.mkdir(exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(copy)
+    with pytest.raises(DigestMismatch, match="is a link"):
+        verify_digest(folder)
+
+
+@pytest.mark.parametrize("name", ["more.txt", ".hidden", "sub/digest.json", "sub/model.txt"])
+def test_no_file_is_beyond_the_digests(tmp_path: Path, name: str) -> None:
+    folder = publish(tmp_path, "shop", "1", _write("one"))
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("{}")
+    with pytest.raises(DigestMismatch, match=name.replace(".", r"\.")):
+        verify_digest(folder)
+
+
+def test_a_file_that_is_missing_or_not_regular_is_refused(tmp_path: Path) -> None:
+    folder = publish(tmp_path, "shop", "1", _write("one"))
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(DigestMismatch, match="no file at all"):
+        verify_digest(folder)
+    (folder / "pipe").unlink()
+    (folder / "model.txt").unlink()
+    with pytest.raises(DigestMismatch, match=r"model\.txt"):
+        verify_digest(folder)
