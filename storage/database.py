@@ -49,10 +49,12 @@ def open_database(url: str, durability: Durability = Durability.NORMAL) -> Engin
     """
     try:
         address = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError):
+        # What was found wrong may be a part of the password, so neither this nor the cause is shown.
         raise DatabaseError(
-            f"the database's address is none: write it like sqlite:////var/lib/dropoff/dropoff.db ({error})"
-        ) from error
+            "the database's address is none: write it like sqlite:////var/lib/dropoff/dropoff.db, or "
+            "postgresql+psycopg://NAME:PASSWORD@HOST:5432/dropoff with %40, %3A and %2F for @, : and / in the password"
+        ) from None
     shown = address.render_as_string(hide_password=True)
     if address.get_backend_name() not in _BACKENDS:
         raise DatabaseError(f"the database {shown} is of no kind that can be used: write sqlite or postgresql")
