@@ -85,6 +85,14 @@ class LiveSession:
         self._ids.add(event.event_id)
         return True
 
+    def extend(self, other: "LiveSession") -> int:
+        """Insert another's events in their places and return how many were not there."""
+        columns = other.columns
+        return sum(
+            self.append(EncodedEvent(event_id, int(at_us), int(code), values))
+            for event_id, at_us, code, values in zip(*columns, strict=True)
+        )
+
     def seen(self, at_us: int) -> int:
         """Return how many events had occurred by the moment."""
         return bisect_right(self._at_us[: len(self)], at_us)

@@ -47,11 +47,12 @@ class Packing:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._head = _HEAD.pack(VERSION, bytes.fromhex(plan.fingerprint)[:8])
+        self.head = _HEAD.pack(VERSION, bytes.fromhex(plan.fingerprint)[:8])
+        """How everything begins that is packed with this plan and version."""
 
     def pack(self, sessions: Iterable[LiveSession]) -> bytes:
         """Return the sessions of one visitor as bytes; :meth:`unpack` gives the same to the bit."""
-        parts = [self._head]
+        parts = [self.head]
         for session in sessions:
             session_id = _encoded(session.session_id)
             count = len(session)
@@ -88,7 +89,7 @@ class Packing:
         return sessions
 
     def _open(self, packed: bytes) -> "_Reading":
-        if not packed.startswith(self._head):
+        if not packed.startswith(self.head):
             raise PackedElsewhere("these sessions were packed with another feature table, or by another version")
         return _Reading(packed, _HEAD.size)
 

@@ -40,6 +40,13 @@ class Configuration:
         repr=False,
         metadata={"about": "SQLAlchemy address of the database; empty for `dropoff.db` in the home folder"},
     )
+    redis_url: str = field(
+        default="",
+        metadata={
+            "about": "Redis or Valkey between several processes on one database, as `redis://HOST:PORT/0`; "
+            "without one they ask the database"
+        },
+    )
     shared: bool = field(
         default=False,
         metadata={

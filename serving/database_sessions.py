@@ -13,7 +13,7 @@ from features.events import Event
 from features.live import LiveSession
 from features.plan import Plan
 from serving.placing import LoggedVisitors
-from serving.session_store import Alongside, Decide, Limits, Placements, past_of
+from serving.session_store import Alongside, Counts, Decide, Limits, Placements, past_of
 from serving.visitor import Visitor
 from serving.visitor_memory import VisitorMemory
 from storage.event_log import EventLog
@@ -48,6 +48,7 @@ class DatabaseStore:
         self._writer = writer
         self._limits = limits
         self.memory = VisitorMemory(plan, limits.timeout_us, limits.memory_events)
+        self.counts = Counts()
         self._erasures = 0
         self._readers = ThreadPoolExecutor(_READERS, "dropoff-sessions")
 

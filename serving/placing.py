@@ -32,6 +32,14 @@ class LoggedVisitors:
         owners = own | log.owners(connection, named - own.keys())
         return cls(spans, owners, log.known(connection, [event.event_id for event in events]), limits)
 
+    @property
+    def positions(self) -> dict[str, int]:
+        """The place in the log of each visitor's latest event, 0 for one without."""
+        return {
+            visitor_id: max((span.position for span in sessions.values()), default=0)
+            for visitor_id, sessions in self.spans.items()
+        }
+
     def place(self, events: Sequence[Event]) -> Placements:
         """Return the events in their sessions, in this order; those that the log has stay where they are."""
         placed, full = [], []
@@ -51,8 +59,8 @@ class LoggedVisitors:
         at_us = event.occurred_at_us
         session_id = self._session(event)
         sessions = self.spans[event.visitor_id]
-        first_us, last_us, count = sessions.get(session_id, Span(at_us, at_us, 0))
-        sessions[session_id] = Span(min(first_us, at_us), max(last_us, at_us), count + 1)
+        first_us, last_us, count, position = sessions.get(session_id, Span(at_us, at_us, 0, 0))
+        sessions[session_id] = Span(min(first_us, at_us), max(last_us, at_us), count + 1, position)
         self.owners.setdefault(session_id, event.visitor_id)
         return Placed(replace(event, session_id=session_id), is_new=True)
 

@@ -186,8 +186,13 @@ def open_sessions(
         configuration.max_visitor_events,
         configuration.memory_events,
     )
+    known = VisitorLog(log.engine, journey.name)
+    if configuration.redis_url:
+        from serving.redis_sessions import RedisStore
+
+        return RedisStore(plan, log, ledger, known, writer, limits, configuration.redis_url)
     if configuration.shared:
-        return DatabaseStore(plan, log, ledger, VisitorLog(log.engine, journey.name), writer, limits)
+        return DatabaseStore(plan, log, ledger, known, writer, limits)
     return AloneStore(plan, log, ledger, writer, limits)
 
 

@@ -43,6 +43,15 @@ Decide = Callable[[Sequence[PastIntervention]], Decision]
 """Decides about a visitor, given what the person was recommended before; may be asked again with more."""
 
 
+@dataclass(slots=True)
+class Counts:
+    """How often a visitor was asked of Redis: known there, not known, and filled in from the log."""
+
+    hits: int = 0
+    misses: int = 0
+    refills: int = 0
+
+
 class SessionStore(Protocol):
     """The sessions of a journey's visitors: the log's, kept at hand.
 
@@ -52,6 +61,7 @@ class SessionStore(Protocol):
     kind: str
     """``alone``, ``database`` or ``redis``."""
 
+    counts: Counts
     memory: VisitorMemory
     """The visitors that this process has at hand."""
 

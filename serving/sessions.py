@@ -11,7 +11,7 @@ from decisions.eligibility import PastIntervention
 from features.events import Event
 from features.live import LiveSession
 from features.plan import Plan
-from serving.session_store import Alongside, Decide, Limits, Placements, past_of
+from serving.session_store import Alongside, Counts, Decide, Limits, Placements, past_of
 from serving.turn import give_way
 from serving.visitor import Placed, Visitor, in_session_beside
 from serving.visitor_memory import VisitorMemory
@@ -39,6 +39,7 @@ class AloneStore:
         self._writer = writer
         self._limits = limits
         self.memory = VisitorMemory(plan, limits.timeout_us, limits.memory_events)
+        self.counts = Counts()
         self._doubtful: set[str] = set()
 
     async def visitor(self, visitor_id: str) -> Visitor:

@@ -16,7 +16,7 @@ from journeys.journey import Journey
 from journeys.load import JourneyInvalid, JourneyNotFound, load_journey
 from serving import advice
 from serving.clients import is_loopback
-from serving.configuration import PACKAGED_FOLDER, Configuration
+from serving.configuration import PACKAGED_FOLDER, Configuration, ConfigurationError
 from serving.messages import CanonicalEvent, ScoreRequest
 from serving.runtime import Runtime, open_runtime
 from serving.subject import find_subject
@@ -114,7 +114,7 @@ def start(configuration: Configuration) -> Runtime:
     model = load_model(source)
     try:
         runtime = open_runtime(configuration, source.journey, model)
-    except DatabaseError as error:
+    except (DatabaseError, ConfigurationError) as error:
         raise StartError(str(error)) from error
     rehearse(runtime)
     # A collection that walks the model and the libraries would hold up a request for a tenth of a second.

@@ -72,6 +72,16 @@ class Visitor:
         self.event_count += is_new
         return Placed(event.in_session(session.session_id), is_new)
 
+    def add(self, sessions: Iterable[LiveSession]) -> None:
+        """Take in what others have packed: new sessions, and further events of known ones."""
+        for session in sessions:
+            known = self._sessions.get(session.session_id)
+            if known is None:
+                self._sessions[session.session_id] = session
+                self.event_count += len(session)
+            else:
+                self.event_count += known.extend(session)
+
     @property
     def sessions(self) -> Sequence[LiveSession]:
         """All sessions, those first that were known first."""

@@ -18,7 +18,8 @@ _AT_HAND = 4
 """One part in so many of the bytes is for visitors at hand, which take ten times as much as packed ones."""
 _VISITOR_BYTES, _SESSION_BYTES, _PACKED_BYTES = 700, 1_000, 300
 _BYTES_OF_EVENT, _BYTES_OF_VALUE = 300, 10
-_ANCHOR = struct.Struct("<qqH")
+_LABEL = struct.Struct("<qQ")
+_NOTHING = Anchor(0, 0)
 
 
 @dataclass(slots=True)
@@ -73,7 +74,7 @@ class VisitorMemory:
         packed = sum(
             session.events > 0 and now_us - session.last_at_us <= self._timeout_us
             for one in list(self._packed.values())
-            for session in self._packing.glance(_without_anchor(one))
+            for session in self._packing.glance(split_label(one)[1])
         )
         return at_hand + packed
 
@@ -129,7 +130,7 @@ class VisitorMemory:
         packed = self._packed.pop(visitor_id, None)
         if packed is not None:
             self._packed_bytes -= _packed_cost(packed)
-            glances = list(self._packing.glance(_without_anchor(packed)))
+            glances = list(self._packing.glance(split_label(packed)[1]))
             self.event_count -= sum(one.events for one in glances)
             self._disown(visitor_id, [one.session_id for one in glances])
 
@@ -169,14 +170,13 @@ class VisitorMemory:
         visitor = self._take(visitor_id)
         self.event_count += visitor.event_count
         self.recommended.pop(visitor_id, None)
-        packed = _with_anchor(visitor.anchor, self._packing.pack(visitor.sessions))
+        packed = with_anchor(visitor.anchor, self._packing.pack(visitor.sessions))
         self._packed[visitor_id] = packed
         self._packed_bytes += _packed_cost(packed)
 
     def _unpack(self, visitor_id: str, packed: bytes) -> Visitor:
-        anchor = _anchor_of(packed)
-        sessions = self._packing.unpack(_without_anchor(packed), visitor_id)
-        return Visitor(self._plan, visitor_id, self._timeout_us, sessions, anchor)
+        anchor, sessions = split_label(packed)
+        return Visitor(self._plan, visitor_id, self._timeout_us, self._packing.unpack(sessions, visitor_id), anchor)
 
     def _take(self, visitor_id: str) -> Visitor:
         one = self._at_hand.pop(visitor_id)
@@ -198,19 +198,17 @@ def _packed_cost(packed: bytes) -> int:
     return len(packed) + _PACKED_BYTES
 
 
-def _with_anchor(anchor: Anchor | None, packed: bytes) -> bytes:
-    event_id = anchor.event_id.encode("utf-8", "surrogatepass") if anchor else b""
-    position, received_at_us = (anchor.position, anchor.received_at_us) if anchor else (0, 0)
-    return _ANCHOR.pack(position, received_at_us, len(event_id)) + event_id + packed
+def with_anchor(anchor: Anchor | None, packed: bytes) -> bytes:
+    """Return packed sessions behind the label of the latest event that they hold."""
+    return label_of(anchor) + packed
 
 
-def _without_anchor(packed: bytes) -> bytes:
-    return packed[_ANCHOR.size + _ANCHOR.unpack_from(packed)[2] :]
+def label_of(anchor: Anchor | None) -> bytes:
+    """Return an anchor as sixteen bytes."""
+    return _LABEL.pack(*(anchor or _NOTHING))
 
 
-def _anchor_of(packed: bytes) -> Anchor | None:
-    position, received_at_us, length = _ANCHOR.unpack_from(packed)
-    if not position:
-        return None
-    event_id = packed[_ANCHOR.size : _ANCHOR.size + length].decode("utf-8", "surrogatepass")
-    return Anchor(position, event_id, received_at_us)
+def split_label(labelled: bytes) -> tuple[Anchor | None, bytes]:
+    """Return what :func:`with_anchor` put together."""
+    anchor = Anchor(*_LABEL.unpack_from(labelled))
+    return (None if anchor == _NOTHING else anchor), labelled[_LABEL.size :]

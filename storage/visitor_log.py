@@ -1,5 +1,6 @@
 """What the event log knows of visitors: where their sessions lie, and what has come since somebody last looked."""
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
@@ -16,22 +17,23 @@ _T = TypeVar("_T")
 
 
 class Anchor(NamedTuple):
-    """The latest event of a visitor that somebody has seen.
+    """The latest event of a visitor that somebody has seen: its place in the log, and a digest of what it is.
 
-    The moment of its arrival tells it from the same event, sent anew after the visitor was erased.
+    A place may be given again after an erasure. The digest is of the event's id and the moment of its arrival, which
+    tells it from the same event sent anew.
     """
 
     position: int
-    event_id: str
-    received_at_us: int
+    digest: int
 
 
 class Span(NamedTuple):
-    """A session in the log: its first and last moment in microseconds, and how many events it has."""
+    """A session in the log: its first and last moment in microseconds, how many events it has, and the latest place."""
 
     first_at_us: int
     last_at_us: int
     events: int
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +81,22 @@ class VisitorLog:
     def spans(self, connection: Connection, visitor_ids: Collection[str]) -> dict[str, dict[str, Span]]:
         """Return where the sessions of each visitor lie, by their ids."""
         found: dict[str, dict[str, Span]] = {visitor_id: {} for visitor_id in visitor_ids}
-        at_us = events.c.occurred_at_us
+        at_us, position = events.c.occurred_at_us, events.c.position
         for wanted in _portions(visitor_ids):
             query = (
-                select(events.c.visitor_id, events.c.session_id, func.min(at_us), func.max(at_us), func.count())
+                select(
+                    events.c.visitor_id,
+                    events.c.session_id,
+                    func.min(at_us),
+                    func.max(at_us),
+                    func.count(),
+                    func.max(position),
+                )
                 .where(events.c.journey == self.journey, events.c.visitor_id.in_(wanted))
                 .group_by(events.c.visitor_id, events.c.session_id)
             )
-            for visitor_id, session_id, first_us, last_us, count in connection.execute(query):
-                found[visitor_id][session_id] = Span(first_us, last_us, count)
+            for visitor_id, session_id, *span in connection.execute(query):
+                found[visitor_id][session_id] = Span(*span)
         return found
 
     def known(self, connection: Connection, event_ids: Collection[str]) -> dict[str, Known]:
@@ -125,7 +134,8 @@ class VisitorLog:
 
 
 def _anchor(row: Row[Any]) -> Anchor:
-    return Anchor(row.position, row.event_id, row.received_at_us)
+    told = f"{row.received_at_us} {row.event_id}".encode("utf-8", "surrogatepass")
+    return Anchor(row.position, int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), "little"))
 
 
 def _portions(values: Collection[_T]) -> Iterator[list[_T]]:

@@ -63,6 +63,11 @@ class RedisServer:
         with redis.Redis(port=self.port) as client:
             wait_for(lambda: bool(client.ping()), (redis.ConnectionError,), self._process)
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal: SIGSTOP lets it hang, SIGCONT go on."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Stop it, by force with SIGKILL."""
         if self._process is not None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+import redis
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from servers import RedisServer
 
 from decisions.decision import Decision, Reason, Recommendation, Score
 from features.events import Event
@@ -19,6 +21,7 @@ from features.scan import any_event, count, position, since, stage
 from features.scan import drops as steps_back
 from features.table import Feature, FeatureTable, Stage
 from serving.database_sessions import DatabaseStore
+from serving.redis_sessions import RedisStore
 from serving.session_store import Limits, SessionStore
 from serving.sessions import AloneStore
 from serving.visitor import Placed, Visitor
@@ -55,14 +58,17 @@ class Process:
         self.writer = Writer(self.engine)
         self.open("alone", "j")
 
-    def open(self, kind: str, journey: str) -> None:
+    def open(self, kind: str, journey: str, redis_url: str = "") -> None:
         """Begin anew, with a journey of which nothing is known yet."""
         self.log, self.ledger = EventLog(self.engine, journey), Ledger(self.engine, journey)
-        self.store: SessionStore = (
-            AloneStore(PLAN, self.log, self.ledger, self.writer, LIMITS)
-            if kind == "alone"
-            else DatabaseStore(PLAN, self.log, self.ledger, VisitorLog(self.engine, journey), self.writer, LIMITS)
-        )
+        known = VisitorLog(self.engine, journey)
+        self.store: SessionStore
+        if kind == "alone":
+            self.store = AloneStore(PLAN, self.log, self.ledger, self.writer, LIMITS)
+        elif kind == "database":
+            self.store = DatabaseStore(PLAN, self.log, self.ledger, known, self.writer, LIMITS)
+        else:
+            self.store = RedisStore(PLAN, self.log, self.ledger, known, self.writer, LIMITS, redis_url)
 
     async def keep(self, *events: Event) -> list[Placed]:
         return list((await self.store.keep(events, lambda _connection, _placements: None)).placed)
@@ -88,12 +94,31 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Process
         one.close()
 
 
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["database", "redis"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def both(processes: list[Process], runner: asyncio.Runner, request: pytest.FixtureRequest) -> Iterator[list[Process]]:
+def both(
+    kind: str,
+    processes: list[Process],
+    redis_server: RedisServer,
+    runner: asyncio.Runner,
+    request: pytest.FixtureRequest,
+) -> Iterator[list[Process]]:
     """Two of them, with a journey of their own."""
     opened = processes[:2]
     for one in opened:
-        one.open("database", request.node.name)
+        one.open(kind, request.node.name, redis_server.url)
     yield opened
     for one in opened:
         runner.run(one.store.close())
@@ -113,10 +138,15 @@ def _described(visitor: Visitor) -> dict[str, np.ndarray]:
     return rows
 
 
+def _evict(server: RedisServer) -> None:
+    with redis.Redis(port=server.port) as client:
+        client.flushdb()
+
+
 STEPS = st.lists(
     st.tuples(
         st.integers(0, 2),  # which process
-        st.sampled_from(["keep", "keep", "keep", "look at"]),
+        st.sampled_from(["keep", "keep", "keep", "look at", "evict"]),
         st.sampled_from(["v", "w"]),
         st.integers(0, 9),  # which event id: some come twice
         st.sampled_from([0.0, 1.0, 1_799.0, 1_800.0, 1_801.0, 5_000.0, 90_000.0]),
@@ -130,10 +160,12 @@ STEPS = st.lists(
 JOURNEYS = count_up()
 
 
-@settings(max_examples=60, deadline=None)
-@given(STEPS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
 def test_any_interleaving_of_processes_gives_what_one_alone_makes_of_the_order_of_commits(
+    kind: str,
     processes: list[Process],
+    redis_server: RedisServer,
     runner: asyncio.Runner,
     steps: list[tuple[int, str, str, int, float, str, str | None]],
 ) -> None:
@@ -141,12 +173,15 @@ def test_any_interleaving_of_processes_gives_what_one_alone_makes_of_the_order_o
     alone, *sharing = processes
     alone.open("alone", f"alone {number}")
     for one in sharing:
-        one.open("database", f"shared {number}")
+        one.open(kind, f"shared {number}", redis_server.url)
 
     async def walk() -> None:
         for process, action, visitor_id, place, seconds, name, session_id in steps:
             if action == "look at":
                 await sharing[process].store.visitor(visitor_id)
+                continue
+            if action == "evict":
+                _evict(redis_server)
                 continue
             # One id is one event of one visitor: it may come twice, through different processes.
             event = _at(
@@ -164,8 +199,63 @@ def test_any_interleaving_of_processes_gives_what_one_alone_makes_of_the_order_o
                 assert rows.keys() == expected_rows.keys()
                 for session_id, row in rows.items():
                     np.testing.assert_array_equal(row.view(np.int64), expected_rows[session_id].view(np.int64))
-        for one in sharing:
-            await one.store.close()
+
+    async def walk_and_close() -> None:
+        try:
+            await walk()
+        finally:
+            for one in sharing:
+                await one.store.close()
+
+    runner.run(walk_and_close())
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_what_processes_do_at_the_same_time_is_as_if_it_were_done_in_the_order_of_commits(
+    kind: str,
+    processes: list[Process],
+    redis_server: RedisServer,
+    runner: asyncio.Runner,
+    steps: list[tuple[int, str, str, int, float, str, str | None]],
+) -> None:
+    number = next(JOURNEYS)
+    alone, *sharing = processes
+    alone.open("alone", f"alone {number}")
+    for one in sharing:
+        one.open(kind, f"shared {number}", redis_server.url)
+    sent: dict[str, Event] = {}
+
+    async def step(
+        process: int, action: str, visitor_id: str, place: int, seconds: float, name: str, named: Any
+    ) -> None:
+        if action == "look at":
+            await sharing[process].store.visitor(visitor_id)
+        elif action == "evict":
+            await asyncio.to_thread(_evict, redis_server)
+        else:
+            event = _at(seconds, f"{visitor_id}{place}", visitor_id=visitor_id, name=name, session_id=named)
+            await sharing[process].keep(sent.setdefault(event.event_id, event))
+            # Whoever has been answered finds it everywhere.
+            found = await sharing[process - 1].store.visitor(visitor_id)
+            assert event.event_id in {one for session in found.sessions for one in session.columns.event_ids}
+
+    async def walk() -> None:
+        try:
+            await asyncio.gather(*(step(*one) for one in steps))
+            for row in [row for batch in sharing[0].log.batches() for row in batch.to_pylist()]:
+                (placed,) = await alone.keep(sent[row["event_id"]])
+                assert placed.event.session_id == row["session_id"]
+            for visitor_id in ("v", "w"):
+                expected = _described(await alone.store.visitor(visitor_id))
+                for one in sharing:
+                    rows = _described(await one.store.visitor(visitor_id))
+                    assert {key: row.tobytes() for key, row in rows.items()} == {
+                        key: row.tobytes() for key, row in expected.items()
+                    }
+        finally:
+            for one in sharing:
+                await one.store.close()
 
     runner.run(walk())
 
@@ -247,7 +337,7 @@ def test_recommendations_that_two_processes_make_at_once_stay_within_the_cap(
         decided: list[Decision] = []
 
         def decide(history: Any) -> Decision:
-            decided.append(_decision(f"d{number}-{len(decided)}", nudge=len(history) < 2))
+            decided.append(_decision(f"{process.log.journey} {number} {len(decided)}", nudge=len(history) < 2))
             return decided[-1]
 
         return process.store.advise(
