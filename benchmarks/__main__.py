@@ -34,6 +34,7 @@ from benchmarks import (
     shoppers,
     simulator,
     sizes,
+    soak,
 )
 from benchmarks.report import Report, as_table, write_page
 from journeys.load import load_journey
@@ -75,6 +76,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "sizes": sizes.run,
     "memory": memory.run,
     "pages": pages.run,
+    "soak": soak.run,
 }
 
 
