@@ -30,10 +30,9 @@ export function watchHooks() {
   new MutationObserver((changes) => {
     look();
     for (const { target, oldValue, type } of changes) {
-      const invalid = type === "attributes" && target.ariaInvalid === "true" && oldValue !== "true";
-      if (invalid) refuse(target);
+      if (type === "attributes" && target.ariaInvalid === "true" && oldValue !== "true") refuse(target);
     }
-  }).observe(document, { subtree: true, childList: true, attributeFilter: ["aria-invalid"], attributeOldValue: true });
+  }).observe(document, { subtree: true, childList: true, attributeFilter: ["aria-invalid", "data-dropoff-event"], attributeOldValue: true });
 }
 
 function trigger(element) {
