@@ -8,7 +8,7 @@ import { build } from "esbuild";
 const here = fileURLToPath(new URL(".", import.meta.url));
 const digest = createHash("sha256");
 for (const name of readdirSync(`${here}src`).sort()) digest.update(readFileSync(`${here}src/${name}`));
-const stamp = `/* ${digest.digest("hex").slice(0, 12)} */`;
+const stamp = `/* ${digest.digest("hex").slice(0, 8)} */`;
 const out = process.argv[2] ?? here;
 const settings = { bundle: true, minify: true, format: "esm", target: "es2022", charset: "utf8" };
 

@@ -1,5 +1,5 @@
 import { options } from "./options.js";
-import { active, flush, post } from "./send.js";
+import { active, flush, keyed, post } from "./send.js";
 import { change, touch, visit } from "./visit.js";
 
 const TOGETHER = 300;
@@ -25,7 +25,10 @@ export async function recommend() {
   await Promise.race([flush(), late]);
   let answer;
   try {
-    const response = await post("/v1/recommend", { session_id: touch().session, consent: options.contact }, signal);
+    const subject = { session_id: touch().session, consent: options.contact };
+    // What may be read with a key is not asked for with the key in the address.
+    const headers = options.key ? { "X-Dropoff-Key": options.key } : {};
+    const response = await post("/v1/recommend", subject, { signal, headers });
     if (!response.ok) return null;
     answer = await response.json();
   } catch {
@@ -55,6 +58,6 @@ async function tell(answer) {
 }
 
 async function deliver(outcome, failures) {
-  const status = await post("/v1/outcome", outcome).then(({ status }) => status, () => 0);
+  const status = await post(keyed("/v1/outcome"), outcome).then(({ status }) => status, () => 0);
   if ((!status || status >= 500) && failures < 5) setTimeout(deliver, 2 ** failures * 1000, outcome, failures + 1);
 }

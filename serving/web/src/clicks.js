@@ -3,7 +3,7 @@ import { ignored, on, signal } from "./track.js";
 
 const VERSION = 1;
 const ACTS = "a[href],button,summary,[role=button],[role=link],[role=tab],[role=menuitem],[onclick]";
-const SUBMITS = "input[type=submit],input[type=button],input[type=image]";
+const SUBMITS = "[type=submit],[type=button],[type=image]";
 const FIELDS = "input,select,textarea,label,option,video,audio,canvas,[contenteditable]";
 // Links that are answered elsewhere than on this page.
 const AWAY = "[target]:not([target=_self]),[download],[href^='mailto:'],[href^='tel:'],[href^='sms:']";

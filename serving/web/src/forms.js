@@ -1,7 +1,7 @@
 import { ignored, on, signal } from "./track.js";
 
 const AGAIN = 2000;
-const TYPED = "input:not([type=search],[type=hidden],[type=submit],[type=button]),select,textarea";
+const TYPED = "input:not([type=search]),select,textarea";
 const refused = new Map();
 
 /** Notice which fields are filled in, and which are refused; never what stands in them. */

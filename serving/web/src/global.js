@@ -24,5 +24,5 @@ configure({
 const written = Object.entries(script?.dataset || {});
 if (written.length) dropoff.init(Object.fromEntries(written.map(([name, text]) => [name, value(text)])));
 // Calls that were made before this script had come: dropoff = [["track", "add_to_cart"], ...].
-early.forEach(([call, ...given]) => dropoff[call](...given));
 dropoff.push = ([call, ...given]) => dropoff[call](...given);
+early.forEach(dropoff.push);

@@ -45,11 +45,9 @@ export function watchPages() {
     // Later, so that the page's own title and content have changed too, and no mistake of ours stops it.
     setTimeout(moved);
   };
-  let entry = window.navigation?.currentEntry?.index;
+  // A link to a part of the page is told here too, and is no step back.
   on("popstate", () => {
-    const next = window.navigation?.currentEntry?.index;
-    if (ADDRESS() !== place && !(next > entry)) signal("go_back");
-    entry = next;
+    if (ADDRESS() !== place) signal("go_back");
     moved();
   });
   on("pageshow", ({ persisted }) => {

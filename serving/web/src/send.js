@@ -61,10 +61,10 @@ export function push(call) {
   return message;
 }
 
-/** Post a body; as plain text, so that the browser asks nobody for permission first. */
-export function post(path, content, signal) {
+/** Post a body; as plain text and without a header, so that the browser asks nobody for permission first. */
+export function post(path, content, more) {
   const body = JSON.stringify(content);
-  return fetch(address(path), { method: "POST", body, signal, keepalive: body.length < LIVES, credentials: "omit" });
+  return fetch(options.host + path, { method: "POST", body, keepalive: body.length < LIVES, ...more });
 }
 
 /** Send what waits; resolves once the server has it, or has failed. */
@@ -82,7 +82,7 @@ export function leave() {
   if (!active) return;
   const rest = queue;
   queue = [];
-  const sent = !rest.length || navigator.sendBeacon(address(BATCH), JSON.stringify(pack(rest)));
+  const sent = !rest.length || navigator.sendBeacon(options.host + keyed(BATCH), JSON.stringify(pack(rest)));
   // The server knows a message that it gets twice by its id.
   const doubtful = sent && healthy ? sending : [...sending, ...rest];
   if (doubtful.length) write(KEPT, [...(read(KEPT) || []), ...doubtful].slice(-MOST));
@@ -97,7 +97,8 @@ export function restore() {
   schedule(pace);
 }
 
-const address = (path) => `${options.host}${path}?key=${encodeURIComponent(options.key)}`;
+/** Name the key in an address that is only written to. */
+export const keyed = (path) => `${path}?key=${encodeURIComponent(options.key)}`;
 
 const pack = (batch) => ({
   batch,
@@ -112,13 +113,12 @@ function schedule(milliseconds) {
 async function deliver() {
   let status = 0;
   try {
-    status = (await post(BATCH, pack(sending))).status;
+    status = (await post(keyed(BATCH), pack(sending))).status;
   } catch {
     // The server cannot be reached: the same as if it said that it cannot take them now.
   }
   const again = !status || status === 429 || status >= 500;
   if (again && active) queue = [...sending, ...queue].slice(-MOST);
-  if (!again && status >= 400) console.warn("dropoff: refused with", status);
   sending = [];
   healthy = status === 200;
   failures = again ? failures + 1 : 0;

@@ -1,7 +1,7 @@
 import { options } from "./options.js";
 
 const KEY = "dropoff";
-const SEARCH = /google|bing|duckduckgo|yahoo|ecosia|baidu|yandex/;
+const SEARCH = /google|bing|duckduckgo|yahoo|ecosia|yandex/;
 const SOCIAL = /facebook|instagram|tiktok|pinterest|reddit|linkedin|youtube|^(t\.co|x\.com)$/;
 
 /** Who visits and in which session; null until there is consent. */

@@ -4,7 +4,9 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from web_visits import Visit
+from web_visits import LiveService, Visit
+
+from storage.key_store import Grant
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
@@ -75,6 +77,35 @@ def test_a_page_that_is_left_at_once_has_sent_what_happened_on_it_with_its_key(v
     assert len({event.session_id for event in events}) == 1
     first = next(url for url in sent(visit) if "/v1/batch" in url)
     assert parse_qs(urlsplit(first).query) == {"key": ["a key&more"]}
+
+
+def test_where_there_are_keys_a_pages_key_opens_and_another_is_refused_once(visit: Visit, live: LiveService) -> None:
+    runtime = live.runtime
+    grant = Grant("shop", frozenset({"write", "read"}))
+    made = runtime.writer.submit(
+        lambda connection: runtime.keys.add(connection, grant, actor="ada", now_us=runtime.now_us())
+    ).result(5)
+    runtime.renew_keys()
+    try:
+        page = visit.open(key=made.text)
+        assert page.evaluate("dropoff.recommend()")["events_seen"] == 1
+        assert [url for url in visit.requests if made.text in url and "/v1/recommend" in url] == []
+        page.evaluate("localStorage.clear()")
+        page = visit.open(path="/other", key="dk_wrong")
+        page.evaluate("dropoff.flush()")
+        page.wait_for_timeout(1_500)
+        assert visit.stored() == []
+        # What is refused is given up: trying it again would change nothing.
+        assert sum("/v1/batch?key=dk_wrong" in url for url in visit.requests) == 1
+        assert page.evaluate("localStorage['dropoff.queue']") is None
+    finally:
+        runtime.writer.submit(
+            lambda connection: runtime.keys.revoke(
+                connection, made.text.split("_")[1], actor="ada", now_us=runtime.now_us()
+            )
+        ).result(5)
+        runtime.renew_keys()
+        runtime.access.keyed = False
 
 
 def test_a_closed_tab_has_sent_its_last_event(visit: Visit) -> None:

@@ -93,7 +93,7 @@ def test_friction_raises_the_risk_the_fitting_advice_shows_once_and_the_order_is
     banner.get_by_role("heading", name="Pay another way").wait_for()
     assert score(live, page) > before
     page.wait_for_function("window.shown")
-    assert page.evaluate("window.shown.blockers[0].friction") == "payment"
+    assert "payment" in page.evaluate("window.shown.blockers.map((one) => one.friction)")
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / "shop-advice.png")
     banner.get_by_role("button", name="Yes, please").click()
