@@ -61,8 +61,8 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
         _route("GET", "/v1/sessions/{session_id:path}", _session, Permission.ADMIN),
         _route("DELETE", "/v1/visitors/{visitor_id:path}", _erase, Permission.ADMIN),
         # Browsers load these before they have a key to show.
-        SharedRoute("/v1/projects/{write_key}/settings", _segment_settings, "GET", [Permission.WRITE]),
-        *(SharedRoute(path, _rudder_source, "GET", [Permission.WRITE]) for path in ("/sourceConfig", "/sourceConfig/")),
+        SharedRoute("/v1/projects/{write_key}/settings", _segment_settings, "GET", public=True),
+        *(SharedRoute(path, _rudder_source, "GET", public=True) for path in ("/sourceConfig", "/sourceConfig/")),
         Route("/docs.json", _docs, methods=["GET"]),
         SharedRoute("/metrics", _metrics, "GET", [Permission.ADMIN]),
         Route("/livez", _livez, methods=["GET"]),

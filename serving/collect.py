@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from features.events import Event
-from serving.body import read_body
+from serving.admission import read_admitted
+from serving.credentials import QUERY_NAMES
 from serving.errors import ClientError
 from serving.ga4 import Measurement, MeasurementReader, visitor_of
 from serving.ga4_validation import ValidationAnswer, validate
@@ -23,8 +24,6 @@ GIF = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\
 )
 """One transparent pixel."""
 _ANSWERED = (400, 401, 403, 410, 422, 429, 503)
-# A link that carries a key in its query, which is none of the event's fields.
-_KEY = "key"
 
 Fields = Mapping[str, str]
 
@@ -36,7 +35,7 @@ async def collect_snowplow(runtime: Runtime, request: Request) -> BatchAnswer:
     413 or 415 it would send for ever.
     """
     try:
-        payloads = decode(await read_body(request, runtime.configuration.max_body_bytes), PayloadData).data
+        payloads = decode(await read_admitted(runtime, request), PayloadData).data
         require_few(len(payloads), runtime.configuration.max_batch_events, "data")
         reader = _snowplow_reader(runtime)
         return await _keep_payloads(runtime, reader, [_fields_or_mistake(reader, raw) for raw in payloads], request)
@@ -50,14 +49,14 @@ async def collect_pixel(runtime: Runtime, request: Request) -> Response:
     """Keep the event of ``GET /i`` and return an image of one pixel; raises ClientError."""
     if request.method == "GET":
         # HEAD asks what would be answered: nothing has happened.
-        fields = {name: value for name, value in request.query_params.items() if value and name != _KEY}
+        fields = {name: value for name, value in request.query_params.items() if value and name not in QUERY_NAMES}
         await _keep_payloads(runtime, _snowplow_reader(runtime), [fields], request)
     return Response(GIF, media_type="image/gif", headers={"Cache-Control": "no-cache, no-store, must-revalidate"})
 
 
 async def collect_measurement(runtime: Runtime, request: Request) -> Response:
     """Keep the events of ``POST /mp/collect`` and return nothing, with 204; raises ClientError."""
-    said = decode(await read_body(request, runtime.configuration.max_body_bytes), Measurement)
+    said = decode(await read_admitted(runtime, request), Measurement)
     require_few(len(said.events), runtime.configuration.max_batch_events, "events")
     came, reader = arrival(runtime), _measurement_reader(runtime)
     visitor_id = visitor_of(said)
@@ -74,7 +73,7 @@ async def collect_measurement(runtime: Runtime, request: Request) -> Response:
 
 async def validate_measurement(runtime: Runtime, request: Request) -> ValidationAnswer:
     """Return what is wrong with the request of ``POST /debug/mp/collect``, of which nothing is kept."""
-    body = await read_body(request, runtime.configuration.max_body_bytes)
+    body = await read_admitted(runtime, request)
     most = runtime.configuration.max_batch_events
     return await asyncio.to_thread(validate, body, _measurement_reader(runtime), arrival(runtime), most)
 

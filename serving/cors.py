@@ -18,11 +18,23 @@ _CACHED_SECONDS = "86400"
 
 
 class SharedRoute(Route):
-    """A route with what it asks of a key; pages elsewhere may use it by that, never where it asks for ``ADMIN``."""
+    """A route with what it asks of a key; pages elsewhere may use it by that, never where it asks for ``ADMIN``.
 
-    def __init__(self, address: str, endpoint: object, method: str, permissions: Sequence[Permission]) -> None:
+    ``public`` ones ask for none, and every page may use them that may send.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        endpoint: object,
+        method: str,
+        permissions: Sequence[Permission] = (),
+        *,
+        public: bool = False,
+    ) -> None:
         super().__init__(address, endpoint, methods=[method])  # type: ignore[arg-type]
         self.permissions = frozenset(permissions)
+        self.opens = self.permissions | ({Permission.WRITE} if public else set())
 
 
 class Cors:
@@ -60,7 +72,7 @@ class Cors:
 
     def _allowed(self, scope: Scope, origin: str) -> str | None:
         """Return what ``Access-Control-Allow-Origin`` says for an origin, None where it may not read the answer."""
-        permissions = {permission for route in self._at(scope) for permission in route.permissions}
+        permissions = {permission for route in self._at(scope) for permission in route.opens}
         runtime = scope["app"].state.runtime
         if not permissions or Permission.ADMIN in permissions or runtime is None:
             return None
