@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, Table, insert, select
 
 from features.events import Event
 from storage.erasure import Erasure, journeys_kept
 from storage.event_log import EventLog
 from storage.privacy_tables import erasures
+from storage.schema import metadata
 from storage.tables import quarantine
 from storage.writer import Writer
 
@@ -89,3 +90,28 @@ def test_the_visitors_and_users_of_a_person_are_found_and_when_they_were_there(
     assert erasure.window(["a", "b"]) == (1, 9)
     assert erasure.window(["nobody"]) is None
     assert journeys_kept(engine) == ("shop",)
+
+
+def test_every_table_that_names_visitors_is_erased(engine: Engine, writer: Writer) -> None:
+    about_people = [table for table in metadata.sorted_tables if "visitor_id" in table.c and table is not erasures]
+    assert len(about_people) >= 8
+    with engine.begin() as connection:
+        for table in about_people:
+            for visitor in ("v", "w"):
+                connection.execute(insert(table), _row(table, visitor))
+    writer.submit(lambda connection: Erasure(engine, "shop").erase(connection, ["v"], 5)).result()
+    with engine.connect() as connection:
+        left = {table.name: connection.execute(select(table.c.visitor_id)).scalars().all() for table in about_people}
+    assert left == {table.name: ["w"] for table in about_people}
+
+
+def _row(table: Table, visitor: str) -> dict[str, object]:
+    """Return values for all columns of a table, told apart by the visitor."""
+    values: dict[str, object] = {}
+    for column in table.c:
+        if column.autoincrement is True:
+            continue
+        kind = column.type.python_type
+        values[column.name] = f"{column.name}-{visitor}" if kind is str else kind(1)
+    named = {"visitor_id": visitor, "journey": "shop", "kind": "link", "properties": "{}", "body": "{}"}
+    return values | {name: value for name, value in named.items() if name in table.c}
