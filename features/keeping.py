@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from features.names import EventNames
-from features.sql_functions import Rule, define
+from features.sql_functions import PairRule, Rule, define, define_pairs
 
 NOT_CONSENTED = "the visitor has not consented"
 _CONSENT = (
@@ -18,12 +18,15 @@ _CONSENT = (
 class Keeping:
     """The rules of a journey's service, as functions of one text.
 
-    ``rules`` say for a canonical column what is kept of its text, for ``properties`` of its JSON, and for ``content``
-    of a row that is refused. Rows of visitors who have not consented are refused without their content.
+    ``rules`` say for a canonical column what is kept of its text, and for ``content`` of a row that is refused;
+    ``properties`` says it of an event's name and the JSON of its properties.
+
+    Rows of visitors who have not consented are refused without their content.
     """
 
     names: EventNames
     rules: Mapping[str, Rule] = field(default_factory=dict)
+    properties: PairRule | None = None
     consent_required: bool = False
 
 
@@ -36,6 +39,9 @@ def create_kept(connection: duckdb.DuckDBPyConnection, keeping: Keeping | None) 
         connection.execute(f"CREATE VIEW kept AS SELECT *, {content} AS content FROM checked")
         return
     replaced = [f"keep_{column}({column}) AS {column}" for column in rules if column not in ("content", "visitor_id")]
+    if keeping.properties is not None:
+        define_pairs(connection, {"keep_properties": keeping.properties})
+        replaced.append("keep_properties(name, properties) AS properties")
     if "visitor_id" in rules:
         # Where nothing but the user names the visitor, both stay the same.
         same = "keep_user_id(user_id)" if "user_id" in rules else "user_id"

@@ -6,7 +6,7 @@ The parameters are those of Google Analytics (``utm_*``) and the ids that advert
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 _LONGEST_QUERY, _LONGEST_CACHED, _LONGEST_WORD = 8_192, 512, 200
 
@@ -52,6 +52,15 @@ def read_landing(address: str | None) -> Landing:
         return NOWHERE
     # Most events of a visit come from the same few addresses.
     return (_cached if len(address) <= _LONGEST_CACHED else _read)(address)
+
+
+def path_of(address: str | None) -> str | None:
+    """Return the path of an address, None where it has none."""
+    try:
+        return urlsplit(address).path or None if address else None
+    except ValueError:
+        # A host in brackets that is no address.
+        return None
 
 
 def _read(address: str) -> Landing:

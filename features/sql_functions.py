@@ -4,7 +4,8 @@ They take and return text, null for null:
 
 * ``kept_name(sent)`` and ``found_name(sent)``: ``features.names``; the latter is null for an undeclared name
 * ``device_of_type(said)`` and ``device_of_agent(agent)``: ``features.device``
-* ``landing_source(address)``, ``landing_medium``, ``landing_campaign`` and ``landing_click``: ``features.landing``
+* ``path_of(address)``, ``landing_source(address)``, ``landing_medium``, ``landing_campaign`` and ``landing_click``:
+  ``features.landing``
 """
 
 from collections.abc import Callable, Mapping
@@ -15,10 +16,11 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 from duckdb.sqltypes import VARCHAR
 
 from features.device import device_of_agent, device_of_type
-from features.landing import read_landing
+from features.landing import path_of, read_landing
 from features.names import EventNames
 
 Rule = Callable[[str], str | None]
+PairRule = Callable[[str, str], str | None]
 
 
 def create_functions(connection: duckdb.DuckDBPyConnection, names: EventNames | None) -> None:
@@ -29,6 +31,7 @@ def create_functions(connection: duckdb.DuckDBPyConnection, names: EventNames | 
         "found_name": known.find,
         "device_of_type": device_of_type,
         "device_of_agent": device_of_agent,
+        "path_of": path_of,
         "landing_source": lambda address: read_landing(address).source,
         "landing_medium": lambda address: read_landing(address).medium,
         "landing_campaign": lambda address: read_landing(address).campaign,
@@ -48,6 +51,27 @@ def define(connection: duckdb.DuckDBPyConnection, rules: Mapping[str, Rule]) -> 
             type=PythonUDFType.ARROW,
             null_handling=FunctionNullHandling.SPECIAL,
         )
+
+
+def define_pairs(connection: duckdb.DuckDBPyConnection, rules: Mapping[str, PairRule]) -> None:
+    """Make rules of two texts known to a connection; they are null where the second one is."""
+    for name, rule in rules.items():
+        connection.create_function(
+            name,
+            _of_pairs(rule),
+            [VARCHAR, VARCHAR],
+            VARCHAR,
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
+        )
+
+
+def _of_pairs(rule: PairRule) -> Callable[[pa.Array, pa.Array], pa.Array]:
+    def apply(first: pa.Array | pa.ChunkedArray, second: pa.Array | pa.ChunkedArray) -> pa.Array:
+        pairs = zip(first.to_pylist(), second.to_pylist(), strict=True)
+        return pa.array([None if text is None else rule(of or "", text) for of, text in pairs], pa.string())
+
+    return apply
 
 
 def _of_columns(rule: Rule) -> Callable[[pa.Array], pa.Array]:

@@ -7,14 +7,13 @@ holds events with parameters. ``docs/clients.md`` says which fields go where.
 import hashlib
 import uuid
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from features.device import device_of_agent, device_of_type
 from features.events import Event
-from features.landing import read_landing
+from features.landing import path_of, read_landing
 from features.names import EventNames, PropertyNames
 from serving.errors import ClientError
 from serving.messages import decode
@@ -114,7 +113,7 @@ def _properties(request: Measurement, said: MeasurementEvent, name: str) -> dict
     properties = dict(said.params or {})
     if name in ("page_view", "screen_view"):
         page = (
-            _path(text_at(properties, "page_location"))
+            path_of(text_at(properties, "page_location"))
             or text_at(properties, "screen_name")
             or text_at(properties, "page_title")
         )
@@ -164,14 +163,6 @@ def _session_id(properties: dict[str, Any], visitor_id: str) -> str | None:
     """Return the session's id; Google's own, a number, is unique within a visitor only."""
     said = _id_at(properties, "session_id") or _id_at(properties, "ga_session_id")
     return f"{visitor_id}.{said}" if said and said.isdecimal() else said
-
-
-def _path(url: str | None) -> str | None:
-    try:
-        return urlsplit(url).path or None if url else None
-    except ValueError:
-        # A host in brackets that is no address.
-        return None
 
 
 def _id(said: Id | None) -> str | None:

@@ -1,8 +1,11 @@
 """How an imported log is kept, by the rules that the service of a journey keeps events by."""
 
+from typing import Any
+
 import msgspec
 
 from features.keeping import Keeping
+from features.names import PropertyNames
 from features.personal import without_contact
 from journeys.journey import Journey
 from serving.configuration import Configuration
@@ -20,17 +23,28 @@ def keeping_of(configuration: Configuration, journey: Journey) -> Keeping:
             **texts,
             **ids,
             "user_id": privacy.user_id,
-            "properties": lambda text: _properties(privacy, text),
             "content": privacy.quarantined,
         },
+        properties=lambda name, text: _properties(privacy, journey.property_names, name, text),
         consent_required=privacy.consent_required,
     )
 
 
-def _properties(privacy: Privacy, text: str) -> str:
+def _properties(privacy: Privacy, names: PropertyNames, event: str, text: str) -> str:
     try:
-        said = msgspec.json.decode(text, type=dict)
+        said: dict[str, Any] = msgspec.json.decode(text, type=dict)
     except (msgspec.DecodeError, RecursionError):
         # The row is refused for this; nothing of it may come along meanwhile.
         return "{}"
+    entities = said.get("contexts")
+    if isinstance(entities, list) and all(isinstance(one, dict) and one.keys() >= {"name", "data"} for one in entities):
+        # Aliases find Snowplow's entities by their names.
+        by_name: dict[str, list[Any]] = {}
+        for one in entities:
+            by_name.setdefault(one["name"], []).append(one["data"])
+        filled = said | {"contexts": by_name}
+        names.fill(event, filled)
+        said = filled | {"contexts": entities}
+    else:
+        names.fill(event, said)
     return msgspec.json.encode(privacy.properties(said)).decode()

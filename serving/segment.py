@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from features.clocks import on_our_clock
 from features.events import Event
 from features.names import EventNames, PropertyNames
 from serving.errors import ClientError
 from serving.nesting import require_shallow
 from serving.segment_context import Json, country_of, device_of, landing_of, object_at, text_at
-from serving.times import on_our_clock, parse_moment, require_plausible
+from serving.times import parse_moment, require_plausible
 from serving.usable import require_no_nul, require_usable
 
 VISITOR_MEMBERS = ("anonymousId", "previousId", "userId")

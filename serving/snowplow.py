@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from features.clocks import on_our_clock
 from features.device import device_of_agent
 from features.events import Event
 from features.landing import read_landing
@@ -20,7 +21,7 @@ from serving.messages import decode
 from serving.segment import Arrival
 from serving.snowplow_json import Json, contexts_of, packed, self_describing
 from serving.snowplow_properties import properties_of
-from serving.times import on_our_clock, parse_moment, require_plausible
+from serving.times import parse_moment, require_plausible
 from serving.usable import require_no_nul, require_usable
 
 VISITOR_FIELDS = ("duid", "tnuid", "nuid", "uid")

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
+from features.landing import path_of
 from serving.errors import ClientError
 from serving.messages import decode
 from serving.snowplow_json import Json
@@ -46,7 +46,7 @@ def properties_of(fields: Mapping[str, str], kind: str, described: Json) -> dict
     for field, name in (_FIELDS[kind] | _EVERY).items():
         if field in fields:
             properties.setdefault(name, _number(fields[field], field) if name in _NUMBERS else fields[field])
-    page = _path(fields.get("url"))
+    page = path_of(fields.get("url"))
     if page:
         properties.setdefault("page", page)
     return properties
@@ -57,11 +57,3 @@ def _number(text: str, field: str) -> float:
         return decode(text.strip().encode(), float)
     except ClientError as error:
         raise ClientError(422, "invalid_field", f"{text[:40]!r} is no number at {field}.", field) from error
-
-
-def _path(url: str | None) -> str | None:
-    try:
-        return urlsplit(url).path or None if url else None
-    except ValueError:
-        # A host in brackets that is no address.
-        return None

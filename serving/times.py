@@ -13,7 +13,6 @@ _LATEST_NANOSECONDS = 1e20
 # What a number is smaller than, and by what it is multiplied: seconds, milliseconds, microseconds; 0 for nanoseconds.
 _UNITS = ((1e11, US_PER_SECOND), (1e14, 1_000), (1e17, 1), (_LATEST_NANOSECONDS, 0))
 # Some clients tell whole seconds only.
-_LONGEST_WAY_US = 2 * US_PER_SECOND
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 
@@ -45,16 +44,6 @@ def parse_moment(said: str | float, field: str) -> int:
         raise ClientError(422, "invalid_time", f"{said!r:.40} is no time: write it like 2026-03-01T12:30:00Z.", field)
     multiplied = next(by for below, by in _UNITS if size < below)
     return round(said * multiplied) if multiplied else int(said // 1_000)
-
-
-def on_our_clock(at_us: int, sent_us: int, received_us: int) -> int:
-    """Return a moment that a client told by its own clock, by which the request was sent at ``sent_us``.
-
-    A clock that is wrong measures durations well: Segment's correction. A difference that the way of a request explains
-    is none of the clocks, though: taking it out would only mix up events that came by requests of different speed.
-    """
-    difference_us = received_us - sent_us
-    return at_us if 0 <= difference_us <= _LONGEST_WAY_US else at_us + difference_us
 
 
 def parse_event_time(text: str, field: str, latest_us: int) -> int:

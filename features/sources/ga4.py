@@ -16,7 +16,9 @@ _MEMBERS = (
     "CAST(TRY_CAST(one.value.int_value AS BIGINT) AS VARCHAR), "
     "CAST(to_json(TRY_CAST(coalesce(one.value.double_value, one.value.float_value) AS DOUBLE)) AS VARCHAR), 'null'))"
 )
+_PAGE = "path_of(page), json_extract_string(said, '$.screen_name'), json_extract_string(said, '$.page_title')"
 _ADDED = {
+    "page": text_sql(f"CASE WHEN kept_name(event_name) IN ('page_view', 'screen_view') THEN coalesce({_PAGE}) END"),
     "transaction_id": text_sql("transaction_id"),
     "revenue": number_sql("purchase_revenue"),
     "tax": number_sql("tax_value"),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from features.source import Source
 from features.sources.json_sql import added_sql, keys_sql, members_sql, object_sql, text_sql
-from features.sources.times_sql import text_us_sql
+from features.sources.times_sql import on_our_clock_sql, text_us_sql
 
 _OVERRIDING = {
     "group_id": f"CASE type WHEN 'group' THEN coalesce({text_sql('groupId')}, 'null') END",
@@ -22,6 +22,7 @@ _DEFAULTS = {
     "click_id": text_sql("landing_click(query)"),
 }
 _SAID_AT = "coalesce(nullif(originalTimestamp, ''), nullif(timestamp, ''))"
+_CORRECTED = on_our_clock_sql(text_us_sql(_SAID_AT), text_us_sql("sentAt"), text_us_sql("receivedAt"))
 
 SEGMENT = Source(
     name="segment",
@@ -36,8 +37,7 @@ SEGMENT = Source(
         # Both times mean that the difference of the clocks has been taken out; with the time of sending it can be.
         "occurred_at": f"CASE WHEN timestamp <> '' AND originalTimestamp <> '' THEN {text_us_sql('timestamp')} "
         f"WHEN {_SAID_AT} IS NULL THEN {text_us_sql('receivedAt')} "
-        f"WHEN sentAt <> '' AND receivedAt <> '' THEN {text_us_sql('receivedAt')} - "
-        f"({text_us_sql('sentAt')} - {text_us_sql(_SAID_AT)}) ELSE {text_us_sql(_SAID_AT)} END",
+        f"WHEN sentAt <> '' AND receivedAt <> '' THEN {_CORRECTED} ELSE {text_us_sql(_SAID_AT)} END",
         "received_at": "receivedAt",
         "channel": "coalesce(nullif(context_channel, ''), nullif(campaign_medium, ''), landing_medium(query), "
         "channel_name)",

@@ -6,6 +6,7 @@ https://docs.snowplow.io/docs/fundamentals/canonical-event says what they mean.
 
 from features.source import Source
 from features.sources.json_sql import added_sql, keys_sql, members_sql, number_sql, object_sql, text_sql
+from features.sources.times_sql import on_our_clock_sql, text_us_sql
 
 _ORDER = """
 app_id platform etl_tstamp collector_tstamp dvce_created_tstamp event event_id txn_id name_tracker v_tracker
@@ -34,6 +35,9 @@ _ENTITIES = (
 # An entity's or event's schema is iglu:VENDOR/NAME/FORMAT/VERSION.
 _NAME = "nullif(regexp_extract({schema}, '^iglu:[^/]+/([^/]+)/', 1), '')"
 _SCHEMA = "json_extract_string(sent, '$.schema')"
+_CORRECTED = on_our_clock_sql(
+    text_us_sql("dvce_created_tstamp"), text_us_sql("dvce_sent_tstamp"), text_us_sql("collector_tstamp")
+)
 _CONTEXTS = (
     "CASE WHEN length(entities) > 0 THEN CAST(to_json(list_transform(entities, lambda one: {'name': "
     f"{_NAME.format(schema='one.schema')}, 'data': one.data}})) AS VARCHAR) END"
@@ -45,10 +49,11 @@ _ADDED = {
     "referrer": text_sql("page_referrer"),
     "country": text_sql("geo_country"),
     "click_id": text_sql("coalesce(nullif(mkt_clickid, ''), landing_click(page_url))"),
-    "category": text_sql("se_category"),
+    "category": text_sql("coalesce(nullif(se_category, ''), ti_category)"),
     "label": text_sql("se_label"),
     "property": text_sql("se_property"),
     "value": number_sql("se_value"),
+    "currency": text_sql("coalesce(nullif(tr_currency, ''), ti_currency)"),
     "transaction_id": text_sql("coalesce(nullif(tr_orderid, ''), ti_orderid)"),
     "revenue": number_sql("tr_total"),
     "tax": number_sql("tr_tax"),
@@ -71,9 +76,8 @@ SNOWPLOW = Source(
         f"kept_name(coalesce(nullif(event_name, ''), {_NAME.format(schema=_SCHEMA)})) "
         "ELSE kept_name(event) END",
         # Derived is the device's time with the difference of the clocks taken out; a tracker may know the true one.
-        "occurred_at": "coalesce(nullif(true_tstamp, ''), nullif(derived_tstamp, ''), "
-        "CAST(TRY_CAST(collector_tstamp AS TIMESTAMP) - (TRY_CAST(dvce_sent_tstamp AS TIMESTAMP) "
-        "- TRY_CAST(dvce_created_tstamp AS TIMESTAMP)) AS VARCHAR), nullif(dvce_created_tstamp, ''), collector_tstamp)",
+        "occurred_at": f"coalesce({text_us_sql('true_tstamp')}, {text_us_sql('derived_tstamp')}, {_CORRECTED}, "
+        f"{text_us_sql('dvce_created_tstamp')}, {text_us_sql('collector_tstamp')})",
         "received_at": "collector_tstamp",
         "channel": "coalesce(nullif(mkt_medium, ''), landing_medium(page_url), "
         "CASE WHEN refr_medium NOT IN ('', 'unknown', 'internal') THEN refr_medium END)",
@@ -122,6 +126,9 @@ SNOWPLOW = Source(
             "tr_total",
             "tr_tax",
             "tr_shipping",
+            "tr_currency",
+            "ti_currency",
+            "ti_category",
             "ti_orderid",
             "ti_sku",
             "ti_price",

@@ -1,5 +1,7 @@
 """SQL for moments: what a log says as microseconds since 1970, UTC."""
 
+from features.clocks import LONGEST_WAY_US
+
 
 def text_us_sql(text: str) -> str:
     """Return the SQL for a text that is ISO 8601 or a number since 1970; null for any other."""
@@ -8,6 +10,12 @@ def text_us_sql(text: str) -> str:
         f"CASE WHEN regexp_full_match({text}, '-?[0-9]+(\\.[0-9]+)?') THEN {number} "
         f"ELSE epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)) END"
     )
+
+
+def on_our_clock_sql(at_us: str, sent_us: str, received_us: str) -> str:
+    """Return the SQL twin of ``features.clocks.on_our_clock``."""
+    difference = f"({received_us} - {sent_us})"
+    return f"CASE WHEN {difference} BETWEEN 0 AND {LONGEST_WAY_US} THEN {at_us} ELSE {at_us} + {difference} END"
 
 
 def number_us_sql(number: str) -> str:

@@ -27,9 +27,10 @@ from serving.times import show_time
 SECOND = 1_000_000
 
 words = st.sampled_from(
-    ["add_to_cart", "Add To Cart", "view_product", "lamp", "mail anna@example.org", "née", '"quoted"', "10.0.0.1"]
+    ["add_to_cart", "Add To Cart", "Product Viewed", "lamp", "mail anna@example.org", "née", '"quoted"', "10.0.0.1"]
 )
-moments = st.integers(-9_000, 0).map(lambda seconds: show_time(NOW_US + seconds * SECOND))
+seconds = st.one_of(st.integers(-9_000, 0), st.integers(-3, 0))
+moments = seconds.map(lambda second: show_time(NOW_US + second * SECOND))
 addresses = st.sampled_from(
     [
         "https://shop.example/p/1",
@@ -57,6 +58,8 @@ properties = st.fixed_dictionaries(
         "url": addresses,
         "search": addresses,
         "undeclared": values,
+        "product_id": values,
+        "products": st.lists(st.fixed_dictionaries({}, optional={"price": values, "sku": words}), max_size=2),
     },
 )
 traits = st.fixed_dictionaries({}, optional={"country": words, "plan": words, "product": values})
@@ -104,8 +107,8 @@ def test_calls_sent_live_and_calls_imported_become_the_same_events(
     keeping = keeping_of(Configuration(home=tmp_path, **settings_of), shop)
     numbers = itertools.count()
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(st.lists(calls, min_size=1, max_size=20))
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(calls, min_size=10, max_size=40))
     def same(drawn: list[dict[str, Any]]) -> None:
         # Whoever was seen in an earlier example is somebody else in this one.
         turn = next(numbers)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.clocks import on_our_clock
 from serving.errors import ClientError
-from serving.times import on_our_clock, parse_event_time, parse_moment, parse_time, show_time
+from serving.times import parse_event_time, parse_moment, parse_time, show_time
 
 
 @pytest.mark.parametrize(

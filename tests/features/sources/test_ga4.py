@@ -136,6 +136,7 @@ def test_an_exported_row_becomes_a_canonical_event(tmp_path: Path, write: Any) -
         "scroll": 0.25,
         "country": "Germany",
         "click_id": "g1",
+        "page": "/",
     }
     assert (buy["user_id"], buy["name"]) == ("u1", "purchase")
     assert buy["properties"] == {
