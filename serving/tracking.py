@@ -1,20 +1,16 @@
 """Calls in Segment's format, read and kept."""
 
 from dataclasses import replace
-from time import perf_counter
 
 import msgspec
 
 from features.events import Event
 from serving.errors import ClientError
-from serving.ingest import Refused, arrival, keep_event, keep_events
+from serving.ingest import Refused, arrival, keep_event
+from serving.keep_each import keep_each, require_few
 from serving.messages import BatchAnswer, TrackAnswer, decode
 from serving.runtime import Runtime
 from serving.segment import VISITOR_MEMBERS, Batch, MessageType
-from serving.ties import keep_order
-from serving.turn import give_way
-
-_REASONS_SHOWN = 5
 
 
 async def track(runtime: Runtime, body: bytes, route: MessageType) -> TrackAnswer:
@@ -29,41 +25,18 @@ async def track_batch(runtime: Runtime, body: bytes) -> BatchAnswer:
     Raises ClientError where none can.
     """
     batch = decode(body, Batch)
-    if len(batch.batch) > runtime.configuration.max_batch_events:
-        raise ClientError(
-            413, "batch_too_large", f"A batch holds at most {runtime.configuration.max_batch_events} events.", "batch"
-        )
-    events, unread, duplicates = await _read_batch(runtime, batch)
-    kept = await keep_events(runtime, events, unread)
-    if kept.refused and not kept.placed:
-        raise ClientError(
-            422,
-            "no_usable_event",
-            f"None of the batch's events can be used. The first: {kept.refused[0].reason}",
-            "batch",
-        )
-    reasons = list(dict.fromkeys(one.reason for one in kept.refused))[:_REASONS_SHOWN]
-    return BatchAnswer(kept.new, duplicates + kept.duplicates, len(kept.refused), reasons, kept.withheld)
-
-
-async def _read_batch(runtime: Runtime, batch: Batch) -> tuple[list[Event], list[Refused], int]:
+    require_few(len(batch.batch), runtime.configuration.max_batch_events, "batch")
     came = replace(arrival(runtime), context=batch.context, sent_at=batch.sent_at)
-    events: dict[str, Event] = {}
-    refused: list[Refused] = []
-    duplicates = 0
-    turn = perf_counter()
-    for raw in batch.batch:
-        turn = await give_way(turn)
-        try:
-            event = runtime.reader.read(raw, None, came)
-        except ClientError as error:
-            refused.append(Refused(error.message, bytes(raw).decode(errors="replace"), _visitor_named(raw)))
-            continue
-        duplicates += event.event_id in events
-        events.setdefault(event.event_id, event)
-    usable = list(events.values())
+
+    def read(raw: msgspec.Raw) -> Event:
+        return runtime.reader.read(raw, None, came)
+
     # Without a time of sending, times are no estimates: they are kept as they are said.
-    return usable if batch.sent_at is None else keep_order(usable), refused, duplicates
+    return await keep_each(runtime, batch.batch, read, _refuse, ordered=batch.sent_at is not None)
+
+
+def _refuse(raw: msgspec.Raw, error: ClientError) -> Refused:
+    return Refused(error.message, bytes(raw).decode(errors="replace"), _visitor_named(raw))
 
 
 def _visitor_named(raw: msgspec.Raw) -> str | None:

@@ -371,6 +371,17 @@ def test_an_alias_means_a_declared_event_and_is_none_itself(declare: Declare) ->
     assert "is a declared event itself" in refusal(declare, aliases={declared: declared})
 
 
+def test_a_property_alias_fills_a_declared_property_of_a_declared_event(declare: Declare) -> None:
+    event, declared = next(iter(declare().events)), next(iter(declare().properties))
+    properties = {"theirs": 1}
+    declare(property_aliases={event: {declared: ("theirs",)}}).property_names.fill(event, properties)
+    assert properties == {"theirs": 1, declared: 1}
+    assert "which events does not list" in refusal(declare, property_aliases={"nothing": {declared: ("x",)}})
+    assert "which properties does not list" in refusal(declare, property_aliases={"": {"nothing": ("x",)}})
+    for places in ("theirs", (), ("",)):
+        assert "are names in a tuple" in refusal(declare, property_aliases={"": {declared: places}})
+
+
 def test_a_consent_is_of_a_channel_of_messages_and_read_from_a_declared_property(declare: Declare) -> None:
     declared = next(iter(declare().properties))
     assert declare(consents={"email": declared}).consents == {"email": declared}
