@@ -51,7 +51,9 @@ def build(journey: str, home: Path | None = None) -> BuiltBento:
 
 def _lay_out(folder: Path, journey: str, model: Path) -> None:
     for package in _PACKAGES:
-        shutil.copytree(_ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "*.nb[ic]"))
+        shutil.copytree(
+            _ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "*.nb[ic]", "node_modules")
+        )
     shutil.copy(_bentofile(), folder / _BENTOFILE)
     packaged = folder / PACKAGED_FOLDER.name
     shutil.copytree(model, packaged / "model")

@@ -57,7 +57,7 @@ export interface BannerOptions {
   close?: string;
   /** By intervention: the address that its button leads to, or what it does. */
   actions?: Record<string, string | (() => void)>;
-  /** "auto" follows the visitor's choice of light or dark. */
+  /** "auto" follows the visitor's choice of light or dark; by default only on a page whose color-scheme names dark. */
   theme?: "auto" | "light";
 }
 

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from serving.snippet import BANNER, SCRIPT, SIGNALS, WEB, make_snippet, settings
 Client = Any  # as the fixtures of this folder make it
 SOURCES = sorted((WEB / "src").glob("*.js"))
 LARGEST_BYTES = 5_120
-ESBUILD = WEB / "node_modules" / ".bin" / "esbuild"
 
 
 def served_settings(text: str) -> dict[str, Any]:
@@ -84,14 +82,6 @@ def test_the_built_files_are_those_of_the_sources() -> None:
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in SOURCES)).hexdigest()[:8]
     for name in (SCRIPT, BANNER):
         assert (WEB / name).read_text().startswith(f"/* {digest} */"), f"{name}: run npm run build in {WEB}"
-
-
-def test_building_again_gives_the_same_files(tmp_path: Path) -> None:
-    if not ESBUILD.exists():
-        pytest.skip(f"there is no esbuild; install it with: npm install, in {WEB}")
-    subprocess.run(["node", "build.mjs", str(tmp_path)], cwd=WEB, check=True)
-    for name in (SCRIPT, BANNER):
-        assert (tmp_path / name).read_bytes() == (WEB / name).read_bytes()
 
 
 def test_the_package_holds_sources_types_and_built_files_and_needs_no_other() -> None:

@@ -20,7 +20,7 @@ button:focus-visible{outline:3px solid var(--accent);outline-offset:2px}
 
 /** Show a recommendation in a corner of the page, without taking the focus. It is loaded only where it is needed. */
 export function show({ intervention, title, message }, report, onClosed, options) {
-  const { action = "OK", close = "Close", actions = {}, theme = "auto" } = options;
+  const { action = "OK", close = "Close", actions = {}, theme = usual() } = options;
   const host = document.createElement("dropoff-banner");
   host.dataset.dropoffIgnore = "";
   host.dir = getComputedStyle(document.documentElement).direction;
@@ -56,4 +56,11 @@ export function show({ intervention, title, message }, report, onClosed, options
     add(words, "p", { textContent: message });
     report("shown");
   }, 50);
+}
+
+/** A banner is dark, where the visitor wants that, only on a page that can be dark itself. */
+function usual() {
+  const { colorScheme } = getComputedStyle(document.documentElement);
+  const said = document.querySelector("meta[name=color-scheme]")?.content;
+  return /dark/.test(colorScheme + said) ? "auto" : "light";
 }

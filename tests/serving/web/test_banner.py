@@ -10,7 +10,8 @@ from web_visits import SHOTS, SOON, OpenVisit, Visit
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 BANNER = "dropoff-banner"
-CONTENT = "<main><h1>Payment</h1><label>Card <input name=card></label><button>Pay</button></main>"
+CONTENT = """<style>:root { color-scheme: light dark }</style>
+<main><h1>Payment</h1><label>Card <input name=card></label><button>Pay</button></main>"""
 TROUBLE = """for (const name of ['view_payment', 'payment_failed', 'payment_failed', 'payment_failed'])
     dropoff.track(name, {code: 'declined', method_count: 2});"""
 
@@ -103,6 +104,14 @@ def test_the_banner_and_the_page_keep_their_own_looks(visit: Visit) -> None:
     assert visit.page.evaluate("document.styleSheets.length + document.adoptedStyleSheets.length") == 1
 
 
+def test_the_banner_is_dark_only_where_the_page_can_be_dark_too(visiting: OpenVisit) -> None:
+    backgrounds = []
+    for scheme in ("normal", "light dark"):
+        banner = shown(visiting(color_scheme="dark"), f"<style>:root {{ color-scheme: {scheme} }}</style><p>page</p>")
+        backgrounds.append(banner.locator("section").evaluate("(one) => getComputedStyle(one).backgroundColor"))
+    assert backgrounds == ["rgb(255, 255, 255)", "rgb(27, 34, 45)"]
+
+
 def test_where_people_read_from_right_to_left_the_banner_stands_at_the_left(visit: Visit) -> None:
     banner = shown(visit, "<script>document.documentElement.dir = 'rtl'</script>")
     box = banner.locator("section").bounding_box()
@@ -172,7 +181,7 @@ def test_progress_is_no_reason_to_ask_but_silence_and_leaving_are(visit: Visit) 
 
 def test_advice_that_comes_after_a_second_is_not_shown_and_the_page_never_waits(visit: Visit) -> None:
     visit.service.delays["/v1/recommend"] = 1.6
-    page = visit.open(CONTENT)
+    page = visit.open(CONTENT, wait=1_000)
     page.evaluate(TROUBLE)
     page.get_by_label("Card").fill("4000")
     assert page.evaluate("dropoff.recommend()") is None

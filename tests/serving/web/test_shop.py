@@ -85,7 +85,8 @@ def test_friction_raises_the_risk_the_fitting_advice_shows_once_and_the_order_is
     go_to_payment(page, shop_url)
     before = score(live, page)
     # Asked once a second rather than every fifteen.
-    page.evaluate("addEventListener('dropoff:shown', ({detail}) => window.shown = detail); dropoff.init({every: 1})")
+    page.evaluate("dropoff.init({every: 1, wait: 9999})")
+    page.evaluate("addEventListener('dropoff:shown', ({detail}) => window.shown = detail)")
     for _ in range(2):
         pay_by(page, DECLINED)
         page.get_by_text("Your bank has declined the card").wait_for()
