@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    access,
     anomalies,
     arrivals,
     channels,
@@ -60,6 +61,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "serving": measure_serving,
     "load": load.run,
     "ingest": ingest.run,
+    "access": access.run,
     "arrivals": arrivals.run,
     "parity": parity.run,
     "loan": loan.run,

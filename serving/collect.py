@@ -23,7 +23,7 @@ GIF = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\
     b"\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 )
 """One transparent pixel."""
-_ANSWERED = (400, 401, 403, 410, 422, 429, 503)
+_ANSWERED = (400, 401, 403, 408, 410, 422, 429, 503)
 
 Fields = Mapping[str, str]
 

@@ -137,13 +137,16 @@ class Configuration:
     )
     follow_up_url: str = field(
         default="",
+        repr=False,
         metadata={
             "about": "Where messages to people who have left are sent: one address for all channels, or "
             "`email=https://...` for each, with spaces between; empty decides on none"
         },
     )
     follow_up_secret: str = field(
-        default="", metadata={"about": "Secret that follow-ups are signed with, by HMAC-SHA256; they need one"}
+        default="",
+        repr=False,
+        metadata={"about": "Secret that follow-ups are signed with, by HMAC-SHA256; they need one"},
     )
     follow_up_within_seconds: float = field(
         default=86_400.0, metadata={"about": "A session that ended longer ago than this is not followed up"}

@@ -103,7 +103,7 @@ def require_keys(configuration: Configuration, host: str) -> None:
     """Raise :class:`StartError` where other machines could ask and there are no keys."""
     if host != "localhost" and not is_loopback(host) and not has_keys(configuration):
         raise StartError(
-            f"at {host} others could send and ask whatever they like, because there are no keys yet: make one with "
+            f"there are no keys yet, and at {host} others could send and ask whatever they like: make one with "
             "`dropoff keys new --permission admin --name NAME`, or leave --host out"
         )
 

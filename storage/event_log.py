@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, se
 
 from features.events import Event
 from storage.event_rows import insert_rows
+from storage.key_text import without_keys
 from storage.tables import events, quarantine
 
 CANONICAL_SCHEMA = pa.schema(
@@ -80,8 +81,8 @@ class EventLog:
                 "journey": self.journey,
                 "received_at_us": received_at_us,
                 "visitor_id": visitor_id,
-                "reason": reason,
-                "payload": payload[:_PAYLOAD_CHARACTERS],
+                "reason": without_keys(reason),
+                "payload": without_keys(payload)[:_PAYLOAD_CHARACTERS],
             },
         )
 

@@ -10,6 +10,7 @@ only slow the service down; and equal digests of different keys do not occur.
 """
 
 import hashlib
+import re
 import secrets
 import zlib
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ _ID_SIGNS = "abcdefghijklmnopqrstuvwxyz234567"
 _SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH, _RANDOM_LENGTH, _CHECK_LENGTH = 10, 34, 6
 _ID_END = len(PREFIX) + _ID_LENGTH
+_SECRETS = re.compile(rf"({PREFIX}[{_ID_SIGNS}]{{{_ID_LENGTH}}}_)[0-9A-Za-z]+")
 KEY_LENGTH = _ID_END + 1 + _RANDOM_LENGTH + _CHECK_LENGTH
 
 
@@ -51,6 +53,11 @@ def is_well_written(text: str) -> bool:
     """Whether the checksum is that of the rest, so that no character is wrong, missing or too many."""
     head, check = text[:-_CHECK_LENGTH], text[-_CHECK_LENGTH:]
     return len(text) == KEY_LENGTH and is_key(text) and text.isascii() and check == _check(head)
+
+
+def without_keys(text: str) -> str:
+    """Return a text in which the secret of every key is left out: clients send them beside their events."""
+    return _SECRETS.sub(r"\1...", text) if PREFIX in text else text
 
 
 def digest_of(text: str) -> str:

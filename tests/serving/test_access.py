@@ -291,3 +291,32 @@ def test_when_a_key_was_used_is_known_to_the_minute(opened: tuple[Client, Runtim
     clock.advance(31)
     ask(client, "POST", "/v1/track", key, json=TRACK)
     assert used() == runtime.now_us()
+
+
+def test_every_protocol_takes_a_key_that_comes_in_the_address_and_in_the_body(
+    opened: tuple[Client, Runtime, Keys],
+) -> None:
+    client, _, keys = opened
+    key = keys.new("write")
+    written = [path for method, path, asked in guarded_routes() if method == "POST" and "write" in asked]
+    assert "/mp/collect" in written
+    for path in written:
+        for address, body in ((f"{path}?key={key}", {}), (path, {"writeKey": key})):
+            answer = ask(client, "POST", address, json=body)
+            assert answer.status_code not in (401, 403, 429, 500), (address, answer.text)
+
+
+def test_a_key_beside_an_event_that_is_refused_is_not_kept_with_it(opened: tuple[Client, Runtime, Keys]) -> None:
+    client, runtime, keys = opened
+    key = keys.new("write")
+    bad = {"type": "track", "anonymousId": "v", "writeKey": key, "properties": {"page": f"/?key={key}"}}
+    answer = ask(client, "POST", "/v1/batch", json={"writeKey": key, "batch": [TRACK, bad]})
+    assert answer.json()["quarantined"] == 1
+    with runtime.engine.connect() as connection:
+        kept = str(connection.exec_driver_sql("SELECT * FROM quarantine").all())
+    assert key.rpartition("_")[2] not in kept
+    pixel = client.get(f"/i?e=pv&p=web&writeKey={key}&tv=x")
+    assert pixel.status_code != 401
+    with runtime.engine.connect() as connection:
+        kept = str(connection.exec_driver_sql("SELECT * FROM quarantine").all())
+    assert key.rpartition("_")[2] not in kept

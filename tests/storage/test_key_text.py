@@ -7,7 +7,7 @@ import zlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.key_text import KEY_LENGTH, digest_of, is_key, is_well_written, key_id_of, new_key
+from storage.key_text import KEY_LENGTH, digest_of, is_key, is_well_written, key_id_of, new_key, without_keys
 
 SIGNS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
@@ -50,6 +50,15 @@ def test_missing_doubled_and_swapped_characters_are_seen() -> None:
     swaps = [text[:at] + text[at + 1] + text[at] + text[at + 2 :] for at in range(KEY_LENGTH - 1)]
     for wrong in ("", "do_", text[:-1], text + "x", text + " ", text.upper(), *(one for one in swaps if one != text)):
         assert not is_well_written(wrong)
+
+
+def test_secrets_are_left_out_of_texts_and_ids_stay() -> None:
+    one, other = new_key(), new_key()
+    text = f'{{"writeKey": "{one.text}", "page": "/?key={other.text}&a=do_it"}}'
+    shown = f'{{"writeKey": "do_{one.key_id}_...", "page": "/?key=do_{other.key_id}_...&a=do_it"}}'
+    assert without_keys(text) == shown
+    # Also where the end is missing.
+    assert without_keys(one.text[:-20]) == f"do_{one.key_id}_..."
 
 
 def test_what_is_kept_is_the_sha_256_and_a_key_is_not_shown_by_accident() -> None:
