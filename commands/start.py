@@ -79,20 +79,27 @@ def import_(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="canonical, segment, rudderstack, ga4, snowplow, posthog, loan_log, or your own .toml mapping.",
+            help="canonical, segment, rudderstack, ga4, snowplow, posthog, loan_log or your own .toml mapping; "
+            "touchpoints or crm for what happens to people outside of their sessions.",
         ),
     ],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The log, a file or a folder.")],
-    out: OutOption,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="PATH", help="The .parquet file to write; touchpoints write none.")
+    ] = None,
     journey: Annotated[
         str | None,
         typer.Option(metavar="JOURNEY", help="Keep of it what the service of this journey would: a name or a file."),
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Which columns tell of touchpoints what.")
     ] = None,
     quarantine: QuarantineOption = None,
 ) -> None:
     """Write a log in another schema as a canonical log.
 
-    docs/imports.md says for each source what becomes of its columns, and how to map your own.
+    docs/imports.md says for each source what becomes of its columns, and how to map your own. Touchpoints and CRM
+    records go into the service's database instead: dropoff import crm deals.csv --mapping crm.toml --journey NAME.
     """
     from console import progress, quarantine_path, say, tell
     from features.import_log import import_log
@@ -102,13 +109,42 @@ def import_(
     from serving.configuration import Configuration
     from serving.keeping import keeping_of
 
+    refused = quarantine_path(quarantine, path)
+    if source in ("touchpoints", "crm"):
+        _import_touchpoints(source, path, out, journey, mapping, refused)
+        return
+    if mapping is not None:
+        raise typer.BadParameter("--mapping is for touchpoints and crm; name the file of another mapping as SOURCE")
+    if out is None:
+        raise typer.BadParameter("--out is missing: the .parquet file to write")
     require_writable(out, log=path, suffixes=(".parquet",))
     keeping = None if journey is None else keeping_of(Configuration.from_environment(), load_journey(journey))
-    refused = quarantine_path(quarantine, path)
     with progress() as report:
         summary = import_log(named(source), path, out, keeping=keeping, quarantine=refused, progress=report)
     tell(summary, refused)
     say(f"The canonical log is {out}")
+
+
+def _import_touchpoints(
+    kind: str, path: Path, out: Path | None, journey: str | None, mapping: Path | None, refused: Path
+) -> None:
+    from console import progress, say, tell
+    from features.sources.touchpoint_mapping import read_touchpoint_mapping
+    from journeys.load import load_journey
+    from serving.configuration import Configuration
+    from serving.import_touchpoints import import_touchpoints
+
+    if out is not None:
+        raise typer.BadParameter(f"{kind} go into the service's database: leave --out out")
+    if journey is None or mapping is None:
+        raise typer.BadParameter(f"{kind} need --journey NAME and --mapping FILE.toml; docs/imports.md shows one")
+    declared, source = load_journey(journey), read_touchpoint_mapping(mapping)
+    with progress() as report:
+        found = import_touchpoints(
+            Configuration.from_environment(), declared, source, path, quarantine=refused, progress=report
+        )
+    tell(found.summary, refused)
+    say(f"{found.new:,} new touchpoints of {declared.name}; {found.duplicates:,} were there already")
 
 
 @app.command(epilog="Example: dropoff features ecommerce --log shop/events --out features.parquet")

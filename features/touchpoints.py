@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from features.names import EventNames, snake
+
 CLICK = "click_id"
 """The property by which an event says from which click its visitor came."""
 TOUCHPOINT_PROPERTIES = frozenset(
@@ -38,6 +40,15 @@ class Touchpoint:
     source: str | None = None
     campaign: str | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+def touchpoint_name(names: EventNames, sent: str) -> str:
+    """Return the name of a touchpoint: the declared event that it means, else its own, spelt as journeys spell theirs.
+
+    >>> touchpoint_name(EventNames(("purchase",)), "Email Open")
+    'email_open'
+    """
+    return names.find(sent) or snake(sent) or sent
 
 
 def channel_of(name: str) -> str | None:

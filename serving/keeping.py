@@ -1,5 +1,6 @@
 """How an imported log is kept, by the rules that the service of a journey keeps events by."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -12,9 +13,14 @@ from serving.configuration import Configuration
 from serving.privacy import Privacy, privacy_of
 
 
-def keeping_of(configuration: Configuration, journey: Journey) -> Keeping:
-    """Return the rules that the settings and the journey make; raises ``storage.secrets.SecretUnreadable``."""
-    privacy = privacy_of(configuration, journey)
+def keeping_of(
+    configuration: Configuration, journey: Journey, widened: Callable[[Privacy], Privacy] = lambda privacy: privacy
+) -> Keeping:
+    """Return the rules that the settings and the journey make, ``widened`` where more is kept.
+
+    Raises ``storage.secrets.SecretUnreadable``.
+    """
+    privacy = widened(privacy_of(configuration, journey))
     texts = dict.fromkeys(("name", "channel", "device", "source", "campaign"), without_contact)
     ids = dict.fromkeys(("event_id", "session_id", "visitor_id"), privacy.visitor_id)
     return Keeping(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 
 from features.events import Event
-from features.touchpoints import CLICK, TOUCHPOINT_PROPERTIES, Touchpoint, channel_of
+from features.touchpoints import CLICK, TOUCHPOINT_PROPERTIES, Touchpoint, channel_of, touchpoint_name
 from serving.errors import ClientError
 from serving.ingest import arrival
 from serving.messages import TouchpointRequest, TouchpointsAnswer, decode
@@ -99,7 +99,7 @@ def _read(runtime: Runtime, said: TouchpointRequest, where: str, came: Arrival, 
         )
     properties = said.properties or {}
     require_shallow(properties, body, f"{where}properties")
-    name = runtime.journey.names.kept(said.name)
+    name = touchpoint_name(runtime.journey.names, said.name)
     visitor_id, user_id = said.visitor_id or None, said.user_id or None
     require_usable(
         Event(said.id, name, at_us, visitor_id or said.id, user_id=user_id),

@@ -1,7 +1,7 @@
 """Mappings of a customer's own: columns by their names, in a TOML file."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,20 +39,27 @@ def column_mapping(
 
 def read_mapping(path: Path) -> Source:
     """Return the mapping in a TOML file with the tables ``columns`` and ``properties``; raises :class:`SourceError`."""
+    content = read_toml(path, ("columns", "properties"))
+    columns, properties = _texts(path, content, "columns"), _texts(path, content, "properties")
+    try:
+        return column_mapping(columns, properties, name=path.stem)
+    except SourceError as error:
+        raise SourceError(f"{path}: {error}") from error
+
+
+def read_toml(path: Path, tables: Sequence[str]) -> Mapping[str, Any]:
+    """Return a TOML file that has no other tables than these; raises :class:`SourceError`."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SourceError(f"there is no file {path}") from error
     except (OSError, ValueError) as error:
         raise SourceError(f"{path} is no TOML file: {error}") from error
-    other = sorted(set(content) - {"columns", "properties"})
+    other = sorted(set(content) - set(tables))
     if other:
-        raise SourceError(f"{path}: {other[0]!r} means nothing here; the tables are [columns] and [properties]")
-    columns, properties = _texts(path, content, "columns"), _texts(path, content, "properties")
-    try:
-        return column_mapping(columns, properties, name=path.stem)
-    except SourceError as error:
-        raise SourceError(f"{path}: {error}") from error
+        named = ", ".join(f"[{table}]" for table in tables)
+        raise SourceError(f"{path}: {other[0]!r} means nothing here; the tables are {named}")
+    return content
 
 
 def _texts(path: Path, content: Mapping[str, Any], table: str) -> dict[str, str]:
