@@ -94,8 +94,8 @@ def serve(
     ] = "127.0.0.1",
     port: PortOption = 3000,
     workers: Annotated[
-        int, typer.Option(metavar="N", help="One for now: a session lives in the memory of one process.")
-    ] = 1,
+        int | None, typer.Option(metavar="N", min=1, help="Processes that serve together; by default DROPOFF_WORKERS.")
+    ] = None,
 ) -> None:
     """Serve the champion until Ctrl-C.
 
@@ -104,8 +104,8 @@ def serve(
     from console import say, waiting
     from serving.access import KEYLESS
     from serving.configuration import Configuration
+    from serving.keyed import has_keys
     from serving.run import serve as run
-    from serving.start import has_keys
 
     with waiting("loading and warming up") as over:
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving.configuration import PACKAGED_FOLDER, Configuration
-from serving.start import StartError, find_source, load_model
+from serving.errors import StartError
+from serving.start import find_source, load_model
 
 _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("features", "journeys", "decisions", "storage", "insights", "serving")

@@ -1,4 +1,4 @@
-"""A client's mistake, as an exception and as the answer that every route gives for it."""
+"""What goes wrong: a client's mistake, as every route answers it, and what keeps a service from starting."""
 
 from collections.abc import Mapping
 
@@ -47,3 +47,7 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
     """The answer to a request with a mistake in it."""
 
     error: ErrorDetail
+
+
+class StartError(ValueError):
+    """The service cannot start; one sentence that says why and what to do."""

@@ -1,13 +1,13 @@
 """Start the service from the command line: on this machine, or, once there are keys, for others too."""
 
-import logging
 import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
 from serving.configuration import Configuration, ConfigurationError
-from serving.start import StartError, check_database, find_source, load_model, require_keys
+from serving.errors import StartError
+from serving.supervise import supervise
 
 __all__ = ["StartError", "serve"]
 
@@ -19,27 +19,35 @@ def serve(
     *,
     host: str = _LOCAL,
     port: int = 3000,
-    workers: int = 1,
+    workers: int | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a journey's champion at ``host`` until interrupted; ``ready`` is called with the address.
 
-    Settings come from the environment (``serving.configuration``). Raises :class:`StartError` with one sentence
-    where the service cannot start.
+    By default there are as many workers as ``DROPOFF_WORKERS`` says. Settings come from the environment
+    (``serving.configuration``). Raises :class:`StartError` with one sentence where the service cannot start.
     """
-    if workers != 1:
-        raise StartError(
-            f"the service runs with one worker, not {workers}: a session lives in the memory of one process, and "
-            "another worker would answer without having seen its events; start it with --workers 1"
-        )
     _configure(journey)
     configuration = _configuration()
-    load_model(find_source(configuration))
-    check_database(configuration)
-    require_keys(configuration, host)
+    count = configuration.workers if workers is None else workers
+    if count == 1:
+        # Libraries that a supervisor has no need of.
+        from serving.worker import check_start, serve_on
+
+        check_start(configuration, host)
     listening = _listen(host, port)
+    name, number = listening.getsockname()[:2]
+    address = f"http://{f'[{name}]' if ':' in name else name}:{number}"
+
+    def answering() -> None:
+        if ready is not None:
+            ready(address)
+
     try:
-        _run(configuration, listening, ready)
+        if count == 1:
+            serve_on(listening, configuration, answering)
+        else:
+            supervise(listening, count, answering)
     finally:
         listening.close()
 
@@ -70,27 +78,3 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.close()
         raise StartError(f"cannot listen on {host}:{port} ({error}): choose another --port") from error
     return listening
-
-
-def _run(configuration: Configuration, listening: socket.socket, ready: Callable[[str], None] | None) -> None:
-    import uvicorn
-
-    from serving.connections import uvicorn_options
-    from serving.service import Dropoff
-
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    for name in ("bentoml", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    host, port = listening.getsockname()[:2]
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if self.started and ready is not None:
-                ready(address)
-
-    server = Server(uvicorn.Config(Dropoff.to_asgi(is_main=True), **uvicorn_options(configuration)))
-    server.run(sockets=[listening])
-    if not server.started:
-        raise StartError("the service did not start: the lines above say why")

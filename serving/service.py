@@ -27,11 +27,12 @@ from serving.access import KEYLESS  # noqa: E402
 from serving.app import answer, attach, create_app  # noqa: E402
 from serving.duties import duties_of  # noqa: E402
 from serving.erasures import watch_erasures  # noqa: E402
+from serving.errors import StartError  # noqa: E402
 from serving.guard import Guard  # noqa: E402
 from serving.messages import RecommendRequest, ScoreRequest, convert  # noqa: E402
 from serving.retention import keep_no_longer  # noqa: E402
 from serving.runtime import Runtime  # noqa: E402
-from serving.start import StartError, newer_model, start  # noqa: E402
+from serving.start import newer_model, start  # noqa: E402
 from storage.writer import WriterClosed  # noqa: E402
 
 APP = create_app(bench_routes=CONFIGURATION.bench_routes)

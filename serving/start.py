@@ -15,23 +15,18 @@ from features.events import US_PER_SECOND
 from journeys.journey import Journey
 from journeys.load import JourneyInvalid, JourneyNotFound, load_journey
 from serving import advice
-from serving.clients import is_loopback
 from serving.configuration import PACKAGED_FOLDER, Configuration, ConfigurationError
+from serving.errors import StartError
 from serving.messages import CanonicalEvent, ScoreRequest
 from serving.runtime import Runtime, open_runtime
 from serving.subject import find_subject
 from serving.times import show_time
 from storage.database import DatabaseError, open_database
-from storage.key_store import KeyStore
 from storage.models import DigestMismatch, ModelNotFound, champion_version, model_folder, verify_digest
 
 _REHEARSALS = 40
 _REHEARSED_EVENTS = 20
 _GC_THRESHOLDS = (50_000, 50, 50)
-
-
-class StartError(ValueError):
-    """The service cannot start; one sentence that says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +80,6 @@ def check_database(configuration: Configuration) -> None:
         open_database(configuration.address, configuration.durability).dispose()
     except DatabaseError as error:
         raise StartError(str(error)) from error
-
-
-def has_keys(configuration: Configuration) -> bool:
-    """Whether there have ever been keys, so that everybody needs one; raises :class:`StartError`."""
-    try:
-        engine = open_database(configuration.address, configuration.durability)
-    except DatabaseError as error:
-        raise StartError(str(error)) from error
-    try:
-        return bool(KeyStore(engine).all_keys())
-    finally:
-        engine.dispose()
-
-
-def require_keys(configuration: Configuration, host: str) -> None:
-    """Raise :class:`StartError` where other machines could ask and there are no keys."""
-    if host != "localhost" and not is_loopback(host) and not has_keys(configuration):
-        raise StartError(
-            f"there are no keys yet, and at {host} others could send and ask whatever they like: make one with "
-            "`dropoff keys new --permission admin --name NAME`, or leave --host out"
-        )
 
 
 def start(configuration: Configuration) -> Runtime:

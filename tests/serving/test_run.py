@@ -76,11 +76,6 @@ def _service(port: int) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def test_a_second_worker_is_refused_with_the_reason(home: Path) -> None:
-    with pytest.raises(StartError, match="one worker, not 2: a session lives in the memory of one process"):
-        serve("ecommerce", workers=2)
-
-
 def test_without_a_model_it_says_which_command_to_run(home: Path) -> None:
     with pytest.raises(StartError, match="run `dropoff train loan_application --log PATH` first"):
         serve("loan_application")

@@ -1,0 +1,116 @@
+"""One process that serves: checks what it needs, loads the model, and answers on a socket that is given to it.
+
+``python -m serving.worker LISTENING CHANNEL`` is how :mod:`serving.supervise` starts one of several: the numbers of the
+socket that all listen on, and of one to the supervisor, which hears that the worker is ready and goes on living.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import uvicorn
+
+from serving.configuration import Configuration
+from serving.connections import uvicorn_options
+from serving.errors import StartError
+from serving.keyed import require_keys
+from serving.start import check_database, find_source, load_model
+
+BEAT_SECONDS = 1.0
+"""How often a worker says that its loop turns."""
+_STOP_SECONDS = 10
+"""How long a worker that stops waits for the requests that it is answering."""
+
+
+def check_start(configuration: Configuration, host: str) -> None:
+    """Raise :class:`StartError` with one sentence where the service could not start at ``host``."""
+    load_model(find_source(configuration))
+    check_database(configuration)
+    require_keys(configuration, host)
+
+
+def serve_on(
+    listening: socket.socket,
+    configuration: Configuration,
+    ready: Callable[[], None],
+    beat: Callable[[], None] | None = None,
+) -> None:
+    """Serve until a signal ends it; ``ready`` is called once requests are answered, ``beat`` every second from then on.
+
+    Raises :class:`StartError` where the service did not start.
+    """
+    from serving.service import Dropoff
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    for name in ("bentoml", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+    async def beat_on() -> None:
+        while beat is not None:
+            beat()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    class Server(uvicorn.Server):
+        beating: asyncio.Task[None] | None = None
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                ready()
+                self.beating = asyncio.create_task(beat_on())
+
+    options = uvicorn_options(configuration)
+    app = Dropoff.to_asgi(is_main=True)
+    server = Server(uvicorn.Config(app, timeout_graceful_shutdown=_STOP_SECONDS, **options))
+    server.run(sockets=[listening])
+    if not server.started:
+        raise StartError("the service did not start: the lines above say why")
+
+
+class SharedListener(socket.socket):
+    """A socket that several processes accept from: the supervisor has made it listen."""
+
+    def listen(self, _backlog: int = 0, /) -> None:
+        """Leave it as it is: asyncio would set its own, much shorter queue, for all workers."""
+
+
+def main() -> None:
+    """Serve as one of several workers until the supervisor says so, or is no more."""
+    # Of an existing socket Python finds the protocol out, by which asyncio knows to send small answers at once.
+    listening = SharedListener(fileno=int(sys.argv[1]))
+    channel = socket.socket(fileno=int(sys.argv[2]))
+    threading.Thread(target=_follow, args=(channel,), daemon=True).start()
+
+    def tell(what: dict[str, str]) -> None:
+        # A supervisor that is stopped reads nothing; nobody waits for it.
+        with suppress(OSError):
+            channel.send(json.dumps(what).encode() + b"\n", socket.MSG_DONTWAIT)
+
+    try:
+        configuration = Configuration.from_environment()
+        check_start(configuration, listening.getsockname()[0])
+        serve_on(listening, configuration, lambda: tell({"ready": ""}), lambda: tell({"beat": ""}))
+    except (StartError, ValueError) as error:
+        tell({"error": str(error)})
+        sys.exit(1)
+    except KeyboardInterrupt:
+        # The terminal tells every process of the group; the supervisor answers for all.
+        pass
+
+
+def _follow(channel: socket.socket) -> None:
+    with suppress(OSError):
+        channel.recv(1)
+    # The supervisor has ended, however that was: nobody would restart or stop this worker.
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()
