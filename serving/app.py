@@ -29,7 +29,8 @@ from serving.runtime import Runtime
 from serving.sdk_settings import rudder_source, segment_settings
 from serving.segment import MessageType
 from serving.snippet import snippet_routes
-from storage.writer import WriterClosed
+from storage.failures import explain
+from storage.writer import WriterClosed, WriterFull
 
 _JSON = "application/json"
 _LOG = logging.getLogger("dropoff.serving")
@@ -97,8 +98,10 @@ async def answer(runtime: Runtime, route: str, answering: Awaitable[Any]) -> Res
         response = said if isinstance(said, Response) else Response(_ENCODER.encode(said), media_type=_JSON)
     except ClientError as error:
         response = _error(error)
+    except WriterFull as error:
+        response = _error(ClientError(503, "overloaded", f"Too much is waiting: {error}. Send again later."))
     except (SQLAlchemyError, WriterClosed) as error:
-        _LOG.error("%s cannot reach the database: %s", route, getattr(error, "orig", None) or error)
+        _LOG.error("%s cannot reach the database: %s", route, explain(error))
         response = _error(ClientError(503, "log_unavailable", "The database cannot be reached: nothing was kept."))
     except Exception:
         runtime.metrics.requests.labels(route, "500").inc()

@@ -157,7 +157,7 @@ class AloneStore:
             return told
 
         try:
-            kept = await asyncio.wrap_future(self._writer.submit(write))
+            kept = await asyncio.wrap_future(self._writer.submit(write, len(placements.placed)))
         except BaseException:
             self.settle(placements.placed, doubtful=True)
             raise

@@ -20,6 +20,21 @@ from storage.schema import metadata
 _MIGRATING = 0x64726F70
 """The number of the lock under which PostgreSQL's tables are brought up to date."""
 _BUSY_TIMEOUT_SECONDS = 10.0
+# Pages that have changed are put into their places, with waiting for the disk, after so many; SQLite's own default of
+# 1,000 is reached by a few hundred events.
+_CHECKPOINT_PAGES = 16_384
+_WRITER_CACHE_KILOBYTES = 65_536
+_WRITERS_LOCK = 0x64726F70
+# Nobody waits for ever for a server that is gone, nor for a process that holds a lock and does nothing.
+_POSTGRESQL_OPTIONS = {
+    "connect_timeout": 3,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+    "application_name": "dropoff",
+    "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
+}
 _BACKENDS = ("sqlite", "postgresql")
 _ADVICE = "check that the address is right, and that its folder is writable"
 
@@ -86,6 +101,15 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def connect_writer(engine: Engine) -> Connection:
+    """Return a connection for one who writes often: each of its transactions may write, and it has a large cache."""
+    connection = engine.connect().execution_options(immediate=True)
+    if engine.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{_WRITER_CACHE_KILOBYTES}")
+        connection.rollback()
+    return connection
+
+
 def insert_if_absent(engine: Engine, table: Table) -> Insert:
     """Return an insert that leaves rows alone whose key is there already."""
     if engine.dialect.name == "postgresql":
@@ -123,7 +147,7 @@ def _touch(engine: Engine) -> None:
 
 def _engine(address: URL, durability: Durability) -> Engine:
     if address.get_backend_name() != "sqlite":
-        return create_engine(address, hide_parameters=True)
+        return _postgresql(address)
     if address.database:
         Path(address.database).parent.mkdir(parents=True, exist_ok=True)
     # What people did has no place in a message that goes to a log.
@@ -134,6 +158,22 @@ def _engine(address: URL, durability: Durability) -> Engine:
     return engine
 
 
+def _postgresql(address: URL) -> Engine:
+    options = {name: value for name, value in _POSTGRESQL_OPTIONS.items() if name not in address.query}
+    # A connection from the pool is tried before it is used: the server may have been restarted since.
+    engine = create_engine(address, hide_parameters=True, connect_args=options, pool_pre_ping=True)
+    event.listen(engine, "begin", _take_turns)
+    return engine
+
+
+def _take_turns(connection: Connection) -> None:
+    # As in SQLite, transactions that are going to write wait for each other. So rows are numbered in the order in
+    # which they are committed, none appears below a number that a reader has passed, and none waits for one that waits
+    # for it.
+    if connection.get_execution_options().get("immediate", False):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
+
+
 def _prepare_with(durability: Durability) -> Any:
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         # Python's own transaction control would commit behind the back of schema changes.
@@ -141,6 +181,7 @@ def _prepare_with(durability: Durability) -> Any:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(1000 * _BUSY_TIMEOUT_SECONDS)}")
         cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         cursor.execute(f"PRAGMA synchronous = {durability}")
         # What is erased on request must not stay readable in the file's free pages.
         cursor.execute("PRAGMA secure_delete = ON")

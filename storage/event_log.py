@@ -158,9 +158,12 @@ class EventLog:
         return sorted(found, key=lambda session_id: -found[session_id])[:most]
 
     def batches(self, batch_events: int = _BATCH_EVENTS) -> Iterator[pa.RecordBatch]:
-        """Stream the whole log in the order of arrival, in the canonical columns."""
-        position = 0
-        query = select(*EVENT_COLUMNS, events.c.position).where(events.c.journey == self.journey)
+        """Stream the whole log, as it is at the first batch, in the order of arrival, in the canonical columns."""
+        # Writers take turns, so all that was committed by now stands below all that will be.
+        position, last = 0, self.last_position() or 0
+        query = select(*EVENT_COLUMNS, events.c.position).where(
+            events.c.journey == self.journey, events.c.position <= last
+        )
         with self.engine.connect() as connection:
             while True:
                 page = query.where(events.c.position > position).order_by(events.c.position).limit(batch_events)

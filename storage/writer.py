@@ -8,7 +8,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from storage.database import connect_writer
+from storage.failures import is_lost, is_unavailable
+
 _MOST_WRITES_PER_COMMIT = 256
+_MOST_WAITING = 100_000
 
 _T = TypeVar("_T")
 
@@ -17,8 +21,13 @@ class WriterClosed(RuntimeError):
     """A write was handed to a writer that has been closed."""
 
 
+class WriterFull(RuntimeError):
+    """As much is waiting to be written as may wait."""
+
+
 class _Job(NamedTuple):
     write: Callable[[Connection], Any]
+    size: int
     done: "Future[Any]"
 
 
@@ -26,26 +35,37 @@ class Writer:
     """Runs writes in the order of their arrival, as many as are waiting in one transaction.
 
     A write's future is done only after the commit that holds it. A write that fails takes no other with it: the
-    transaction is then repeated write by write.
+    transaction is then repeated write by write. Where the database can serve nobody all of them fail at once, and the
+    next ones connect anew. ``most_waiting`` bounds the sizes, such as numbers of events, of what waits together.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, most_waiting: int = _MOST_WAITING) -> None:
         self._engine = engine
+        self._most_waiting = most_waiting
+        self._waiting = 0
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._guard = threading.Lock()
+        self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="dropoff-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, write: Callable[[Connection], _T]) -> "Future[_T]":
-        """Queue a write and return its future; raises :class:`WriterClosed` after :meth:`close`."""
+    def submit(self, write: Callable[[Connection], _T], size: int = 1) -> "Future[_T]":
+        """Queue a write and return its future.
+
+        Raises :class:`WriterClosed` after :meth:`close`, and :class:`WriterFull` where too much is waiting; a write
+        of whatever size is taken where nothing is.
+        """
         done: Future[_T] = Future()
         # Whoever waits may give up, but what is queued will be written: a running future cannot be cancelled.
         done.set_running_or_notify_cancel()
         with self._guard:
             if self._closed:
                 raise WriterClosed("the service is stopping and takes no more writes")
-            self._jobs.put(_Job(write, done))
+            if self._waiting and self._waiting + size > self._most_waiting:
+                raise WriterFull(f"{self._waiting:,} events and other writes wait for the database already")
+            self._waiting += size
+            self._jobs.put(_Job(write, size, done))
         return done
 
     def close(self) -> None:
@@ -58,15 +78,15 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        with self._engine.connect() as connection:
-            writing = connection.execution_options(immediate=True)
-            while (first := self._jobs.get()) is not None:
-                jobs, last = self._waiting(first)
-                self._commit(writing, jobs)
-                if last:
-                    return
+        last = False
+        while not last and (first := self._jobs.get()) is not None:
+            jobs, last = self._together(first)
+            self._commit(jobs)
+            with self._guard:
+                self._waiting -= sum(job.size for job in jobs)
+        self._disconnect()
 
-    def _waiting(self, first: _Job) -> tuple[list[_Job], bool]:
+    def _together(self, first: _Job) -> tuple[list[_Job], bool]:
         jobs = [first]
         while len(jobs) < _MOST_WRITES_PER_COMMIT:
             try:
@@ -78,16 +98,44 @@ class Writer:
             jobs.append(job)
         return jobs, False
 
-    def _commit(self, connection: Connection, jobs: list[_Job]) -> None:
+    def _commit(self, jobs: list[_Job]) -> None:
         try:
-            with connection.begin():
-                results = [job.write(connection) for job in jobs]
+            results = self._transact(jobs)
         except Exception as error:  # noqa: BLE001 (whatever a write raises belongs to its caller's future)
-            if len(jobs) == 1:
-                jobs[0].done.set_exception(error)
+            if len(jobs) == 1 or is_unavailable(error):
+                for job in jobs:
+                    job.done.set_exception(error)
                 return
             for job in jobs:
-                self._commit(connection, [job])
+                self._commit([job])
             return
         for job, result in zip(jobs, results, strict=True):
             job.done.set_result(result)
+
+    def _transact(self, jobs: list[_Job]) -> list[Any]:
+        written = False
+        try:
+            with self._connected().begin():
+                results = [job.write(self._connected()) for job in jobs]
+                written = True
+            return results
+        except Exception as error:
+            if is_unavailable(error):
+                self._disconnect()
+            # A connection that ended while nobody used it is noticed only now. One that ends at the commit may have
+            # committed: then it is not for us to write again.
+            if written or not is_lost(error):
+                raise
+        with self._connected().begin():
+            return [job.write(self._connected()) for job in jobs]
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = connect_writer(self._engine)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = None

@@ -1,22 +1,29 @@
 """Group commit: nothing is done before it is committed, and one failure spoils nothing else."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, func, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
+from storage.database import database_url, open_database
 from storage.tables import quarantine
-from storage.writer import Writer, WriterClosed
+from storage.writer import Writer, WriterClosed, WriterFull
 
 
 def _row(number: int) -> dict[str, object]:
     return {"journey": "j", "received_at_us": number, "reason": "r", "payload": "p"}
 
 
-def _insert(number: int):
-    return lambda connection: connection.execute(insert(quarantine), _row(number)).rowcount
+def _insert(number: int) -> Callable[[Connection], int]:
+    def write(connection: Connection) -> int:
+        connection.execute(insert(quarantine), _row(number))
+        return 1
+
+    return write
 
 
 def _count(engine: Engine) -> int:
@@ -80,3 +87,79 @@ def test_closing_writes_what_is_queued_and_then_takes_no_more(engine: Engine) ->
 
 def test_who_waits_cannot_take_back_what_is_queued(writer: Writer) -> None:
     assert not writer.submit(_insert(1)).cancel()
+
+
+def test_no_more_than_the_bound_waits_and_what_was_refused_can_come_again(engine: Engine) -> None:
+    writer = Writer(engine, most_waiting=100)
+    entered, release = threading.Event(), threading.Event()
+    holding = writer.submit(lambda _: (entered.set(), release.wait(5)))
+    entered.wait(5)
+    taken = [writer.submit(_insert(number), size=33) for number in range(3)]
+    with pytest.raises(WriterFull, match="100 events and other writes wait"):
+        writer.submit(_insert(3))
+    release.set()
+    holding.result(5)
+    assert [one.result(5) for one in taken] == [1, 1, 1]
+    assert writer.submit(_insert(3), size=1_000).result(5) == 1
+    writer.close()
+    assert _count(engine) == 4
+
+
+def test_where_the_disk_is_full_all_that_wait_are_told_at_once_and_the_next_one_tries_anew(tmp_path: Path) -> None:
+    engine = open_database(database_url(tmp_path))
+    writer = Writer(engine)
+    runs: list[int] = []
+
+    def fill(connection: Connection) -> None:
+        runs.append(1)
+        connection.execute(insert(quarantine), {**_row(1), "payload": "p" * 100_000})
+
+    entered, release = threading.Event(), threading.Event()
+
+    def limit(connection: Connection) -> None:
+        # SQLite's own bound on this connection: it fails as on a full disk.
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        entered.set()
+        release.wait(5)
+
+    limiting = writer.submit(limit)
+    entered.wait(5)
+    waiting = [writer.submit(fill) for _ in range(20)]
+    release.set()
+    limiting.result(5)
+    errors = [one.exception(5) for one in waiting]
+    assert {str(error.orig) for error in errors if isinstance(error, OperationalError)} == {"database or disk is full"}
+    assert len(errors) == 20
+    assert runs == [1]
+    assert writer.submit(fill, size=1).result(5) is None
+    writer.close()
+    assert _count(engine) == 1
+    engine.dispose()
+
+
+def test_a_connection_that_ended_before_the_commit_is_made_anew_and_the_writes_with_it(
+    copy_tables: Callable[[], str],
+) -> None:
+    engine = open_database(copy_tables())
+    writer = Writer(engine)
+    assert writer.submit(_insert(1)).result(5) == 1
+    with engine.connect() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert writer.submit(_insert(2)).result(5) == 1
+    ended: list[int] = []
+
+    def end_once(connection: Connection) -> int:
+        connection.execute(insert(quarantine), _row(3))
+        if not ended:
+            ended.append(1)
+            connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+        return 1
+
+    assert writer.submit(end_once).result(5) == 1
+    writer.close()
+    assert _count(engine) == 3
+    engine.dispose()
