@@ -163,6 +163,16 @@ class VisitorMemory:
                 self._at_hand.move_to_end(longest_untouched)
             else:
                 self._pack(longest_untouched)
+        self._take_out()
+
+    def pack_all(self) -> None:
+        """Pack everybody who is not held."""
+        for visitor_id in list(self._at_hand):
+            if not self.is_held(visitor_id):
+                self._pack(visitor_id)
+        self._take_out()
+
+    def _take_out(self) -> None:
         while self._packed and self.byte_count > self._most_bytes:
             self.drop(next(iter(self._packed)))
 
