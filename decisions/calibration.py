@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,15 @@ class Calibrator:
             return probabilities
         if stages is None:
             raise ValueError("a calibrator with shifts needs the stages of the rows")
-        return _clip(logistic(logit(probabilities) + np.asarray(self.shifts)[stages]))
+        return _clip(logistic(logit(probabilities) + self._shifts[stages]))
+
+    @cached_property
+    def _points(self) -> tuple[FloatArray, FloatArray]:
+        return np.array(self.x, np.float64), np.array(self.y, np.float64)
+
+    @cached_property
+    def _shifts(self) -> FloatArray:
+        return np.array(self.shifts, np.float64)
 
     def _apply_base(self, margins: FloatArray) -> FloatArray:
         match self.kind:
@@ -64,9 +73,10 @@ class Calibrator:
             case CalibratorKind.PLATT:
                 probabilities = logistic(self.x[0] * margins + self.x[1])
             case CalibratorKind.ISOTONIC:
-                following = np.minimum(np.searchsorted(self.x, margins, side="right"), len(self.y) - 1)
+                x, y = self._points
+                following = np.minimum(x.searchsorted(margins, side="right"), len(y) - 1)
                 # Rounding may carry an interpolated value past the next point, and so turn the order round.
-                probabilities = np.minimum(np.interp(margins, self.x, self.y), np.asarray(self.y)[following])
+                probabilities = np.minimum(np.interp(margins, x, y), y[following])
         return _clip(probabilities)
 
     def describe(self) -> str:
@@ -96,7 +106,8 @@ def logit(probabilities: FloatArray) -> FloatArray:
 
 
 def _clip(probabilities: FloatArray) -> FloatArray:
-    clipped: FloatArray = np.clip(probabilities, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    # As numpy's clip, which takes four times as long for a single row.
+    clipped: FloatArray = np.minimum(np.maximum(probabilities, SMALLEST_PROBABILITY), 1 - SMALLEST_PROBABILITY)
     return clipped
 
 

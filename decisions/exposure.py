@@ -11,8 +11,9 @@ EXPOSURES = 6
 
 def stage_rows(table: FeatureTable, rows: FloatArray) -> IntArray:
     """Return the stage of each raw row (R,), counted from 1; 0 is before the first."""
-    stages = rows[:, table.names.index("stage_index")]
-    return np.where(np.isnan(stages), 0, np.nan_to_num(stages) + 1).astype(np.int64)
+    stages = rows[:, table.names.index("stage_index")] + 1.0
+    stages[np.isnan(stages)] = 0.0
+    return stages.astype(np.int64)
 
 
 def cells(table: FeatureTable, rows: FloatArray) -> IntArray:

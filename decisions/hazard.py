@@ -40,11 +40,15 @@ class Hazard:
     def _trees(self) -> TreeExplainer:
         return TreeExplainer.of(self.booster)
 
+    @cached_property
+    def _baseline(self) -> FloatArray:
+        return np.array(self.baseline, np.float64).T
+
     def margins(self, numbered: FloatArray, idle_seconds: FloatArray) -> FloatArray:
         """Return the log-odds before calibration (R,) of rows (R, F) whose categories are numbered."""
         # For one row this is faster than Booster.predict, and many rows then give the very same numbers.
         added, _ = self._trees.explain(with_idle(numbered, idle_seconds))
-        return added + baseline_margins(self.baseline, idle_seconds)
+        return added + np.interp(idle_seconds, *self._baseline)
 
     def predict(self, numbered: FloatArray, idle_seconds: FloatArray) -> FloatArray:
         """Return the calibrated probability (R,) of rows (R, F) whose categories are numbered."""
@@ -85,7 +89,7 @@ class Hazard:
 
 def with_idle(numbered: FloatArray, idle_seconds: FloatArray) -> FloatArray:
     """Return the rows (R, F) with the idle time as their last column: a feature table need not have it."""
-    return np.column_stack((numbered, idle_seconds))
+    return np.concatenate((numbered, idle_seconds[:, None]), axis=1)
 
 
 def baseline_margins(baseline: Sequence[tuple[float, float]], idle_seconds: FloatArray) -> FloatArray:

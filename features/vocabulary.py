@@ -1,12 +1,15 @@
 """The vocabulary: which identities of a category a model knows, learnt in training and carried with the model."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numba
 import numpy as np
 
-from features.events import FloatArray
+from features.events import FloatArray, IntArray
 from features.table import FeatureTable
 
 UNKNOWN = 0.0
@@ -37,15 +40,15 @@ class Vocabulary:
 
     def apply(self, rows: FloatArray) -> FloatArray:
         """Return a copy of the rows (R, F) with categories as 1..K, 0 for unknown ones and NaN for missing ones."""
-        numbered = rows.copy()
-        for column, identities in self.known.items():
-            values = rows[:, column]
-            place = np.searchsorted(identities, values)
-            found = np.zeros(len(values), np.bool_)
-            inside = place < len(identities)
-            found[inside] = identities[place[inside]] == values[inside]
-            numbered[:, column] = np.where(np.isnan(values), np.nan, np.where(found, place + 1.0, UNKNOWN))
+        numbered = np.array(rows, np.float64, order="C")
+        _number(numbered, *self._flat)
         return numbered
+
+    @cached_property
+    def _flat(self) -> tuple[IntArray, IntArray, FloatArray]:
+        columns = np.array(tuple(self.known), np.int64)
+        starts = np.cumsum([0, *(len(identities) for identities in self.known.values())], dtype=np.int64)
+        return columns, starts, np.concatenate([np.empty(0), *self.known.values()])
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists; identities are numbers of at most 53 bits, which JSON keeps exactly."""
@@ -55,3 +58,16 @@ class Vocabulary:
     def from_json(cls, data: Mapping[str, Any]) -> "Vocabulary":
         """Return the vocabulary that :meth:`to_json` described."""
         return cls({int(column): np.array(identities, np.float64) for column, identities in data.items()})
+
+
+@numba.njit(cache=True)
+def _number(rows: FloatArray, columns: IntArray, starts: IntArray, identities: FloatArray) -> None:
+    for which in range(columns.shape[0]):
+        column, known = columns[which], identities[starts[which] : starts[which + 1]]
+        for row in range(rows.shape[0]):
+            value = rows[row, column]
+            if math.isnan(value):
+                continue
+            place = np.searchsorted(known, value)
+            found = place < known.shape[0] and known[place] == value
+            rows[row, column] = place + 1.0 if found else UNKNOWN
