@@ -16,6 +16,8 @@ from features.events import US_PER_SECOND, Event
 from journeys.journey import Journey
 from serving.advice import decide
 from serving.closing import Closing
+from serving.configuration import Configuration
+from serving.errors import StartError
 from serving.persons import assignment_of, find_person
 from serving.runtime import Runtime
 from serving.subject import Subject
@@ -51,6 +53,18 @@ def read_addresses(text: str) -> Mapping[str, str]:
             if len(channels) == 1 or channel not in addresses:
                 addresses[channel] = address
     return addresses
+
+
+def check_follow_ups(configuration: Configuration) -> None:
+    """Raise :class:`StartError` where messages are to be sent and could not be."""
+    try:
+        addresses = read_addresses(configuration.follow_up_url)
+    except AddressError as error:
+        raise StartError(f"DROPOFF_FOLLOW_UP_URL: {error}") from error
+    if addresses and not configuration.follow_up_secret:
+        raise StartError(
+            "follow-ups name people, so their receiver has to know who sends them: set DROPOFF_FOLLOW_UP_SECRET too"
+        )
 
 
 def _require_safe(address: str) -> None:

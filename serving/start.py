@@ -17,6 +17,7 @@ from journeys.load import JourneyInvalid, JourneyNotFound, load_journey
 from serving import advice
 from serving.configuration import PACKAGED_FOLDER, Configuration, ConfigurationError
 from serving.errors import StartError
+from serving.follow_ups import check_follow_ups
 from serving.messages import CanonicalEvent, ScoreRequest
 from serving.runtime import Runtime, open_runtime
 from serving.subject import find_subject
@@ -84,6 +85,7 @@ def check_database(configuration: Configuration) -> None:
 
 def start(configuration: Configuration) -> Runtime:
     """Return a runtime that has rehearsed its answers; raises :class:`StartError`."""
+    check_follow_ups(configuration)
     source = find_source(configuration)
     model = load_model(source)
     try:

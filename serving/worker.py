@@ -20,6 +20,7 @@ import uvicorn
 from serving.configuration import Configuration
 from serving.connections import uvicorn_options
 from serving.errors import StartError
+from serving.follow_ups import check_follow_ups
 from serving.keyed import require_keys
 from serving.start import check_database, find_source, load_model
 
@@ -31,6 +32,7 @@ _STOP_SECONDS = 10
 
 def check_start(configuration: Configuration, host: str) -> None:
     """Raise :class:`StartError` with one sentence where the service could not start at ``host``."""
+    check_follow_ups(configuration)
     load_model(find_source(configuration))
     check_database(configuration)
     require_keys(configuration, host)

@@ -21,7 +21,8 @@ from serving.app import attach, create_app
 from serving.configuration import Configuration
 from serving.deliver import Result, deliver_once
 from serving.duty import Duty
-from serving.follow_ups import AddressError, backoff_seconds, read_addresses
+from serving.errors import StartError
+from serving.follow_ups import AddressError, backoff_seconds, check_follow_ups, read_addresses
 from serving.runtime import Runtime, open_runtime
 from serving.sweep import sweep_once
 from storage.follow_ups import FollowUpState
@@ -337,6 +338,16 @@ def test_each_channel_may_have_its_own_address_and_only_safe_ones_are_taken() ->
     for wrong in ("http://a.example/", "ftp://a.example/", "on_site=https://a.example/", "nonsense", "https://"):
         with pytest.raises(AddressError):
             read_addresses(wrong)
+
+
+def test_a_service_that_could_not_send_its_follow_ups_does_not_start(tmp_path: Path) -> None:
+    known = Configuration(home=tmp_path, follow_up_url="https://a.example/hook", follow_up_secret=SECRET)
+    check_follow_ups(known)
+    check_follow_ups(Configuration(home=tmp_path))
+    with pytest.raises(StartError, match="set DROPOFF_FOLLOW_UP_SECRET too"):
+        check_follow_ups(replace(known, follow_up_secret=""))
+    with pytest.raises(StartError, match=r"DROPOFF_FOLLOW_UP_URL: 'http://a\.example/' is no address"):
+        check_follow_ups(replace(known, follow_up_url="http://a.example/"))
 
 
 def test_pauses_double_up_to_six_hours_and_those_of_two_messages_differ() -> None:
