@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types unit bench lock clean
+.PHONY: help install demo shop test lint types unit bench lock clean
 
 help:           ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -22,6 +22,10 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: $(STAMP)  ## simulate, train, register, serve and replay live sessions; stays up until Ctrl-C
 	@$(BIN)/dropoff demo $(DEMO_ARGS)
+
+shop: $(STAMP)  ## a small shop in the browser, with the service and the demo's model; stays up until Ctrl-C
+	@test -e $${DROPOFF_HOME:-.dropoff}/models/ecommerce/champion || $(BIN)/dropoff demo --no-serve
+	@$(BIN)/python examples/shop/serve.py $(SHOP_ARGS)
 
 test: lint unit ## lint, types, layers and every test
 

@@ -159,8 +159,8 @@ def test_a_block_is_in_the_language_that_it_names(shown: Shown) -> None:
         case "toml":
             assert set(tomllib.loads(shown.content)["columns"]) <= set(CANONICAL_COLUMNS)
         case language:
-            # JavaScript is run by tests/serving/clients.
-            assert language in ("", "sh", "javascript")
+            # JavaScript and HTML are run by tests/serving/clients and tests/serving/web.
+            assert language in ("", "sh", "javascript", "html")
 
 
 @pytest.mark.parametrize("shown", [shown for path in TEXTS for shown in curls(path)], ids=str)

@@ -35,6 +35,7 @@ TEMPLATES = sorted(
     for suffix in ("html", "htm", "jinja", "j2", "txt", "md", "js", "svg")
     for path in ROOT.glob(f"*/**/*.{suffix}")
     if path.relative_to(ROOT).parts[0] not in NOT_SAID | {"mlruns"}
+    and "node_modules" not in path.parts
     and not path.relative_to(ROOT).parts[0].startswith(".")
     and not path.relative_to(ROOT).parts[0].endswith(".egg-info")
     # A library that others wrote, and nobody reads.

@@ -7,7 +7,7 @@ const MESSAGES = {
   card: "Sixteen digits.",
 };
 
-/** Say beside each field what is wrong with it, and lead to the first. */
+/** Say beside each field what is wrong with it, and go to the first. */
 function check(form) {
   for (const field of form.querySelectorAll("input")) {
     const good = !field.willValidate || field.validity.valid;

@@ -44,7 +44,7 @@ export function hurry() {
 export function push(call) {
   if (!active) return null;
   const { visitor, user, session, at, source, campaign } = touch();
-  // Of an address no more than the click that led to it: the rest may be about a person.
+  // Of an address no more than the id of an ad's click: the rest may be about a person.
   const [search] = location.search.match(/\b\w*cl(k|ick_?)?id=[^&]*/) || [];
   const message = {
     messageId: random(),

@@ -1,9 +1,11 @@
 """Nothing without consent, and with it everything once: across pages, outages and closed tabs, in a real browser."""
 
 import json
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from servers import ROOT
 from web_visits import LiveService, Visit
 
 from storage.key_store import Grant
@@ -222,6 +224,26 @@ def test_a_browser_that_blocks_its_storage_keeps_the_visitor_in_a_cookie(visit: 
     assert (cookie["name"], cookie["sameSite"]) == ("dropoff", "Lax")
     page.evaluate("dropoff.consent(false)")
     assert visit.context.cookies() == []
+
+
+def test_the_examples_of_the_guide_run(visit: Visit) -> None:
+    guide = (ROOT / "docs" / "browser.md").read_text(encoding="utf-8")
+    found = re.findall(r"^```(html|javascript)\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    pages = "".join(code for language, code in found if language == "html").replace("async ", "")
+    scripts = [code for language, code in found if language == "javascript"]
+    visit.open(pages.replace("http://127.0.0.1:3000", visit.service.url), bare=True)
+    visit.page.evaluate("window.showNudge = () => {}; dropoff.init({wait: 10000})")
+    visit.page.get_by_text("Buy").click()
+    visit.wait_for_names("page_view", "view_product", "add_to_cart")
+    kept = visit.page.evaluate("dropoff.visit.visitorId")
+    for script in scripts:
+        visit.page.evaluate(f"{{{script}}}")
+    # The guide ends the visitor's session: somebody else begins another.
+    visit.page.evaluate("dropoff.track('search')")
+    assert visit.page.evaluate("dropoff.recommend()") is not None
+    events = visit.service.runtime.log.visitor_events(kept)
+    assert {"payment_failed", "identify"} <= {event.name for event in events}
+    assert visit.complaints == []
 
 
 def test_a_page_with_a_strict_policy_needs_no_inline_code(visit: Visit) -> None:
