@@ -129,7 +129,8 @@ def replay(
 ) -> None:
     """Send recorded sessions to a service, event by event.
 
-    Shows the stage, the risk, the top blocker and the recommendation after each event.
+    Shows the stage, the risk, the top blocker and the recommendation after each event. Where the service has keys,
+    DROPOFF_KEY in the environment is one that may write and read.
     """
     from console import progress, show_replay
     from features.plan import compile_plan

@@ -3,6 +3,7 @@
 import http
 import http.client
 import json
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -99,29 +100,38 @@ def segment_call(event: Event) -> dict[str, Any]:
 
 
 class _Service:
-    """One connection that stays open."""
+    """One connection that stays open; where the service has keys, it is opened by the one in ``DROPOFF_KEY``."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme != "http" or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ReplayError(f"{url} is no address of a service; write it like http://127.0.0.1:3000")
         self._url = url
         self._prefix = parts.path.rstrip("/")
+        # An argument of a command can be read by every account of a machine.
+        key = os.environ.get("DROPOFF_KEY", "").strip()
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         try:
-            self._connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=_TIMEOUT_SECONDS)
+            connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+            self._connection = connect(parts.hostname, parts.port, timeout=_TIMEOUT_SECONDS)
         except ValueError as error:
             raise ReplayError(f"{url} is no address of a service: {error}") from error
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
         content = None if body is None else json.dumps(body).encode()
         try:
-            self._connection.request(method, self._prefix + path, content, {"Content-Type": "application/json"})
+            self._connection.request(method, self._prefix + path, content, self._headers)
             response = self._connection.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException) as error:
             raise ReplayError(
                 f"no service answers at {self._url} ({error or type(error).__name__}): start one with `dropoff serve`"
             ) from error
+        if response.status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
+            raise ReplayError(
+                f"{self._url}{path} answered {response.status}: {_said(answer)} Put a key that may write and read into "
+                "the environment variable DROPOFF_KEY"
+            )
         if response.status != http.HTTPStatus.OK:
             raise ReplayError(f"{self._url}{path} answered {response.status}: {_said(answer)}")
         return answer

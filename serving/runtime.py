@@ -223,7 +223,7 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         reader=SegmentReader(journey.names, configuration.max_event_bytes, journey.property_names),
         privacy=privacy_of(configuration, journey),
         keys=KeyStore(engine),
-        access=Access(journey.name, configuration.requests_per_second),
+        access=Access(journey.name, configuration.requests_per_second, 1 / configuration.workers),
         erasure=Erasure(engine, journey.name, (touchpoints, ledger, log, identity, assignments, ends, follow_ups)),
         model=model,
         now_us=clock,

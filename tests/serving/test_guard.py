@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from serving.app import create_app
+from serving.clients import parse_networks
 from serving.guard import Guard
 
 MOST_BYTES = 4_000
@@ -75,3 +77,48 @@ def test_an_address_with_a_line_break_is_nobodys(client: Any) -> None:
 def test_other_addresses_pass_untouched(client: Any) -> None:
     answer = client.request("POST", "/v1/track", content=b"{ no json", headers={"content-type": "text/plain"})
     assert (answer.content, answer.headers["content-type"].partition(";")[0]) == (b"{ no json", "text/plain")
+
+
+def test_every_answer_tells_browsers_to_guess_keep_and_show_nothing(client_of: Any) -> None:
+    app = create_app()
+    client = client_of(Guard(app, MOST_BYTES, app))
+    for method, address in (
+        ("GET", "/livez"),
+        ("GET", "/docs.json"),
+        ("POST", "/v1/score"),
+        ("GET", "/nowhere"),
+        ("PUT", "/livez"),
+        ("POST", "/a%0A"),
+    ):
+        headers = client.request(method, address).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "no-store"
+        assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "strict-transport-security" not in headers
+
+
+def test_over_tls_an_answer_says_to_stay_there_and_only_a_trusted_proxy_tells_of_tls(client_of: Any) -> None:
+    forwarded = {"x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.7"}
+    for proxies, said in (("127.0.0.1", True), ("10.0.0.1", False)):
+        client = client_of(Guard(create_app(), MOST_BYTES, None, parse_networks(proxies)))
+        headers = client.request("GET", "/livez", headers=forwarded).headers
+        assert ("strict-transport-security" in headers) == said
+
+
+def test_pages_may_be_embedded_nowhere_and_keep_their_own_policy(client_of: Any) -> None:
+    app = create_app()
+    headers = client_of(Guard(app, MOST_BYTES, app)).request("GET", "/static/pages.css").headers
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert "style-src 'self'" in headers["content-security-policy"]
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["cache-control"] == "no-cache"
+    assert headers["permissions-policy"].startswith("camera=()")
+    assert len(headers.get_list("cache-control")) == 1
+
+
+def test_too_many_headers_and_too_long_an_address_are_refused(client: Any) -> None:
+    assert client.get("/a?" + "b" * 16_384).status_code == 414
+    assert client.request("GET", "/a", headers={"x": "a" * 32_768}).status_code == 431
+    many = [(f"x-{number}".encode(), b"a") for number in range(101)]
+    assert client.request("GET", "/a", headers=many).json()["error"]["code"] == "headers_too_large"

@@ -76,6 +76,12 @@ def _service(port: int) -> list[str]:
     return [sys.executable, "-c", code]
 
 
+def test_others_are_not_served_before_there_are_keys(home: Path) -> None:
+    for host in ("0.0.0.0", "::", "192.0.2.1"):  # noqa: S104
+        with pytest.raises(StartError, match=r"there are no keys yet.*dropoff keys new --permission admin"):
+            serve("ecommerce", host=host)
+
+
 def test_without_a_model_it_says_which_command_to_run(home: Path) -> None:
     with pytest.raises(StartError, match="run `dropoff train loan_application --log PATH` first"):
         serve("loan_application")
