@@ -1,6 +1,10 @@
 """What is scored live is compared with the training at the same stages, over a window that forgets."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +20,7 @@ from features.events import FloatArray
 from features.table import FeatureTable
 from journeys.journey import Journey
 from serving.drift import SEGMENTS, DriftWindow
+from serving.shared_drift import counts_of_others, publish_counts
 
 if TYPE_CHECKING:
     from conftest import Clock, OpenClient
@@ -142,3 +147,42 @@ def test_a_window_of_no_seconds_is_none(open_client: "OpenClient", shop_model: R
     _, runtime = open_client(drift_window_seconds=0.0)
     runtime.replace_model(replace(shop_model, snapshot=snapshot))
     assert runtime.drift is None
+
+
+def _as_of(folder: Path, process: int) -> None:
+    """Let what this process has published be another's."""
+    for file in folder.glob(f"drift_{os.getpid()}_*"):
+        file.rename(folder / file.name.replace(str(os.getpid()), str(process)))
+
+
+def test_two_windows_measure_as_one_that_saw_the_rows_of_both(
+    shop: Journey, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    rows = made_rows(shop.table, 400, 5)
+    here, there, both = (window_with(shop, snapshot, part) for part in (rows[:150], rows[150:], rows))
+    publish_counts(tmp_path, "7", there.count(HOUR_US))
+    assert list(counts_of_others(tmp_path, "7")) == []
+    _as_of(tmp_path, os.getppid())
+    found = here.measure(HOUR_US, list(counts_of_others(tmp_path, "7")))
+    expected = both.measure(HOUR_US)
+    assert found.rows == expected.rows == 400
+    np.testing.assert_allclose(found.psi, expected.psi)
+    np.testing.assert_allclose([found.mean_risk, found.usual_risk], [expected.mean_risk, expected.usual_risk])
+
+
+def test_counts_of_the_dead_and_of_another_model_do_not_count(
+    shop: Journey, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    counts = window_with(shop, snapshot, made_rows(shop.table, 10, 5)).count(HOUR_US)
+    publish_counts(tmp_path, "7", counts)
+    publish_counts(tmp_path, "8", counts)
+    assert len(list(tmp_path.iterdir())) == 1
+    _as_of(tmp_path, os.getppid())
+    assert list(counts_of_others(tmp_path, "7")) == []
+    assert len(list(counts_of_others(tmp_path, "8"))) == 1
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    publish_counts(tmp_path, "8", counts)
+    _as_of(tmp_path, ended.pid)
+    assert len(list(counts_of_others(tmp_path, "8"))) == 1
+    assert len(list(tmp_path.iterdir())) == 1
