@@ -53,6 +53,7 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
         *(_post(address, _track_batch, Permission.WRITE) for address in openapi.BATCH_ROUTES),
         _post("/com.snowplowanalytics.snowplow/tp2", collect.collect_snowplow, Permission.WRITE),
         _route("GET", "/i", collect.collect_pixel, Permission.WRITE),
+        _route("GET", "/v1/pixel/{call}", collect.collect_segment_pixel, Permission.WRITE),
         _post("/mp/collect", collect.collect_measurement, Permission.WRITE),
         _post("/debug/mp/collect", collect.validate_measurement, Permission.WRITE),
         _post("/v1/touchpoints", _touchpoints, Permission.WRITE),

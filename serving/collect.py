@@ -1,6 +1,8 @@
 """Requests of other protocols than Segment's: read, kept, and answered as their clients expect."""
 
 import asyncio
+import base64
+import binascii
 from collections.abc import Mapping
 
 import msgspec
@@ -13,10 +15,11 @@ from serving.credentials import QUERY_NAMES
 from serving.errors import ClientError
 from serving.ga4 import Measurement, MeasurementReader, visitor_of
 from serving.ga4_validation import ValidationAnswer, validate
-from serving.ingest import Refused, arrival
+from serving.ingest import Refused, arrival, keep_event
 from serving.keep_each import keep_each, require_few
 from serving.messages import BatchAnswer, decode
 from serving.runtime import Runtime
+from serving.segment import MessageType
 from serving.snowplow import PACKED_FIELDS, VISITOR_FIELDS, PayloadData, SnowplowReader, sent_at_us
 
 GIF = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00," + (
@@ -51,7 +54,22 @@ async def collect_pixel(runtime: Runtime, request: Request) -> Response:
         # HEAD asks what would be answered: nothing has happened.
         fields = {name: value for name, value in request.query_params.items() if value and name not in QUERY_NAMES}
         await _keep_payloads(runtime, _snowplow_reader(runtime), [fields], request)
-    return Response(GIF, media_type="image/gif", headers={"Cache-Control": "no-cache, no-store, must-revalidate"})
+    return _pixel()
+
+
+async def collect_segment_pixel(runtime: Runtime, request: Request) -> Response:
+    """Keep the call of ``GET /v1/pixel/CALL?data=BASE64`` and return an image of one pixel; raises ClientError."""
+    call = request.path_params["call"]
+    if call not in tuple(MessageType):
+        raise ClientError(404, "no_such_address", f"There is no pixel of this name, but {', '.join(MessageType)}.")
+    if request.method == "GET":
+        said = request.query_params.get("data", "")
+        try:
+            content = base64.b64decode(said.replace("-", "+").replace("_", "/") + "=" * (-len(said) % 4))
+        except (binascii.Error, ValueError) as error:
+            raise ClientError(422, "invalid_field", "data is not base64.", "data") from error
+        await keep_event(runtime, runtime.reader.read(content, MessageType(call), arrival(runtime)))
+    return _pixel()
 
 
 async def collect_measurement(runtime: Runtime, request: Request) -> Response:
@@ -76,6 +94,10 @@ async def validate_measurement(runtime: Runtime, request: Request) -> Validation
     body = await read_admitted(runtime, request)
     most = runtime.configuration.max_batch_events
     return await asyncio.to_thread(validate, body, _measurement_reader(runtime), arrival(runtime), most)
+
+
+def _pixel() -> Response:
+    return Response(GIF, media_type="image/gif", headers={"Cache-Control": "no-cache, no-store, must-revalidate"})
 
 
 async def _keep_payloads(

@@ -78,6 +78,21 @@ def test_a_pixel_is_an_image_and_an_event_and_only_asking_about_it_is_none(open_
     assert "duid" in refused.json()["error"]["message"]
 
 
+def test_segments_pixel_is_a_call_in_an_address(open_client: OpenClient) -> None:
+    client, runtime = open_client()
+    call = json.dumps({"messageId": "e1", "anonymousId": "v", "event": "email_open", "properties": {"x": "??>"}})
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        data = encode(call.encode()).decode().rstrip("=")
+        answer = client.request("GET", "/v1/pixel/track", params={"data": data})
+        assert (answer.status_code, answer.content[:6]) == (200, b"GIF89a")
+    assert _events(runtime) == [("e1", "email_open")]
+    client.request("HEAD", "/v1/pixel/page", params={"data": base64.b64encode(call.encode()).decode()})
+    assert len(_events(runtime)) == 1
+    assert client.get("/v1/pixel/delete").status_code == 404
+    for data in ("", "a", "aGVsbG8="):
+        assert client.request("GET", "/v1/pixel/track", params={"data": data}).status_code in (400, 422)
+
+
 def _measured(**more: Any) -> dict[str, Any]:
     return {"client_id": "v", "events": [{"name": "page_view"}, {"name": "view_item"}], **more}
 

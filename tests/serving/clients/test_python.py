@@ -1,9 +1,11 @@
 """segment-analytics-python and snowplow-tracker, as published, against the real service."""
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
+import httpx
 import pytest
 from real_clients import losing, snippet
 from servers import Service
@@ -132,3 +134,16 @@ def test_snowplows_tracker_gives_up_at_what_no_try_would_mend(service: Service) 
             "time.sleep(1.5)\n"
         )
         assert len(proxy.asked) == 2
+
+
+def test_a_request_of_googles_protocol_is_kept_once_however_often_it_is_sent(service: Service, stored: Stored) -> None:
+    words = shlex.split(snippet("GA4's Measurement Protocol", service.url))
+    for _ in range(2):
+        body, kind = words[words.index("-d") + 1], words[words.index("-H") + 1].partition(": ")[2]
+        answer = httpx.post(words[words.index("POST") + 1], content=body, headers={"content-type": kind}, timeout=10)
+        assert answer.status_code == 204
+    (added,) = stored("ga-1", 1)
+    assert (added.name, added.session_id, added.user_id) == ("add_to_cart", "ga-1.1772368000", "user-1")
+    assert added.occurred_at_us == 1_772_368_200 * SECOND
+    assert (added.properties["product"], added.properties["price"]) == ("lamp", 59.0)
+    assert (added.source, added.campaign) == ("letter", "spring")
