@@ -19,7 +19,7 @@ from serving.visitor_memory import VisitorMemory
 from storage.event_log import EventLog
 from storage.ledger import Ledger
 from storage.locks import lock_names
-from storage.visitor_log import Tail, VisitorLog
+from storage.visitor_log import Anchor, Tail, VisitorLog
 from storage.writer import Writer
 
 _READERS = 4
@@ -55,9 +55,9 @@ class DatabaseStore:
     async def visitor(self, visitor_id: str) -> Visitor:
         """Return a visitor with all that the log knows at this moment; an unknown one has no sessions."""
         known, erasures = self.memory.find(visitor_id), self._erasures
-        tail = await self._read(self._known.tail, visitor_id, known.anchor if known is not None else None)
-        if known is None or tail.whole:
-            return self._replace(visitor_id, tail, keep=erasures == self._erasures)
+        tail, whole = await self._read(self._read_tail, visitor_id, known.anchor if known is not None else None)
+        if known is None or whole is not None:
+            return self._replace(whole or Visitor(self.plan, visitor_id, self._limits.timeout_us), erasures)
         # Where memory has let go of the visitor meanwhile, what was caught up is answered and not kept.
         kept = self.memory.find(visitor_id) is known
         self._catch_up(known, tail, kept=kept)
@@ -144,14 +144,23 @@ class DatabaseStore:
 
         return write_or_tell
 
-    def _replace(self, visitor_id: str, tail: Tail, *, keep: bool) -> Visitor:
-        self.memory.drop(visitor_id)
-        loaded = Visitor(self.plan, visitor_id, self._limits.timeout_us)
-        self._catch_up(loaded, tail, kept=False)
+    def _read_tail(self, visitor_id: str, anchor: Anchor | None) -> tuple[Tail, Visitor | None]:
+        """Return what has come since the anchor, and the visitor where that is all; for a reader's thread."""
+        tail = self._known.tail(visitor_id, anchor)
+        if not tail.whole:
+            return tail, None
+        whole = Visitor(self.plan, visitor_id, self._limits.timeout_us, anchor=tail.anchor)
+        for event in tail.events:
+            whole.place(event)
+        return tail, whole
+
+    def _replace(self, visitor: Visitor, erasures: int) -> Visitor:
+        """Keep a visitor in the place of what was known, and return it."""
+        self.memory.drop(visitor.visitor_id)
         # What was read before an erasure may be what has been erased.
-        if keep and loaded.event_count:
-            self.memory.add(loaded)
-        return loaded
+        if visitor.event_count and erasures == self._erasures:
+            self.memory.add(visitor)
+        return visitor
 
     def _catch_up(self, visitor: Visitor, tail: Tail, *, kept: bool) -> None:
         for event in tail.events:

@@ -21,6 +21,9 @@ from storage.ledger import Ledger
 from storage.visitor_log import Anchor, VisitorLog
 from storage.writer import Writer
 
+_MOST_BYTES_AT_ONCE = 64_000
+"""Unpacking more would hold up everybody else for more than some milliseconds."""
+
 
 class RedisStore(DatabaseStore):
     """As :class:`DatabaseStore`, but what has come is asked of Redis, and of the log only where Redis does not know.
@@ -53,7 +56,7 @@ class RedisStore(DatabaseStore):
             if isinstance(found, Lease):
                 self.counts.misses += 1
                 return await self._filled(visitor_id, found)
-            visitor = self._told(visitor_id, known, found, erasures)
+            visitor = await self._told(visitor_id, known, found, erasures)
         except (RedisAway, PackedElsewhere):
             return await super().visitor(visitor_id)
         self.counts.hits += 1
@@ -126,15 +129,15 @@ class RedisStore(DatabaseStore):
             visitor.place(event)
         return self._packing.pack(visitor.sessions)
 
-    def _told(self, visitor_id: str, known: Visitor | None, found: Found, erasures: int) -> Visitor:
+    async def _told(self, visitor_id: str, known: Visitor | None, found: Found, erasures: int) -> Visitor:
         """Return a visitor with the pieces that Redis has; raises ``PackedElsewhere``."""
         if known is None or found.whole:
             visitor = Visitor(self.plan, visitor_id, self._limits.timeout_us)
-            self._add(visitor, found.pieces)
-            self.memory.drop(visitor_id)
-            if erasures == self._erasures:
-                self.memory.add(visitor)
-            return visitor
+            if sum(map(len, found.pieces)) > _MOST_BYTES_AT_ONCE:
+                await self._read(self._add, visitor, found.pieces)
+            else:
+                self._add(visitor, found.pieces)
+            return self._replace(visitor, erasures)
         self._add(known, found.pieces)
         # Where memory has let go of the visitor meanwhile, what was told is answered and not kept.
         if self.memory.find(visitor_id) is known:

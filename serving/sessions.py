@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 
 from sqlalchemy import Connection
@@ -20,6 +21,9 @@ from storage.ledger import Ledger
 from storage.writer import Writer
 
 _EVENTS_PER_TURN = 128
+_EVENTS_AT_ONCE = 1_000
+"""How many events are read from the log while everybody else waits, which takes some ten milliseconds."""
+_READERS = 2
 
 
 class AloneStore:
@@ -41,22 +45,27 @@ class AloneStore:
         self.memory = VisitorMemory(plan, limits.timeout_us, limits.memory_events)
         self.counts = Counts()
         self._doubtful: set[str] = set()
+        self._erasures = 0
+        self._reading: dict[str, asyncio.Task[None]] = {}
+        self._readers = ThreadPoolExecutor(_READERS, "dropoff-sessions")
 
     async def visitor(self, visitor_id: str) -> Visitor:
         """Return a visitor with all that the log knows; an unknown one has no sessions and is not kept."""
+        if visitor_id not in self.memory:
+            await self._bring((visitor_id,), unknown_too=False)
         return self._visitor(visitor_id)
 
     async def visitor_of_session(self, session_id: str) -> Visitor | None:
         """Return whose session it is, or None for an unknown one."""
         visitor_id = self._owner(session_id)
-        return None if visitor_id is None else self._visitor(visitor_id)
+        return None if visitor_id is None else await self.visitor(visitor_id)
 
     async def visitor_of_user(self, user_id: str) -> tuple[Visitor, LiveSession] | None:
         """Return a user's visitor and the session of the user's latest event, or None for an unknown user."""
         found = self._log.latest_session_of_user(user_id)
         if found is None:
             return None
-        visitor = self._visitor(found[0])
+        visitor = await self.visitor(found[0])
         session = visitor.session(found[1])
         return None if session is None else (visitor, session)
 
@@ -72,7 +81,7 @@ class AloneStore:
             for start in range(0, len(events), _EVENTS_PER_TURN):
                 turn = await give_way(turn)
                 together = events[start : start + _EVENTS_PER_TURN]
-                nobodys = self._fetch(together)
+                nobodys = await self._fetch(together)
                 for event in together:
                     one = self.place(event, nobodys)
                     if one is None:
@@ -128,10 +137,12 @@ class AloneStore:
 
     async def forget(self, visitor_id: str) -> None:
         """Drop a visitor from memory, as soon as nothing is on its way; the log is not touched."""
+        self._erasures += 1
         self._forget(visitor_id)
 
     async def close(self) -> None:
-        """Do nothing: the runtime closes log and writer."""
+        """Stop reading."""
+        self._readers.shutdown()
 
     async def _write(
         self, decision: Decision, counted: PastIntervention | None, write: Callable[[Connection, Decision], None]
@@ -168,32 +179,64 @@ class AloneStore:
         self.settle(placements.placed)
         return kept
 
-    def _fetch(self, events: Sequence[Event]) -> frozenset[str]:
+    async def _fetch(self, events: Sequence[Event]) -> frozenset[str]:
         """Read at once what placing these events needs; what has been read holds until the loop's next turn.
 
         Returns the sessions that they name and that the log does not have.
         """
+        visitor_ids = {event.visitor_id for event in events if event.visitor_id not in self.memory}
+        if visitor_ids:
+            await self._bring(visitor_ids, unknown_too=True)
         if len(events) == 1:
             return frozenset()
-        visitor_ids = {event.visitor_id for event in events if event.visitor_id not in self.memory}
-        logged = self._log.events_of_visitors(visitor_ids) if visitor_ids else {}
-        for visitor_id in visitor_ids:
-            loaded = Visitor(self.plan, visitor_id, self._limits.timeout_us)
-            for event in logged.get(visitor_id, ()):
-                loaded.place(event)
-            self.memory.add(loaded)
         named = {event.session_id for event in events if event.session_id is not None}
         session_ids = {session_id for session_id in named if self.memory.owner(session_id) is None}
         owners = self._log.visitors_of_sessions(session_ids) if session_ids else {}
         return frozenset(session_ids - owners.keys())
 
+    async def _bring(self, visitor_ids: Collection[str], *, unknown_too: bool) -> None:
+        """Have visitors in memory that are not there, and, where they are to be kept, those whom nobody knows."""
+        logged = self._log.events_of_visitors(visitor_ids, _EVENTS_AT_ONCE)
+        if logged is not None:
+            # Not a turn of the loop between reading and keeping: nobody can have written meanwhile.
+            for visitor_id in visitor_ids if unknown_too else logged:
+                self.memory.add(self._placed(visitor_id, logged.get(visitor_id, ())))
+            return
+        for visitor_id in visitor_ids:
+            if visitor_id not in self._reading:
+                self._reading[visitor_id] = asyncio.create_task(self._read_long(visitor_id))
+            await asyncio.shield(self._reading[visitor_id])
+
+    async def _read_long(self, visitor_id: str) -> None:
+        """Have a visitor in memory whose events are so many that reading them would hold up everybody else."""
+
+        def read() -> Visitor:
+            return self._placed(visitor_id, self._log.visitor_events(visitor_id))
+
+        try:
+            # Whoever writes about the visitor waits for this, so that nothing but an erasure can come in between.
+            while True:
+                erasures = self._erasures
+                visitor = await asyncio.get_running_loop().run_in_executor(self._readers, read)
+                if erasures == self._erasures:
+                    break
+            if visitor.event_count and visitor_id not in self.memory:
+                self.memory.add(visitor)
+        finally:
+            del self._reading[visitor_id]
+
+    def _placed(self, visitor_id: str, events: Iterable[Event]) -> Visitor:
+        visitor = Visitor(self.plan, visitor_id, self._limits.timeout_us)
+        for event in events:
+            visitor.place(event)
+        return visitor
+
     def _visitor(self, visitor_id: str) -> Visitor:
+        """Return a visitor that is in memory, or that the log does not know."""
         found = self.memory.find(visitor_id)
         if found is not None:
             return found
-        loaded = Visitor(self.plan, visitor_id, self._limits.timeout_us)
-        for event in self._log.visitor_events(visitor_id):
-            loaded.place(event)
+        loaded = self._placed(visitor_id, self._log.visitor_events(visitor_id))
         if loaded.event_count:
             self.memory.add(loaded)
         return loaded

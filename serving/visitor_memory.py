@@ -18,6 +18,8 @@ _AT_HAND = 4
 """One part in so many of the bytes is for visitors at hand, which take ten times as much as packed ones."""
 _VISITOR_BYTES, _SESSION_BYTES, _PACKED_BYTES = 700, 1_000, 300
 _BYTES_OF_EVENT, _BYTES_OF_VALUE = 300, 10
+_MOST_PACKED_EVENTS = 2_000
+"""Packing more would hold up everybody else; the log has them, and reads them aside."""
 _LABEL = struct.Struct("<qQ")
 _NOTHING = Anchor(0, 0)
 
@@ -177,6 +179,9 @@ class VisitorMemory:
             self.drop(next(iter(self._packed)))
 
     def _pack(self, visitor_id: str) -> None:
+        if self._at_hand[visitor_id].events > _MOST_PACKED_EVENTS:
+            self.drop(visitor_id)
+            return
         visitor = self._take(visitor_id)
         self.event_count += visitor.event_count
         self.recommended.pop(visitor_id, None)

@@ -102,11 +102,19 @@ class EventLog:
         found = self._events(select(*EVENT_COLUMNS).where(events.c.session_id == session_id))
         return sorted(found, key=lambda event: (event.occurred_at_us, event.event_id.encode()))
 
-    def events_of_visitors(self, visitor_ids: Collection[str]) -> dict[str, list[Event]]:
-        """Return all events of many visitors, each one's in the order of arrival; unknown visitors are left out."""
+    def events_of_visitors(self, visitor_ids: Collection[str], most: int) -> dict[str, list[Event]] | None:
+        """Return all events of many visitors, each one's in the order of arrival; unknown visitors are left out.
+
+        None where there are more than ``most``.
+        """
         found: dict[str, list[Event]] = {}
+        left = most
         for ids in _parts(visitor_ids):
-            for event in self._events(select(*EVENT_COLUMNS).where(events.c.visitor_id.in_(ids))):
+            read = self._events(select(*EVENT_COLUMNS).where(events.c.visitor_id.in_(ids)).limit(left + 1))
+            left -= len(read)
+            if left < 0:
+                return None
+            for event in read:
                 found.setdefault(event.visitor_id, []).append(event)
         return found
 

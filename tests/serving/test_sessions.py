@@ -237,6 +237,35 @@ def test_a_visitor_whose_events_are_on_their_way_is_not_put_aside(tmp_path: Path
     kept.close()
 
 
+def test_a_visitor_with_very_many_events_is_read_aside_and_events_meanwhile_are_not_lost(kept: Kept) -> None:
+    many = [_at(number / 10, f"e{number}") for number in range(3_000)]
+    kept.receive(*many)
+    kept.restarted()
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0.001)
+
+    async def ask() -> None:
+        counting = asyncio.create_task(count_turns())
+        await asyncio.sleep(0)
+        ways = (
+            kept.store.visitor("v"),
+            kept.store.keep([_at(400, "late")], lambda _connection, _placements: None),
+            kept.store.visitor("v"),
+        )
+        await asyncio.gather(*ways)
+        counting.cancel()
+        assert (await kept.store.visitor("v")).event_count == 3_001
+
+    kept.run(ask())
+    assert turns >= 3
+    assert len(kept.log.visitor_events("v")) == 3_001
+
+
 def test_a_visitor_in_doubt_is_read_again_from_the_log(alone: Kept) -> None:
     alone.receive(_at(0, "a"))
     lost = alone.store.place(_at(1, "never kept"))
