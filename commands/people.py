@@ -1,5 +1,6 @@
 """What is kept about people, and how it is forgotten."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -7,6 +8,13 @@ import typer
 from commands.options import JsonOption
 
 app = typer.Typer()
+
+
+class IdentityAction(StrEnum):
+    """What `dropoff identity` does."""
+
+    SHOW = "show"
+    UNDO = "undo"
 
 
 @app.command(epilog="Example: dropoff forget 3f9c2d4e --dry-run")
@@ -59,3 +67,47 @@ def forget(
     if not receipts:
         say("The database holds no journey yet, so nothing is kept about anybody.")
     write_json(json_path, {"receipts": [receipt.to_json() for receipt in receipts]})
+
+
+@app.command(epilog="Example: dropoff identity show 3f9c2d4e; dropoff identity undo 17")
+def identity(
+    action: Annotated[IdentityAction, typer.Argument(metavar="ACTION", help="show or undo.")],
+    id_: Annotated[str, typer.Argument(metavar="ID", help="An id, a visitor's or a user's; to undo, a link's number.")],
+    journey: Annotated[
+        str, typer.Option(metavar="NAME", help="Only in this journey; by default in all of the database.")
+    ] = "",
+    json_path: JsonOption = None,
+) -> None:
+    """Say who an id is, or undo a link between two.
+
+    `show` tells the person's visitors, users and sessions, and each link and refusal with its number, time and reason.
+    `undo` appends that a link no longer holds: from then on, and whatever events go on to say; past scores stay.
+    """
+    from console import say, write_json
+    from features.output import require_writable
+    from insights.who_is import undo_link, who_is
+    from serving.configuration import Configuration
+    from serving.privacy import ids_of
+    from serving.runtime import now_us
+    from storage.database import open_database
+
+    if json_path is not None:
+        require_writable(json_path)
+    if action is IdentityAction.UNDO and not id_.isdecimal():
+        raise typer.BadParameter("give the number of a link, as `dropoff identity show ID` tells it", param_hint="ID")
+    configuration = Configuration.from_environment()
+    ids = ids_of(configuration)
+    engine = open_database(configuration.address, configuration.durability)
+    try:
+        if action is IdentityAction.UNDO:
+            undone = undo_link(engine, int(id_), now_us())
+            found = who_is(engine, undone.visitor_id, undone.visitor_id, journey)
+        else:
+            found = who_is(engine, ids.visitor_id(id_), ids.user_id(id_), journey)
+    finally:
+        engine.dispose()
+    for line in (line for one in found for line in one.describe()):
+        say(line)
+    if not found:
+        say("The database holds no journey yet, so nothing is known about anybody.")
+    write_json(json_path, {"found": [one.to_json() for one in found]})

@@ -172,6 +172,17 @@ class Known:
                 return row
         return None
 
+    def kin(self, visitor_id: str, user_id: str) -> frozenset[str]:
+        """Return all ids of the persons that an id speaks of, be it a visitor's or a user's: it may be either.
+
+        A user is its person; a visitor is itself, and the person of the user that it had last.
+        """
+        users = self.users(user_id)
+        turns = self.turns(visitor_id)
+        if turns and self.is_joined(visitor_id, turns[-1].user_id):
+            users |= self.users(turns[-1].user_id)
+        return frozenset({visitor_id, *users, *self.visitors(users)})
+
     def _knows(self, row: Link) -> bool:
         return self.at_us is None or row.known_us <= self.at_us
 

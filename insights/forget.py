@@ -7,9 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from features.identity import Known
 from insights.current import forget_facts
 from storage.database import forget_erased
 from storage.erasure import Erasure, journeys_kept
+from storage.fill_links import fill_links
+from storage.identity_store import IdentityStore
 from storage.models import trained_on
 from storage.record_store import RecordStore
 
@@ -69,7 +72,9 @@ def forget_person(
     receipts = []
     for name in (journey,) if journey else journeys_kept(engine):
         erasure = Erasure(engine, name)
-        meant = find_person(erasure, visitor_id, user_id) if whole_person else [visitor_id]
+        identity = IdentityStore(engine, name)
+        fill_links(engine, identity)
+        meant = find_person(identity, visitor_id, user_id) if whole_person else [visitor_id]
         models = models_of(erasure, home, meant)
         with engine.connect() as connection:
             transaction = connection.execution_options(immediate=True).begin()
@@ -85,14 +90,14 @@ def _counted(noun: str, count: int) -> str:
     return f"{count:,} {noun}" + "s" * (count != 1 and not noun.endswith("s"))
 
 
-def find_person(erasure: Erasure, visitor_id: str, user_id: str) -> list[str]:
-    """Return the visitors of whom an id speaks, be it a visitor's or a user's: all whom the same users link."""
-    # Of a user who never came there may be touchpoints all the same.
-    visitors, users = {visitor_id, user_id, *erasure.users_visitors(user_id)}, {user_id}
-    while unseen := erasure.users_of(visitors) - users:
-        users |= unseen
-        visitors |= {visitor for user in unseen for visitor in erasure.users_visitors(user)}
-    return sorted(visitors)
+def find_person(identity: IdentityStore, visitor_id: str, user_id: str) -> list[str]:
+    """Return the ids of whom an id speaks, be it a visitor's or a user's: all who are that person as known now.
+
+    The users' own are among them: what came from elsewhere is kept under these. Others who only shared a device with
+    the person, or were named by the same placeholder, are not.
+    """
+    identity.catch_up()
+    return sorted(Known(identity).kin(visitor_id, user_id))
 
 
 def models_of(erasure: Erasure, home: Path, visitor_ids: Sequence[str]) -> tuple[str, ...]:

@@ -174,7 +174,7 @@ def _meant(runtime: Runtime, said: str, person: bool) -> list[str]:
     visitor_id = runtime.privacy.visitor_id(said)
     if not person:
         return [visitor_id]
-    return find_person(runtime.erasure, visitor_id, runtime.privacy.user_id(said))
+    return find_person(runtime.identity, visitor_id, runtime.privacy.user_id(said))
 
 
 def _end(runtime: Runtime, session_id: str) -> SessionEndAnswer | None:

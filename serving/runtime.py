@@ -29,6 +29,7 @@ from storage.assignments import Assignments
 from storage.database import open_database
 from storage.erasure import Erasure
 from storage.event_log import EventLog
+from storage.fill_links import fill_links
 from storage.follow_ups import FollowUps
 from storage.identity_store import IdentityStore
 from storage.key_store import KeyStore
@@ -202,6 +203,7 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
     engine = open_database(configuration.address, configuration.durability)
     log, ledger, writer = EventLog(engine, journey.name), Ledger(engine, journey.name), Writer(engine)
     identity = IdentityStore(engine, journey.name, shared=configuration.shared)
+    fill_links(engine, identity)
     assignments = Assignments(engine, journey.name)
     touchpoints = TouchpointStore(engine, journey.name)
     ends, follow_ups = SessionEnds(engine, journey.name), FollowUps(engine, journey.name)

@@ -81,26 +81,6 @@ class Erasure:
             first_us, last_us = connection.execute(query).one()
         return None if first_us is None else (first_us, last_us)
 
-    def users_visitors(self, user_id: str) -> list[str]:
-        """Return the visitors whose events name a user."""
-        query = (
-            select(events.c.visitor_id).distinct().where(events.c.journey == self.journey, events.c.user_id == user_id)
-        )
-        with self._engine.connect() as connection:
-            return sorted(connection.execute(query).scalars())
-
-    def users_of(self, visitor_ids: Iterable[str]) -> set[str]:
-        """Return the users whom the events of these visitors name."""
-        query = (
-            select(events.c.user_id)
-            .distinct()
-            .where(
-                events.c.journey == self.journey, events.c.visitor_id.in_(visitor_ids), events.c.user_id.is_not(None)
-            )
-        )
-        with self._engine.connect() as connection:
-            return set(connection.execute(query).scalars())
-
     def erased_since(self, position: int) -> list[tuple[int, str]]:
         """Return the place and the visitor of every erasure after a place, the oldest first."""
         query = select(erasures.c.position, erasures.c.visitor_id).where(

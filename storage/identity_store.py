@@ -196,6 +196,14 @@ class IdentityStore:
             self._weight -= 1 + len(known)
 
 
+def journey_of_link(engine: Engine, number: int) -> str | None:
+    """Return the journey whose row has a number, or None where none has."""
+    with engine.connect() as connection:
+        return connection.execute(
+            select(identity_links.c.journey).where(identity_links.c.position == number)
+        ).scalar_one_or_none()
+
+
 class _Draft:
     """The book as a transaction sees it, with the rows that it is going to add."""
 

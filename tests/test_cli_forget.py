@@ -54,7 +54,7 @@ def test_a_person_is_erased_on_all_devices_and_the_receipt_names_the_models(home
     ran = call("forget", "anna", "--json", tmp_path / "receipt.json")
     assert (ran.status, ran.err) == (0, "")
     assert " ".join(ran.out.split()) == (
-        "shop: Erased 2 visitors, 2 sessions, 4 events. "
+        "shop: Erased 2 visitors, 2 sessions, 4 events, 2 identity links. "
         "shop: model 1 may have learnt from that; `dropoff train` makes another."
     )
     (receipt,) = json.loads((tmp_path / "receipt.json").read_text(encoding="utf-8"))["receipts"]
@@ -80,3 +80,21 @@ def test_nothing_is_kept_about_somebody_unknown(home: Path) -> None:
     ran = call("forget", "nobody")
     assert (ran.status, ran.out.strip()) == (0, "shop: nothing is kept about this id.")
     assert len(_left(home)) == 5
+
+
+def test_people_who_share_a_device_or_a_placeholder_are_not_forgotten_with_somebody(home: Path) -> None:
+    engine = open_database(database_url(home))
+    log, writer = EventLog(engine, "shop"), Writer(engine)
+    people = (("phone", "null"), ("stranger", "null"), ("tablet", "anna"), ("tablet", "cora"), ("desk", "cora"))
+    received = [
+        Event(f"f{place}", "page_view", START_US + place, visitor, f"s-{visitor}", user, START_US + place)
+        for place, (visitor, user) in enumerate(people)
+    ]
+    writer.submit(lambda connection: log.append(connection, received)).result()
+    writer.close()
+    engine.dispose()
+    assert call("forget", "cora").status == 0
+    assert _left(home) == ["e0", "e1", "e2", "e3", "e4", "f0", "f1"]
+    assert call("forget", "null").status == 0
+    assert call("forget", "anna").status == 0
+    assert _left(home) == ["e4", "f1"]

@@ -80,13 +80,9 @@ def test_expiring_goes_on_in_bounded_steps(engine: Engine, writer: Writer, log: 
     assert steps == [3, 3, 2, 0]
 
 
-def test_the_visitors_and_users_of_a_person_are_found_and_when_they_were_there(
-    engine: Engine, writer: Writer, log: EventLog
-) -> None:
+def test_it_is_found_when_visitors_were_there(engine: Engine, writer: Writer, log: EventLog) -> None:
     _append(writer, log, [_event(1, "a", 1, "u"), _event(2, "b", 5, "u"), _event(3, "b", 9), _event(4, "c", 2)])
     erasure = Erasure(engine, "shop")
-    assert erasure.users_visitors("u") == ["a", "b"]
-    assert erasure.users_of(["b", "c"]) == {"u"}
     assert erasure.window(["a", "b"]) == (1, 9)
     assert erasure.window(["nobody"]) is None
     assert journeys_kept(engine) == ("shop",)
