@@ -91,7 +91,9 @@ def undo(book: GrowingBook, link: Link, now_us: int, limits: Limits) -> None:
     latest = known.latest(rows, link.user_id, link.previous_id)
     if link.kind is Kind.REFUSAL:
         raise IdentityError(f"{link.number} is a refusal ({link.reason}): there is nothing to undo")
-    if latest is None or latest.kind is not link.kind:
+    # After an undoing, what events say again is refused: the undoing holds for as long as there is no link.
+    holds = latest is not None and (latest.kind is Kind.LINK) == (link.kind is Kind.LINK)
+    if not holds:
         raise IdentityError(f"{link.number} does not hold any more: `dropoff identity show` tells what came after it")
     kind = Kind.UNDOING
     if link.kind is Kind.UNDOING:

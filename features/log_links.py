@@ -1,18 +1,24 @@
 """The links that the events of a log make, found by the same rules as those of the live service."""
 
+from collections import deque
+from collections.abc import Sequence
+
 import duckdb
 
 from features.claims import Claim, Limits, hear
-from features.identity import Kind, Links
+from features.identity import Kind, Link, Links
 from features.staging import Staged, has_rows, rows_of
 
 _ROWS_AT_ONCE = 50_000
 
 
-def read_links(connection: duckdb.DuckDBPyConnection, staged: Staged, limits: Limits | None = None) -> Links:
+def read_links(
+    connection: duckdb.DuckDBPyConnection, staged: Staged, undoings: Sequence[Link] = (), limits: Limits | None = None
+) -> Links:
     """Return the links of a staged log, in the order in which its events were received.
 
-    An event without a time of receipt counts as received when it occurred. Needs the tables ``losers`` and ``homes``.
+    An event without a time of receipt counts as received when it occurred. ``undoings`` are rows that no event made,
+    the oldest first. Needs the tables ``losers`` and ``homes``.
     """
     book = Links()
     if not has_rows(staged):
@@ -35,10 +41,14 @@ def read_links(connection: duckdb.DuckDBPyConnection, staged: Staged, limits: Li
             false)
         ORDER BY received_us, position"""
     )
-    allowed = limits or Limits()
+    allowed, waiting = limits or Limits(), deque(undoings)
     while rows := found.fetchmany(_ROWS_AT_ONCE):
         for visitor_id, user_id, event_id, session_id, at_us, received_us, previous_id in rows:
+            while waiting and waiting[0].received_us < received_us:
+                book.add(waiting.popleft())
             hear(book, Claim(visitor_id, user_id, event_id, session_id, at_us, received_us, previous_id), allowed)
+    for link in waiting:
+        book.add(link)
     return book
 
 

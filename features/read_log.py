@@ -36,6 +36,7 @@ from features.staging import (
     stage,
 )
 from features.table import CONTEXT_COLUMNS
+from features.undoings import find_undoings
 
 DEFAULT_BATCH_EVENTS = 2_000_000
 DETAILS = ("element", "shared_name")
@@ -196,7 +197,7 @@ def read_log(
                 progress("looking for duplicates", 0.0)
                 summary = _summarise(connection, staged, raw.is_text, quarantine)
                 progress("telling persons apart", 0.0)
-                links = read_links(connection, staged)
+                links = read_links(connection, staged, find_undoings(path))
                 move_displaced(connection, staged, number_persons(links))
             except duckdb.Error as error:
                 raise LogError(f"{path} cannot be read: {str(error).strip().splitlines()[0][:300]}") from error

@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, select
 
 from features.events import Event
+from features.undoings import pack_undoings
 from storage.event_rows import insert_rows
+from storage.identity_store import read_undoings
 from storage.key_text import without_keys
 from storage.tables import events, quarantine
 
@@ -188,13 +190,16 @@ class EventLog:
     def export(self, path: Path) -> int:
         """Write the log as one canonical Parquet file, which training reads, and return how many events it holds.
 
+        What people have undone about who is who goes along, as no event tells of it.
         The file appears under its name only when it is whole.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}.unfinished")
         count = 0
         try:
-            with pq.ParquetWriter(unfinished, CANONICAL_SCHEMA, compression="zstd") as writer:
+            with self.engine.connect() as connection:
+                schema = CANONICAL_SCHEMA.with_metadata(pack_undoings(read_undoings(connection, self.journey)))
+            with pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:
                 for batch in self.batches():
                     writer.write_batch(batch)
                     count += batch.num_rows

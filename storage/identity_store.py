@@ -196,6 +196,11 @@ class IdentityStore:
             self._weight -= 1 + len(known)
 
 
+def read_undoings(connection: Connection, journey: str) -> list[Link]:
+    """Return the rows that no event made, the oldest first."""
+    return _read(connection, journey, identity_links.c.event_id.is_(None))
+
+
 def journey_of_link(engine: Engine, number: int) -> str | None:
     """Return the journey whose row has a number, or None where none has."""
     with engine.connect() as connection:

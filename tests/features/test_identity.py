@@ -208,6 +208,16 @@ def test_an_undoing_can_be_undone() -> None:
     assert [row.reason for row in book.rows[2:]] == ["undoes 2", "undoes 3"]
 
 
+def test_an_undoing_can_be_undone_after_the_users_have_taken_turns_again() -> None:
+    book = book_of(claim("tablet", "ann", 1), claim("laptop", "ann", 2))
+    undo(book, book.rows[0], 10, _LIMITS)
+    for one in (claim("tablet", "bob", 20), claim("tablet", "ann", 30)):
+        hear(book, one, _LIMITS)
+    assert told(book)[-1] == ("refusal", "tablet=ann", "refused_before")
+    undo(book, book.rows[2], 40, _LIMITS)
+    assert [visitors(book, "ann", at) for at in (35, 40)] == [("laptop",), ("laptop", "tablet")]
+
+
 def test_an_alias_can_be_undone() -> None:
     book = book_of(claim("a", "old", 1), claim("b", "new", 2), claim("b", "new", 3, previous="old"))
     undo(book, book.rows[-1], 10, _LIMITS)

@@ -11,9 +11,11 @@ import pytest
 from features.build import build, every_event, silent_after
 from features.events import Cutoffs
 from features.histories import rows_as_known
+from features.identity import Kind
 from features.read_log import read_log
 from features.vocabulary import Vocabulary
 from serving.times import show_time
+from storage.database import writing
 
 SECOND = 1_000_000
 NOW_US = 1_772_368_200 * SECOND
@@ -100,7 +102,7 @@ def _logins(seed: int, names: list[str]) -> list[tuple[int, list[dict[str, Any]]
     """Return requests, in their order: few people on few devices, who log in, share, alias, come late and repeat."""
     source = random.Random(seed)
     requests, at_us, sent = [], NOW_US, list[dict[str, Any]]()
-    for number in range(260):
+    for number in range(200):
         at_us += source.choice([5, 20, 60, 900, 4_000]) * SECOND
         visitor = source.choice(["laptop", "phone", "tablet", "tv"])
         call: dict[str, Any] = {
@@ -122,6 +124,13 @@ def _logins(seed: int, names: list[str]) -> list[tuple[int, list[dict[str, Any]]
     return requests
 
 
+def _undo_latest(runtime: Any, kind: Kind, now_us: int) -> None:
+    links = [row for row in runtime.identity.rows_about("ann") if row.kind is kind]
+    with writing(runtime.engine) as connection:
+        undone = runtime.identity.undo(connection, links[-1].number, now_us)
+    runtime.identity.learn([undone])
+
+
 def _same_person(runtime: Any, client: Any, session_id: str) -> Any:
     visitor = client.run(runtime.sessions.visitor_of_session(session_id))
 
@@ -138,6 +147,9 @@ def test_persons_on_several_devices_have_the_same_history_live_and_in_the_log(
     client, runtime = open_client()
     for clock.now_us, calls in _logins(seed, [*runtime.journey.events][:20]):
         assert client.post("/v1/batch", {"batch": calls}).status_code == 200
+        if (name := calls[0]["messageId"]) in ("m080", "m160"):
+            clock.advance(1)
+            _undo_latest(runtime, Kind.LINK if name == "m080" else Kind.UNDOING, clock.now_us)
     path = tmp_path / "log.parquet"
     runtime.log.export(path)
     with read_log(path, runtime.plan, timeout_seconds=runtime.journey.session_timeout_seconds) as read:
