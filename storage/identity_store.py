@@ -180,7 +180,7 @@ class IdentityStore:
                 return known
             changes = self._changes
         with self._engine.connect() as connection:
-            found = tuple(_read(connection, self.journey, _condition(key)))
+            found = tuple(_fetch(connection, self.journey, key))
         with self._guard:
             # What has changed meanwhile may not be in it.
             if changes == self._changes and key not in self._known:
@@ -223,9 +223,9 @@ class _Draft:
         self._known.update((("visitor", one), []) for one in ids)
         for start in range(0, len(ids), _IDS_PER_QUERY):
             chunk = ids[start : start + _IDS_PER_QUERY]
-            condition = identity_links.c.visitor_id.in_(chunk) & identity_links.c.previous_id.is_(None)
-            for link in _read(self._connection, self._journey, condition):
-                self._known[("visitor", link.visitor_id)].append(link)
+            for link in _read(self._connection, self._journey, identity_links.c.visitor_id.in_(chunk)):
+                if link.previous_id is None:
+                    self._known[("visitor", link.visitor_id)].append(link)
 
     def of_visitor(self, visitor_id: str) -> Sequence[Link]:
         return self._read(("visitor", visitor_id))
@@ -244,7 +244,7 @@ class _Draft:
 
     def _read(self, key: _Key) -> list[Link]:
         if key not in self._known:
-            found = _read(self._connection, self._journey, _condition(key))
+            found = _fetch(self._connection, self._journey, key)
             self._known[key] = found + [link for link in self.added if _concerns(link, key)]
         return self._known[key]
 
@@ -256,18 +256,28 @@ def _concerns(link: Link, key: _Key) -> bool:
     return name in users_of(link)
 
 
-def _condition(key: _Key) -> ColumnElement[bool]:
+def _fetch(connection: Connection, journey: str, key: _Key) -> list[Link]:
+    """Return the rows that a book has under a key."""
     kind, name = key
     if kind == "visitor":
-        return (identity_links.c.visitor_id == name) & identity_links.c.previous_id.is_(None)
-    is_alias = identity_links.c.previous_id.is_not(None)
-    as_user = (identity_links.c.user_id == name) & ((identity_links.c.kind == Kind.LINK.value) | is_alias)
-    return as_user | (identity_links.c.previous_id == name)
+        found = _read(connection, journey, identity_links.c.visitor_id == name)
+    else:
+        # Two look-ups: over an OR of two columns a database may read all rows.
+        as_user = _read(connection, journey, identity_links.c.user_id == name)
+        as_previous = _read(connection, journey, identity_links.c.previous_id == name)
+        found = sorted({link.number: link for link in (*as_user, *as_previous)}.values(), key=_number)
+    return [link for link in found if _concerns(link, key)]
 
 
 def _read(connection: Connection, journey: str, condition: ColumnElement[bool]) -> list[Link]:
+    """Return the rows of a condition that one index answers, in the order of arrival."""
     query = select(*_COLUMNS).where(identity_links.c.journey == journey, condition)
-    return [_link(row) for row in connection.execute(query.order_by(identity_links.c.position))]
+    # Sorted here: asked for an order, a database may walk through all rows in it.
+    return sorted((_link(row) for row in connection.execute(query)), key=_number)
+
+
+def _number(link: Link) -> int:
+    return link.number
 
 
 def _take_turns(connection: Connection) -> bool:
