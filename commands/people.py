@@ -1,20 +1,12 @@
 """What is kept about people, and how it is forgotten."""
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from commands.options import JsonOption
 
 app = typer.Typer()
-
-
-class IdentityAction(StrEnum):
-    """What `dropoff identity` does."""
-
-    SHOW = "show"
-    UNDO = "undo"
 
 
 @app.command(epilog="Example: dropoff forget 3f9c2d4e --dry-run")
@@ -71,7 +63,7 @@ def forget(
 
 @app.command(epilog="Example: dropoff identity show 3f9c2d4e; dropoff identity undo 17")
 def identity(
-    action: Annotated[IdentityAction, typer.Argument(metavar="ACTION", help="show or undo.")],
+    action: Annotated[Literal["show", "undo"], typer.Argument(metavar="ACTION", help="show or undo.")],
     id_: Annotated[str, typer.Argument(metavar="ID", help="An id, a visitor's or a user's; to undo, a link's number.")],
     journey: Annotated[
         str, typer.Option(metavar="NAME", help="Only in this journey; by default in all of the database.")
@@ -93,13 +85,13 @@ def identity(
 
     if json_path is not None:
         require_writable(json_path)
-    if action is IdentityAction.UNDO and not id_.isdecimal():
+    if action == "undo" and not id_.isdecimal():
         raise typer.BadParameter("give the number of a link, as `dropoff identity show ID` tells it", param_hint="ID")
     configuration = Configuration.from_environment()
     ids = ids_of(configuration)
     engine = open_database(configuration.address, configuration.durability)
     try:
-        if action is IdentityAction.UNDO:
+        if action == "undo":
             undone = undo_link(engine, int(id_), now_us())
             found = who_is(engine, undone.visitor_id, undone.visitor_id, journey)
         else:
