@@ -15,6 +15,7 @@ from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, ev
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from storage.failures import advise
 from storage.schema import metadata
 
 _MIGRATING = 0x64726F70
@@ -90,7 +91,7 @@ def open_database(url: str, durability: Durability = Durability.NORMAL) -> Engin
     except (SQLAlchemyError, OSError) as error:
         engine.dispose()
         cause = getattr(error, "orig", None) or error
-        raise DatabaseError(f"the database {shown} cannot be opened ({cause}): {_ADVICE}") from error
+        raise DatabaseError(f"the database {shown} cannot be opened ({cause}): {advise(error) or _ADVICE}") from error
     return engine
 
 

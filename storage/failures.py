@@ -28,7 +28,6 @@ _ADVICE = {
     "SQLITE_NOTADB": "the file is damaged, or no database: stop the service and restore your last copy",
     "SQLITE_BUSY": "another process writes for long: end it, or wait until it is done",
     "SQLITE_READONLY": "the file cannot be written: give the service's account the right to",
-    "SQLITE_CANTOPEN": "the file cannot be opened: check its folder and the rights on it",
     "55P03": "another process writes for long: end it, or wait until it is done",
     "25006": "the server takes no writes: it is a standby, or was set to read only",
     "53300": "the server has no connections left: raise its max_connections",
@@ -56,9 +55,14 @@ def is_lost(error: BaseException) -> bool:
 def explain(error: BaseException) -> str:
     """Return what the database said, and what to do about it where that is known."""
     said = str(getattr(error, "orig", None) or error).strip()
-    code = _code(error) if isinstance(error, DBAPIError) else None
-    advice = next((advice for start, advice in _ADVICE.items() if code is not None and code.startswith(start)), None)
+    advice = advise(error)
     return f"{said}; {advice}" if advice else said
+
+
+def advise(error: BaseException) -> str | None:
+    """Return what to do about a failure, None where that is not known."""
+    code = _code(error) if isinstance(error, DBAPIError) else None
+    return next((advice for start, advice in _ADVICE.items() if code is not None and code.startswith(start)), None)
 
 
 def _code(error: DBAPIError) -> str | None:
