@@ -47,8 +47,7 @@ class Hazard:
     def margins(self, numbered: FloatArray, idle_seconds: FloatArray) -> FloatArray:
         """Return the log-odds before calibration (R,) of rows (R, F) whose categories are numbered."""
         # For one row this is faster than Booster.predict, and many rows then give the very same numbers.
-        added, _ = self._trees.explain(with_idle(numbered, idle_seconds))
-        return added + np.interp(idle_seconds, *self._baseline)
+        return self._trees.margins(with_idle(numbered, idle_seconds)) + np.interp(idle_seconds, *self._baseline)
 
     def predict(self, numbered: FloatArray, idle_seconds: FloatArray) -> FloatArray:
         """Return the calibrated probability (R,) of rows (R, F) whose categories are numbered."""

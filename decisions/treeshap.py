@@ -12,47 +12,17 @@ and ``z_j`` the share of training rows that do. Explaining a row is then: decide
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import lightgbm
 import numba
 import numpy as np
 
+from decisions.trees import Leaf, Split, UnsupportedModel, bit_words, decide, read_leaves, walk
 from features.events import FloatArray, IntArray
 
 MAX_TABLE_NUMBERS = 16_000_000
 """Largest size of all leaves' tables, in float64 (128 MB); deeper models keep LightGBM's own ``pred_contrib``."""
-
-MISSING_NONE, MISSING_ZERO, MISSING_NAN, CATEGORICAL = 0, 1, 2, 3
-_MISSING = {"None": MISSING_NONE, "Zero": MISSING_ZERO, "NaN": MISSING_NAN}
-# LightGBM's kZeroThreshold.
-ZERO_THRESHOLD = 1e-35
-# JSON has no infinity: LightGBM writes this for a split of all that is known from what is missing.
-INFINITE_THRESHOLD = 1e300
-
-
-class UnsupportedModel(ValueError):
-    """The model has something these tables do not cover; use ``pred_contrib``."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Split:
-    feature: int
-    kind: int
-    default_left: bool
-    threshold: float
-    categories: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Leaf:
-    value: float
-    path: tuple[tuple[int, bool, int], ...]
-    """(split, goes left, place among the leaf's features) from the root."""
-    features: tuple[int, ...]
-    shares: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -74,6 +44,10 @@ class TreeExplainer:
     table_starts: IntArray
     tables: FloatArray
     leaf_values: FloatArray
+    roots: IntArray
+    """(trees,) where each begins: a split, or a leaf as its complement."""
+    children: IntArray
+    """(splits, 2) where right and left lead to, in the same way."""
 
     @classmethod
     def of(cls, booster: lightgbm.Booster) -> "TreeExplainer":
@@ -83,17 +57,20 @@ class TreeExplainer:
             raise UnsupportedModel("only boosted models with one output have tables")
         if "is_linear=1" in booster.model_to_string(num_iteration=1):
             raise UnsupportedModel("linear trees have no tables")
-        splits: list[_Split] = []
-        leaves: list[_Leaf] = []
+        splits: list[Split] = []
+        leaves: list[Leaf] = []
+        children: list[list[int]] = []
+        roots: list[int] = []
         base = 0.0
         for tree in model["tree_info"]:
-            found = list(_leaves(tree["tree_structure"], splits))
+            roots.append(len(splits) if "split_feature" in tree["tree_structure"] else ~len(leaves))
+            found = list(read_leaves(tree["tree_structure"], splits, children, len(leaves)))
             base += sum(leaf.value * math.prod(leaf.shares) for leaf in found)
             leaves += found
         sizes = [2 ** len(leaf.features) * len(leaf.features) for leaf in leaves]
         if sum(sizes) > MAX_TABLE_NUMBERS:
             raise UnsupportedModel(f"the tables would hold {sum(sizes):,} numbers; use shallower trees")
-        words = [_words(split.categories) for split in splits]
+        words = [bit_words(split.categories) for split in splits]
         place_starts = np.cumsum([0, *(len(leaf.features) for leaf in leaves)])
         table_starts = np.cumsum([0, *sizes])
         tables = np.zeros(int(table_starts[-1]))
@@ -118,7 +95,27 @@ class TreeExplainer:
             table_starts=table_starts,
             tables=tables,
             leaf_values=leaf_values,
+            roots=np.array(roots, np.int64),
+            children=np.array(children, np.int64).reshape(-1, 2),
         )
+
+    def margins(self, rows: FloatArray) -> FloatArray:
+        """Return the margins (R,) of rows (R, F): the booster's own to the last bit, without the price of a call."""
+        margins = np.empty(len(rows))
+        walk(
+            np.ascontiguousarray(rows, np.float64),
+            self.roots,
+            self.children,
+            self.split_features,
+            self.split_kinds,
+            self.split_default_left,
+            self.thresholds,
+            self.category_starts,
+            self.category_words,
+            self.leaf_values,
+            margins,
+        )
+        return margins
 
     def explain(self, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the margins (R,) and contributions (R, F) of rows (R, F); with ``base`` they add up."""
@@ -143,54 +140,6 @@ class TreeExplainer:
             contributions,
         )
         return margins, contributions
-
-
-def _leaves(root: dict[str, Any], splits: list[_Split]) -> Iterator[_Leaf]:
-    """Yield the leaves of a tree, and append its splits."""
-    pending: list[tuple[dict[str, Any], tuple[tuple[int, bool], ...], tuple[float, ...]]] = [(root, (), ())]
-    while pending:
-        node, path, ratios = pending.pop()
-        if "leaf_value" in node and "split_feature" not in node:
-            yield _leaf(float(node["leaf_value"]), path, ratios, splits)
-            continue
-        place = len(splits)
-        splits.append(_split(node))
-        for child, left in ((node["left_child"], True), (node["right_child"], False)):
-            ratio = _count(child) / _count(node)
-            pending.append((child, (*path, (place, left)), (*ratios, ratio)))
-
-
-def _leaf(value: float, path: tuple[tuple[int, bool], ...], ratios: tuple[float, ...], splits: list[_Split]) -> _Leaf:
-    shares: dict[int, float] = {}
-    for (split, _), ratio in zip(path, ratios, strict=True):
-        feature = splits[split].feature
-        shares[feature] = shares.get(feature, 1.0) * ratio
-    features = tuple(shares)
-    steps = tuple((split, left, features.index(splits[split].feature)) for split, left in path)
-    return _Leaf(value, steps, features, tuple(shares.values()))
-
-
-def _split(node: dict[str, Any]) -> _Split:
-    feature = int(node["split_feature"])
-    if node["decision_type"] == "==":
-        categories = tuple(int(category) for category in str(node["threshold"]).split("||"))
-        return _Split(feature, CATEGORICAL, False, math.nan, categories)
-    if node["decision_type"] != "<=":
-        raise UnsupportedModel(f"a split decides by {node['decision_type']!r}")
-    threshold = float(node["threshold"])
-    threshold = math.inf if threshold >= INFINITE_THRESHOLD else threshold
-    return _Split(feature, _MISSING[node["missing_type"]], bool(node["default_left"]), threshold, ())
-
-
-def _count(node: dict[str, Any]) -> int:
-    return int(node["internal_count"] if "internal_count" in node else node["leaf_count"])
-
-
-def _words(categories: tuple[int, ...]) -> list[int]:
-    words = [0] * (max(categories, default=-1) // 32 + 1)
-    for category in categories:
-        words[category // 32] |= 1 << (category % 32)
-    return words
 
 
 @numba.njit(cache=True)
@@ -256,22 +205,7 @@ def _explain(
     for row in range(rows.shape[0]):
         for split in range(split_features.shape[0]):
             value = rows[row, split_features[split]]
-            kind = split_kinds[split]
-            if kind == CATEGORICAL:
-                left = 0
-                if value >= 0.0:
-                    category = int(value)
-                    word = category_starts[split] + category // 32
-                    if word < category_starts[split + 1]:
-                        left = category_words[word] >> (category % 32) & 1
-            else:
-                missing = math.isnan(value)
-                if missing and kind != MISSING_NAN:
-                    value = 0.0
-                if (kind == MISSING_NAN and missing) or (kind == MISSING_ZERO and abs(value) <= ZERO_THRESHOLD):
-                    left = split_default_left[split]
-                else:
-                    left = 1 if value <= thresholds[split] else 0
+            left = decide(value, split, split_kinds, split_default_left, thresholds, category_starts, category_words)
             goes_left[split] = left
         margin = 0.0
         for leaf in range(leaf_values.shape[0]):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decisions.treeshap import TreeExplainer, UnsupportedModel
+from decisions.trees import UnsupportedModel
+from decisions.treeshap import TreeExplainer
 
 
 def train(seed: int, parameters: dict[str, object], trees: int = 12) -> tuple[lightgbm.Booster, np.ndarray]:
@@ -56,6 +57,7 @@ def test_contributions_are_lightgbms_own(
     np.testing.assert_allclose(explainer.base, expected[0, -1], atol=1e-9, rtol=0)
     np.testing.assert_allclose(margins, booster.predict(chosen, raw_score=True), atol=1e-9, rtol=0)
     np.testing.assert_allclose(explainer.base + contributions.sum(axis=1), margins, atol=1e-9, rtol=0)
+    np.testing.assert_array_equal(explainer.margins(chosen), booster.predict(chosen, raw_score=True))
 
 
 def test_infinity_is_known_where_a_split_parts_the_missing_from_the_known() -> None:
@@ -76,6 +78,13 @@ def test_a_stump_of_one_leaf_contributes_nothing() -> None:
     margins, contributions = TreeExplainer.of(booster).explain(rows[:3])
     assert not contributions.any()
     np.testing.assert_allclose(margins, booster.predict(rows[:3], raw_score=True))
+
+
+def test_a_stump_of_one_leaf_has_the_booster_s_margin() -> None:
+    data = lightgbm.Dataset(np.zeros((50, 1)), np.repeat([0.0, 1.0], [20, 30]))
+    stump = lightgbm.train({"objective": "binary", "verbose": -1}, data, 3)
+    rows = np.array([[0.0], [np.nan], [5.0]])
+    np.testing.assert_array_equal(TreeExplainer.of(stump).margins(rows), stump.predict(rows, raw_score=True))
 
 
 def test_several_outputs_are_refused() -> None:
