@@ -88,6 +88,25 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+        self.session_reads = Counter(
+            "dropoff_session_reads",
+            "Visitors asked of Redis: hit, miss, or refill from the log.",
+            ["found"],
+            registry=self.registry,
+        )
+        self.session_store = Gauge(
+            "dropoff_session_store",
+            "Where sessions are: alone, database or redis.",
+            ["kind"],
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self.memory_bytes = Gauge(
+            "dropoff_memory_bytes",
+            "About how many bytes the visitors in memory take.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
         self.events_in_memory = Gauge(
             "dropoff_events_in_memory", "Events in memory.", registry=self.registry, multiprocess_mode="livesum"
         )

@@ -54,12 +54,12 @@ class RedisStore(DatabaseStore):
         try:
             found = await self._shared.read(visitor_id, label_of(known.anchor if known is not None else None))
             if isinstance(found, Lease):
-                self.counts.misses += 1
+                self.counts.miss()
                 return await self._filled(visitor_id, found)
             visitor = await self._told(visitor_id, known, found, erasures)
         except (RedisAway, PackedElsewhere):
             return await super().visitor(visitor_id)
-        self.counts.hits += 1
+        self.counts.hit()
         if found.scattered:
             await self._pack(visitor)
         return visitor
@@ -157,7 +157,7 @@ class RedisStore(DatabaseStore):
         if lease.token and visitor.event_count:
             with suppress(RedisAway):
                 await self._shared.fill(visitor_id, lease, self._whole(visitor))
-                self.counts.refills += 1
+                self.counts.refill()
         return visitor
 
     async def _pack(self, visitor: Visitor) -> None:

@@ -90,6 +90,8 @@ class Runtime:
         self.goals = frozenset(self.journey.ends.goal)
         self.scorer = self._scorer_of(self.model)
         self.metrics = Metrics(self.configuration.metrics_folder)
+        self.metrics.session_store.labels(self.sessions.kind).set(1)
+        self.sessions.counts.told = lambda found: self.metrics.session_reads.labels(found).inc()
         self.drift = self._window_of(self.model)
         self.metrics.model.labels(self.journey.name, self.model.version).set(1)
 
@@ -143,6 +145,7 @@ class Runtime:
         """Write down what stands now, for whichever worker is asked for metrics; for any thread."""
         self.metrics.sessions_open.set(self.sessions.memory.open_sessions(self.now_us()))
         self.metrics.events_in_memory.set(self.sessions.memory.event_count)
+        self.metrics.memory_bytes.set(self.sessions.memory.byte_count)
         if self.drift is not None and self.configuration.metrics_folder is not None:
             counts = self.drift.count(self.now_us())
             publish_counts(self.configuration.metrics_folder, self.model.version, counts)

@@ -43,13 +43,36 @@ Decide = Callable[[Sequence[PastIntervention]], Decision]
 """Decides about a visitor, given what the person was recommended before; may be asked again with more."""
 
 
+def _ignore(_: str) -> None:
+    pass
+
+
 @dataclass(slots=True)
 class Counts:
-    """How often a visitor was asked of Redis: known there, not known, and filled in from the log."""
+    """How often a visitor was asked of Redis: known there, not known, and filled in from the log.
+
+    ``told`` hears ``hit``, ``miss`` or ``refill`` each time.
+    """
 
     hits: int = 0
     misses: int = 0
     refills: int = 0
+    told: Callable[[str], None] = _ignore
+
+    def hit(self) -> None:
+        """Count a visitor that Redis knew."""
+        self.hits += 1
+        self.told("hit")
+
+    def miss(self) -> None:
+        """Count a visitor that Redis did not know."""
+        self.misses += 1
+        self.told("miss")
+
+    def refill(self) -> None:
+        """Count a visitor that was filled in from the log."""
+        self.refills += 1
+        self.told("refill")
 
 
 class SessionStore(Protocol):
