@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn, cast
 
 import typer
 
-from commands import champions, explore, govern, keys, learn, measure, people, report, start
+from commands import champions, doctor, explore, govern, keys, learn, measure, people, report, start
 from commands.options import MISUSED
 
 app = typer.Typer(
@@ -47,7 +47,7 @@ _INTERRUPTED = 130
 
 _interrupted = threading.Event()
 
-for kind in (start, learn, measure, champions, explore, report, govern, people, keys):
+for kind in (start, learn, measure, champions, explore, report, govern, people, keys, doctor):
     app.add_typer(kind.app)
 
 

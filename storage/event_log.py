@@ -142,6 +142,12 @@ class EventLog:
         with self.engine.connect() as connection:
             return connection.execute(query.limit(1)).scalar()
 
+    def last_received_us(self) -> int | None:
+        """Return when the latest arrival was received; None for a journey without events."""
+        query = select(events.c.received_at_us).where(events.c.journey == self.journey)
+        with self.engine.connect() as connection:
+            return connection.execute(query.order_by(events.c.position.desc()).limit(1)).scalar()
+
     def latest_session_of_user(self, user_id: str) -> tuple[str, str] | None:
         """Return the visitor and session of a user's latest event, or None for an unknown one."""
         query = (

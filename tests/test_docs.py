@@ -18,9 +18,10 @@ import typer
 from benchmarks.__main__ import BENCHMARKS
 from cli import app
 from features.source import CANONICAL_COLUMNS
+from features.sources.touchpoint_mapping import MEMBERS
 from serving import openapi
 from serving.ga4 import Measurement
-from serving.messages import OutcomeRequest, RecommendRequest, decode
+from serving.messages import OutcomeRequest, RecommendRequest, TouchpointRequest, decode
 from serving.segment import Message
 from training.metrics import FIGURES, measure
 
@@ -37,6 +38,7 @@ _REQUESTS = {
     "/v1/track": Message,
     "/v1/recommend": RecommendRequest,
     "/v1/outcome": OutcomeRequest,
+    "/v1/touchpoints": list[TouchpointRequest],
 }
 
 
@@ -106,6 +108,7 @@ def test_texts_show_commands_at_all() -> None:
         "README.md",
         "service.md",
         "clients.md",
+        "imports.md",
     }
 
 
@@ -157,7 +160,9 @@ def test_a_block_is_in_the_language_that_it_names(shown: Shown) -> None:
         case "json":
             json.loads(shown.content)
         case "toml":
-            assert set(tomllib.loads(shown.content)["columns"]) <= set(CANONICAL_COLUMNS)
+            content = tomllib.loads(shown.content)
+            members = MEMBERS if "constants" in content else CANONICAL_COLUMNS
+            assert set(content["columns"]) <= set(members)
         case language:
             # JavaScript and HTML are run by tests/serving/clients and tests/serving/web.
             assert language in ("", "sh", "javascript", "html")

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from insights.arrival_days import Measure, Part
 from insights.measure_quality import measure_quality
+from insights.name_proposals import propose
 from insights.pages.data_checks import flaws_by_channel, missing_fields, silences, volumes_of_events, volumes_of_origins
 from insights.pages.figure import Column, Figure, Lines, Page, Sentences, Table, Tile, Unit, Value, View
 from insights.quality import Quality
@@ -176,12 +177,23 @@ def _names(quality: Quality, journey: Journey) -> Figure:
         Column("events", "Events", Unit.COUNT),
         Column("meaning", "Meaning"),
     )
-    rows: list[tuple[Value, ...]] = [(name, "not declared", count, None) for name, count in quality.unknown]
+    rows: list[tuple[Value, ...]] = [
+        (name, "not declared", count, _proposed(name, journey)) for name, count in quality.unknown
+    ]
     rows += [(name, "never seen", 0, journey.events[name]) for name in quality.unseen]
-    definition = "Names in the log that the journey does not declare, and declared names that the log does not hold."
+    definition = (
+        "Names in the log that the journey does not declare, with the event that they may mean, and declared names "
+        "that the log does not hold. Aliases in the journey's file say which names mean what; dropoff doctor proposes "
+        "them."
+    )
     return Figure(
         "names", "Names that do not fit", definition, Table(columns, tuple(rows)), note="" if rows else "None."
     )
+
+
+def _proposed(name: str, journey: Journey) -> str | None:
+    proposal = propose(name, tuple(journey.events))
+    return None if proposal is None else f"Perhaps {proposal.meant}: {proposal.why}"
 
 
 def _earlier(quality: Quality) -> Figure:

@@ -105,7 +105,7 @@ def test_people_are_kept_as_the_service_keeps_them(open_client: OpenClient, shop
         "occurred_at is missing or no time": 1,
     }
     [mail] = touchpoints(client, "Anna@Example.org")
-    assert mail["properties"] == {"status": "read"}
+    assert (mail["name"], mail["channel"], mail["properties"]) == ("email_open", "email", {"status": "read"})
     assert "anna" not in (tmp_path / "refused.jsonl").read_text()
 
 

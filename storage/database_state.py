@@ -1,0 +1,68 @@
+"""What kind of database an address leads to, how large it is, and whether its tables are those of this version."""
+
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseState:
+    """A database as it was found, without changing it; ``problem`` says in a sentence why it cannot be used."""
+
+    kind: str
+    exists: bool
+    version: str = ""
+    size_bytes: int = 0
+    revision: str | None = None
+    newest: str | None = None
+    problem: str = ""
+
+
+def look_at_database(url: str, *, check: bool = True) -> DatabaseState:
+    """Return the state of a database; ``check`` has SQLite read all of it for damaged pages."""
+    address = make_url(url)
+    kind = address.get_backend_name()
+    file = Path(address.database or "") if kind == "sqlite" else None
+    if file is not None and not file.exists():
+        return DatabaseState(kind, exists=False)
+    try:
+        engine = create_engine(address, hide_parameters=True)
+        try:
+            with engine.connect() as connection:
+                is_file = file is not None
+                version = "select sqlite_version()" if is_file else "show server_version"
+                size = (
+                    "select page_count * page_size from pragma_page_count(), pragma_page_size()"
+                    if is_file
+                    else "select pg_database_size(current_database())"
+                )
+                problem = ""
+                if is_file and check:
+                    said = [str(row[0]) for row in connection.execute(text("pragma integrity_check(1)"))]
+                    problem = "" if said == ["ok"] else f"its pages are damaged: {said[0][:200]}"
+                return DatabaseState(
+                    kind,
+                    exists=True,
+                    version=str(connection.execute(text(version)).scalar()),
+                    size_bytes=int(connection.execute(text(size)).scalar() or 0),
+                    revision=MigrationContext.configure(connection).get_current_revision(),
+                    newest=_newest(),
+                    problem=problem,
+                )
+        finally:
+            engine.dispose()
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        return DatabaseState(kind, exists=True, problem=str(getattr(error, "orig", None) or error)[:300])
+
+
+def _newest() -> str | None:
+    with as_file(files("storage") / "migrations") as folder:
+        config = Config()
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        return ScriptDirectory.from_config(config).get_current_head()
