@@ -66,7 +66,8 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(self._site.delays.get(path, 0))
         body = self._site.pages.get(path, "<!doctype html><title>empty</title>").encode()
         self.send_response(self._site.statuses.get(path, 200))
-        self.send_header("Content-Type", "text/html; charset=utf-8")
+        kind = "javascript" if path.endswith(".js") else "html"
+        self.send_header("Content-Type", f"text/{kind}; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         for name, value in self._site.headers.items():
             self.send_header(name, value)

@@ -8,6 +8,7 @@ Both listen on this machine only. ``dropoff demo --no-serve`` trains the model t
 import argparse
 import functools
 import http.server
+import signal
 import sys
 import threading
 import time
@@ -88,6 +89,9 @@ def main() -> None:
     home = home_folder()
     if given.service is None and champion_version(home, JOURNEY) is None:
         sys.exit(f"There is no model of {JOURNEY} in {home} yet: run `dropoff demo --no-serve` first.")
+    # Whoever ends this ends the service too, also by SIGTERM, and where a shell has SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with (
             nullcontext(given.service) if given.service else running_service(home, home / "shop.log") as service,

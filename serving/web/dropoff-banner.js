@@ -1,4 +1,4 @@
-/* fdd2e698 */
+/* 242a62a6 */
 var y=`
 :host{all:initial}
 section{--back:#fff;--ink:#1c2430;--line:#0002;--accent:var(--dropoff-accent,#1f4fd8);--on-accent:var(--dropoff-on-accent,#fff);

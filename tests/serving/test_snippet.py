@@ -84,6 +84,13 @@ def test_the_built_files_are_those_of_the_sources() -> None:
         assert (WEB / name).read_text().startswith(f"/* {digest} */"), f"{name}: run npm run build in {WEB}"
 
 
+def test_the_types_name_every_option_that_the_sources_read() -> None:
+    read = {name for source in SOURCES for name in re.findall(r"\boptions\.(?!js\b)(\w+)", source.read_text())}
+    typed = (WEB / "dropoff.d.ts").read_text().split("export interface Options {")[1].split("\n}")[0]
+    # How the banner is loaded is not for pages to say.
+    assert read - {"load"} == set(re.findall(r"^  (\w+)\?:", typed, re.MULTILINE))
+
+
 def test_the_package_holds_sources_types_and_built_files_and_needs_no_other() -> None:
     described = json.loads((WEB / "package.json").read_text())
     assert "dependencies" not in described

@@ -9,7 +9,7 @@ const FIELDS = "input,select,textarea,label,option,video,audio,canvas,[contented
 const AWAY = "[target]:not([target=_self]),[download],[href^='mailto:'],[href^='tel:'],[href^='sms:']";
 const STEPPER = /^[-+−–<>‹›«»←→↑↓▲▼]$/;
 // What tells that the page has answered, beside a change of its content.
-const ANSWERS = "scroll focus blur submit invalid change toggle copy beforeunload pagehide popstate visibilitychange";
+const ANSWERS = "scroll focus blur submit invalid change toggle copy beforeunload visibilitychange";
 
 let clicks = [];
 let raged = -Infinity;

@@ -3,7 +3,7 @@ import { ignored, on, track } from "./track.js";
 
 const HOOK = "[data-dropoff-event]";
 const FIELDS = "input,select,textarea";
-const ACTS = "a,button,summary,label,[role=button]";
+const ACTS = "a,button,summary,[role=button]";
 const seen = new WeakSet();
 
 /** Send the events that a page declares in its markup: at a click, a submit, a change, or when it comes into view. */

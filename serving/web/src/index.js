@@ -6,7 +6,7 @@ import { configure, options } from "./options.js";
 import { arrive, view, watchPages } from "./pages.js";
 import { active, flush, open, push, shut } from "./send.js";
 import { on, track } from "./track.js";
-import { change, forget, known, refused, touch, visit } from "./visit.js";
+import { change, forget, known, refused, renew, touch, visit } from "./visit.js";
 
 let watching = false;
 
@@ -49,9 +49,7 @@ export const dropoff = {
 
   /** Go on as somebody else, such as after signing out. */
   reset() {
-    if (!active) return;
-    forget();
-    touch();
+    if (active) renew();
   },
 };
 

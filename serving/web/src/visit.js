@@ -55,6 +55,12 @@ export function change(values) {
   write(KEY, (visit = { ...touch(), ...values }));
 }
 
+/** Become another visitor; the entry stays, as its end would end the consent in all tabs. */
+export function renew() {
+  write(KEY, { visitor: random() });
+  touch();
+}
+
 /** Forget the visitor. */
 export function forget() {
   write(KEY, (visit = null));

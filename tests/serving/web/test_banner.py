@@ -7,6 +7,8 @@ from browsers import violations
 from playwright.sync_api import Locator
 from web_visits import SHOTS, SOON, OpenVisit, Visit
 
+from serving.snippet import WEB
+
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 BANNER = "dropoff-banner"
@@ -140,6 +142,21 @@ def test_an_app_that_handles_advice_itself_gets_every_answer_and_no_banner(visit
     assert answer["reason"] in ("low_risk", "no_blocker", "not_eligible", "not_worth_it")
     assert visit.page.locator(BANNER).count() == 0
     outcomes(visit, "shown", "clicked")
+
+
+def test_the_package_does_all_of_it_without_the_services_script(visit: Visit) -> None:
+    for source in (WEB / "src").glob("*.js"):
+        visit.site.pages[f"/src/{source.name}"] = source.read_text(encoding="utf-8")
+    script = f"""<script type=module>
+        import dropoff from "/src/module.js";
+        dropoff.init({{ host: "{visit.service.url}", consent: true, wait: 10000 }});
+        window.dropoff = dropoff;
+        </script>"""
+    visit.open(CONTENT + script, bare=True)
+    visit.page.wait_for_function("window.dropoff")
+    visit.page.evaluate(TROUBLE)
+    visit.page.locator(BANNER).get_by_role("heading", name="Pay another way").wait_for()
+    assert visit.complaints == []
 
 
 def test_an_app_hears_what_became_of_the_banner(visit: Visit) -> None:

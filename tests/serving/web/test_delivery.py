@@ -185,9 +185,14 @@ def test_a_wrong_clock_does_not_move_what_happened(visit: Visit) -> None:
 def test_a_visitor_is_known_by_the_user_and_unknown_again_after_a_reset(visit: Visit) -> None:
     page = visit.open()
     visitor = page.evaluate("dropoff.visit.visitorId")
+    visit.define(path="/other", consent=None)
+    other = visit.context.new_page()
+    other.goto(f"{visit.site.url}/other")
+    other.evaluate("dropoff.flush()")
     page.evaluate("dropoff.identify('user-7', {plan: 'pro'}); dropoff.track('log_in')")
     visit.settle()
     assert [(event.name, event.user_id) for event in visit.stored()] == [
+        ("page_view", None),
         ("page_view", None),
         ("identify", "user-7"),
         ("log_in", "user-7"),
@@ -197,6 +202,8 @@ def test_a_visitor_is_known_by_the_user_and_unknown_again_after_a_reset(visit: V
     [search] = visit.stored()
     assert (search.name, search.user_id) == ("search", None)
     assert search.visitor_id != visitor
+    other.wait_for_timeout(100)
+    assert other.evaluate("dropoff.track('search') && dropoff.visit.visitorId") == search.visitor_id
 
 
 def test_calls_before_the_script_has_come_are_made_up_for_and_a_page_may_name_its_visitor(visit: Visit) -> None:

@@ -207,7 +207,7 @@ def test_one_command_runs_the_shop_and_its_service_until_it_is_stopped(model_hom
         page = httpx.get(f"http://127.0.0.1:{port}/").text
         assert f'src="{service}/dropoff.js"' in page
         assert httpx.get(f"{service}/dropoff.js").status_code == 200
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{service}/readyz")
