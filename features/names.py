@@ -51,40 +51,46 @@ class PropertyNames:
 
     def __init__(self, aliases: Mapping[str, Mapping[str, tuple[str, ...]]] | None = None) -> None:
         given = aliases or {}
-        for_all = _paths(given.get(EVERY_EVENT, {}))
+        for_all = _places(given.get(EVERY_EVENT, {}))
         self._of_all = for_all
-        self._of = {event: (*_paths(own), *for_all) for event, own in given.items() if event != EVERY_EVENT}
-        self._tops = frozenset(
-            path[0] for found in (for_all, *self._of.values()) for _, paths in found for path in paths
+        self._of = {event: (*_places(own), *for_all) for event, own in given.items() if event != EVERY_EVENT}
+        self._names = frozenset(
+            name for found in (for_all, *self._of.values()) for _, places in found for name, _ in places
         )
 
     def fill(self, event: str, properties: dict[str, Any]) -> None:
         """Add to an event's properties the declared ones that it has under another name."""
-        if self._tops.isdisjoint(properties):
+        if self._names.isdisjoint(properties):
             return
-        for declared, paths in self._of.get(event, self._of_all):
+        # Every event that is received comes by here: what most of them do not have is found out first.
+        for declared, places in self._of.get(event, self._of_all):
             if properties.get(declared) is not None:
                 continue
-            value = next((found for path in paths if (found := _at(properties, path)) is not None), None)
-            if value is not None:
-                properties[declared] = value
+            for name, path in places:
+                value = properties.get(name)
+                if value is not None and (value := _at(value, path)) is not None:
+                    properties[declared] = value
+                    break
 
 
-_Paths = tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]
+_Places = tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]
 
 
-def _paths(aliases: Mapping[str, tuple[str, ...]]) -> _Paths:
-    return tuple((declared, tuple(tuple(place.split(".")) for place in places)) for declared, places in aliases.items())
+def _places(aliases: Mapping[str, tuple[str, ...]]) -> _Places:
+    """Return each declared property with its places: the name of a property, and the path within its value."""
+    return tuple(
+        (declared, tuple((name, tuple(path)) for name, *path in (place.split(".") for place in places)))
+        for declared, places in aliases.items()
+    )
 
 
-def _at(properties: Mapping[str, Any], path: tuple[str, ...]) -> object:
+def _at(value: object, path: tuple[str, ...]) -> object:
     """Return the text, number or truth at a path; None where there is none."""
-    value: object = properties
     for step in path:
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             value = value.get(step)
         elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
             value = value[int(step)]
         else:
             return None
-    return None if isinstance(value, Mapping | list) else value
+    return None if isinstance(value, dict | list) else value
