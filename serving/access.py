@@ -49,7 +49,7 @@ class Access:
     keyed: bool = False
     """Whether there have ever been keys: whoever has none is then turned away, even when all have been revoked."""
     ended_logins: frozenset[str] = frozenset()
-    _keys: dict[str, StoredKey] = field(default_factory=dict)
+    _keys: dict[str, StoredKey] = field(default_factory=dict, repr=False)
     _used: dict[str, int] = field(default_factory=dict)
     _requests: Limits = field(default_factory=Limits)
     _failures: Limits = field(default_factory=Limits)

@@ -1,7 +1,7 @@
 """Where a request comes from: this machine, another one, or one that a trusted proxy names."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from starlette.types import Scope
@@ -36,7 +36,7 @@ def see_through(scope: Scope, trusted: Sequence[Network]) -> None:
     client = peer[0]
     for hop in reversed(hops[-_MOST_HOPS:]):
         named = _without_port(hop)
-        if not _is_address(named):
+        if _address_of(named) is None:
             break
         client = named
         if not _is_within(named, trusted):
@@ -55,13 +55,10 @@ def client_of(scope: Scope) -> str:
     host = str(client[0])
     if ":" not in host:
         return host
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(ip_network((int(address), _IPV6_SITE_BITS), strict=False)) if address.version == 6 else host
+    address = _address_of(host)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address), _IPV6_SITE_BITS), strict=False))
+    return host if address is None else str(address)
 
 
 def require_local(scope: Scope) -> None:
@@ -91,10 +88,8 @@ def is_loopback(host: str | None) -> bool:
     """Whether an address is this machine's own."""
     if host == "127.0.0.1":
         return True
-    try:
-        return host is not None and ip_address(host).is_loopback
-    except ValueError:
-        return False
+    address = None if host is None else _address_of(host)
+    return address is not None and address.is_loopback
 
 
 def _is_own_name(host: str) -> bool:
@@ -106,19 +101,17 @@ def _is_own_name(host: str) -> bool:
 
 
 def _is_within(host: str, networks: Sequence[Network]) -> bool:
+    address = _address_of(host)
+    return address is not None and any(address in network for network in networks)
+
+
+def _address_of(host: str) -> IPv4Address | IPv6Address | None:
+    """Return an address, that of IPv4 where a socket for both kinds has wrapped it in IPv6; None for no address."""
     try:
         address = ip_address(host)
     except ValueError:
-        return False
-    return any(address in network for network in networks)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+        return None
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 
 def _without_port(hop: str) -> str:

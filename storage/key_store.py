@@ -1,7 +1,7 @@
 """Keys and ended logins in the database; making and revoking a key is in the audit, by its id."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
@@ -39,7 +39,7 @@ class StoredKey:
 
     key_id: str
     grant: Grant
-    digest: str
+    digest: str = field(repr=False)
     created_us: int
     revoked_us: int | None = None
     last_used_us: int | None = None

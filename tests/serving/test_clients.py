@@ -28,6 +28,7 @@ def scope(client: str = "127.0.0.1", host: str = "127.0.0.1:3000", **headers: st
         ("2001:db8::1", "2001:db8:5::9", "2001:db8:5::9"),
         ("10.0.0.7", "203.0.113.9:4711", "203.0.113.9"),
         ("10.0.0.7", "[2001:db8:5::9]:4711", "2001:db8:5::9"),
+        ("::ffff:10.0.0.7", "203.0.113.9", "203.0.113.9"),
         # Nothing that could be believed: the proxy itself.
         ("10.0.0.7", "unknown", "10.0.0.7"),
         ("10.0.0.7", "10.0.0.8", "10.0.0.8"),
@@ -73,6 +74,7 @@ def test_limits_count_an_ipv6_customer_as_one() -> None:
         scope(host="localhost"),
         scope("::1", "[::1]:3000"),
         scope("127.0.0.5", "127.0.0.5"),
+        scope("::ffff:127.0.0.1"),
     ],
 )
 def test_this_machine_is_answered_by_its_own_names(asked: dict[str, Any]) -> None:
