@@ -74,6 +74,13 @@ def is_placeholder(identity: str) -> bool:
     return "_".join(identity.lower().split()) in PLACEHOLDERS
 
 
+def placeholder_sql(column: str) -> str:
+    """Return the SQL twin of :func:`is_placeholder` for a column; an empty or missing id is none either."""
+    names = ", ".join("'" + name + "'" for name in sorted(PLACEHOLDERS | {""}))
+    bare = f"regexp_replace(lower({column}), '^\\s+|\\s+$', '', 'g')"
+    return f"coalesce(regexp_replace({bare}, '\\s+', '_', 'g') IN ({names}), true)"
+
+
 def hear(book: GrowingBook, claim: Claim, limits: Limits) -> None:
     """Add the rows that a claim makes to the book: none where it says nothing new."""
     _hear_turn(book, claim, claim.visitor_id, limits)

@@ -1,10 +1,13 @@
 """Logs as touches: which persons came by which channel, source or campaign, and when they reached the goal.
 
 A **person** is the user of an event where it names one; else the one user that the visitor was ever known as; else the
-visitor. A **touch** is an unbroken run of a person's events that name one channel (source, campaign): it begins where
-the name differs from that of the event before, where another session begins, and after a silence; its time is that of
-the first event. So an e-mail that is opened and clicked is one touch, an on-site visit is one touch, and coming back
-to the site after a call is another. Events without a name, and those that are the goal, are none.
+visitor. Placeholders such as ``null`` are no users. All that the logs know counts, also what came later: credit is
+given afterwards, while a person as of a moment (``features.identity``) decides what may be known live.
+
+A **touch** is an unbroken run of a person's events that name one channel (source, campaign): it begins where the name
+differs from that of the event before, where another session begins, and after a silence; its time is that of the first
+event. So an e-mail that is opened and clicked is one touch, an on-site visit is one touch, and coming back to the site
+after a call is another. Events without a name, and those that are the goal, are none.
 """
 
 import tempfile
@@ -20,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.canonical_view import create_canonical, refusal_sql
+from features.claims import placeholder_sql
 from features.encode_sql import number_sql
 from features.events import US_PER_SECOND
 from features.import_log import keep_refused
@@ -102,7 +106,8 @@ class TouchLog:
 
 def person_sql() -> str:
     """Return the SQL for the key of a row's person, where the row is joined with ``known`` by the visitor."""
-    return "coalesce('u' || user_id, 'u' || known_user, 'v' || visitor_id)"
+    user_id = f"CASE WHEN NOT {placeholder_sql('user_id')} THEN user_id END"
+    return f"coalesce('u' || {user_id}, 'u' || known_user, 'v' || visitor_id)"
 
 
 @contextmanager
@@ -221,7 +226,7 @@ def _tell_persons_apart(connection: duckdb.DuckDBPyConnection, folder: Path) -> 
     )
     connection.execute(
         "CREATE TABLE known AS SELECT visitor_id, min(user_id) AS known_user FROM rows "
-        "WHERE user_id IS NOT NULL GROUP BY visitor_id HAVING min(user_id) = max(user_id)"
+        f"WHERE NOT {placeholder_sql('user_id')} GROUP BY visitor_id HAVING min(user_id) = max(user_id)"
     )
     connection.execute(
         f"CREATE VIEW seen AS SELECT *, {person_sql()} AS person FROM rows LEFT JOIN known USING (visitor_id)"

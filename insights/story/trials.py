@@ -99,6 +99,7 @@ def _comparison(telling: Telling) -> Figure:
     )
     rows: list[tuple[Value, ...]] = []
     counts = telling.records.count_holdout()
+    both = counts.crossovers if counts is not None else 0
     if counts is not None and min(counts.visitors, counts.held_out) >= LEAST_HELD_OUT:
         found = estimate_difference(counts.converted, counts.visitors, counts.held_out_converted, counts.held_out)
         if found is not None:
@@ -109,7 +110,9 @@ def _comparison(telling: Telling) -> Figure:
     return Figure(
         "comparison",
         "Against the holdout",
-        "Visitors are held out at random, by their id. Compared are all whose session was once at risk for a reason "
-        "that could be named, whatever was shown to them then; the interval of 95 % is Newcombe's.",
+        "Visitors are held out at random; those that were known to be one person when they were drawn are one. "
+        "Compared are all whose session was once at risk for a reason that could be named, whatever was shown to them "
+        "then; the interval of 95 % is Newcombe's. Users with visitors on both sides, which count where they stand: "
+        f"{both:,}.",
         Table(columns, tuple(rows)),
     )

@@ -4,11 +4,22 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.claims import Claim, IdentityError, Limits, claim_of, hear, is_placeholder, undo
+from features.claims import (
+    PLACEHOLDERS,
+    Claim,
+    IdentityError,
+    Limits,
+    claim_of,
+    hear,
+    is_placeholder,
+    placeholder_sql,
+    undo,
+)
 from features.events import Event
 from features.identity import Kind, Known, Link, Links, Owner, Reason
 
@@ -115,6 +126,14 @@ def test_a_placeholder_links_nobody_and_is_kept_with_its_reason(user: str) -> No
 
 def test_ordinary_ids_are_no_placeholders() -> None:
     assert not any(is_placeholder(one) for one in ("17", "ann@example.com", "nullius", "u-0", "Anne Undefined"))
+
+
+def test_sql_knows_the_same_placeholders() -> None:
+    ids = [*PLACEHOLDERS, "17", "ann", " NULL ", "Test  User", "null1", "u'0", "ANONYMOUS", "\tguest", "a_b"]
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE ids AS SELECT unnest(?) AS id", [ids])
+        found = dict(connection.execute(f"SELECT id, {placeholder_sql('id')} FROM ids").fetchall())
+    assert found == {one: is_placeholder(one) for one in ids}
 
 
 def test_the_26th_visitor_of_a_user_is_refused_and_stands_for_itself() -> None:

@@ -71,6 +71,25 @@ def test_sources_and_campaigns_make_touches_of_their_own(tmp_path: Path) -> None
     assert channels_of(tmp_path, rows, by="campaign") == ["spring"]
 
 
+def test_visitors_with_the_same_placeholder_for_a_user_are_not_one_person(tmp_path: Path) -> None:
+    rows = [
+        row("phone", 0, "page", "ads", user_id="null"),
+        row("laptop", 60, "page", "mail", user_id=" NULL "),
+        row("tv", 120, "page", "mail", user_id="Test  User"),
+        row("tv", 130, "page", "site", user_id="ann"),
+        row("phone", 180, "page", "site", user_id="ann"),
+    ]
+    path = write(tmp_path / "log.jsonl", rows)
+    found = touches_of(path)
+    assert sorted((minute, name, person) for person, minute, name in found) == [
+        (0.0, "ads", 0),
+        (60.0, "mail", 1),
+        (120.0, "mail", 0),
+        (130.0, "site", 0),
+        (180.0, "site", 0),
+    ]
+
+
 def test_a_visitor_known_as_one_user_is_that_person_on_every_device(tmp_path: Path) -> None:
     rows = [
         row("phone", 0, "page", "ads"),
