@@ -19,6 +19,7 @@ _SENDERS = 4
 _BATCH_EVENTS = 20
 _ANSWER_SECONDS = 20
 _PAUSE_SECONDS = 0.05
+_PATIENCE_SECONDS = 60.0
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Load:
         self._port = port
         self._guard = threading.Lock()
         self._ending = threading.Event()
+        self._given_up_at = float("inf")
         self._numbers = itertools.count()
         self._threads = [
             threading.Thread(target=self._send, args=(random.Random(f"{seed}-{place}"),)) for place in range(_SENDERS)
@@ -58,6 +60,7 @@ class Load:
 
     def finish(self) -> Sent:
         """Let every sender have its last batch acknowledged, then return what was sent."""
+        self._given_up_at = time.monotonic() + _PATIENCE_SECONDS
         self._ending.set()
         for thread in self._threads:
             thread.join()
@@ -75,6 +78,8 @@ class Load:
             body = json.dumps({"batch": [_call(message_id, source) for message_id in ids]})
             started = time.monotonic()
             while not self._post(connection, body, ids):
+                if self._ending.is_set() and time.monotonic() > self._given_up_at:
+                    raise RuntimeError(f"the service did not take {ids[0]} and what followed")
                 connection.close()
                 connection = self._connect()
                 time.sleep(_PAUSE_SECONDS)

@@ -4,7 +4,7 @@ A statement holds many rows: SQLite gives the interpreter's lock away and takes 
 statement would make the writing thread wait for its turn once for every event.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from sqlalchemy import Connection
@@ -38,29 +38,31 @@ def insert_rows(connection: Connection, rows: Sequence[Row]) -> frozenset[str]:
 
     All rows are of one journey, and no two have one id.
     """
-    inserting = _insert_postgresql if connection.dialect.name == "postgresql" else _insert_sqlite
-    present: set[str] = set()
+    if connection.dialect.name == "postgresql":
+        return frozenset(_already_there(rows, lambda part: _insert_postgresql(connection, part)))
+    # Whoever may write has the database alone: what is there now stands at or below this position.
+    last = connection.exec_driver_sql("SELECT max(position) FROM events").scalar() or 0
+    return frozenset(_already_there(rows, lambda part: _insert_sqlite(connection, part, last)))
+
+
+def _already_there(rows: Sequence[Row], insert: Callable[[Sequence[Row]], Iterable[str]]) -> Iterator[str]:
     start = 0
     while start < len(rows):
         size = min(_MOST_ROWS, 1 << ((len(rows) - start).bit_length() - 1))
-        present |= inserting(connection, rows[start : start + size])
+        yield from insert(rows[start : start + size])
         start += size
-    return frozenset(present)
 
 
-def _insert_sqlite(connection: Connection, rows: Sequence[Row]) -> set[str]:
+def _insert_sqlite(connection: Connection, rows: Sequence[Row], last: int) -> Iterable[str]:
     done = connection.exec_driver_sql(_statement(len(rows), "?"), _flat(rows))
     if done.rowcount == len(rows):
-        return set()
-    # Positions follow each other within a transaction: those that this statement gave are the last ones.
-    first_given = done.lastrowid - done.rowcount + 1 if done.rowcount else None
+        return ()
     ids = [str(row[_EVENT_ID]) for row in rows]
     query = f"SELECT event_id, position FROM events WHERE journey = ? AND event_id IN ({_places(len(ids), '?')})"
-    found = connection.exec_driver_sql(query, (rows[0][0], *ids))
-    return {row[0] for row in found if first_given is None or row[1] < first_given}
+    return [row[0] for row in connection.exec_driver_sql(query, (rows[0][0], *ids)) if row[1] <= last]
 
 
-def _insert_postgresql(connection: Connection, rows: Sequence[Row]) -> set[str]:
+def _insert_postgresql(connection: Connection, rows: Sequence[Row]) -> Iterable[str]:
     statement = f"{_statement(len(rows), '%s')} RETURNING event_id"
     new = {row[0] for row in connection.exec_driver_sql(statement, _flat(rows))}
     return {str(row[_EVENT_ID]) for row in rows} - new

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -47,7 +48,16 @@ events = Table(
     UniqueConstraint("journey", "event_id"),
     Index(None, "journey", "session_id"),
     Index(None, "journey", "visitor_id"),
-    Index(None, "journey", "user_id", "occurred_at_us"),
+    Index(
+        None,
+        "journey",
+        "user_id",
+        "occurred_at_us",
+        sqlite_where=text("user_id IS NOT NULL"),
+        postgresql_where=text("user_id IS NOT NULL"),
+    ),
+    # Readers go by position, so those of erased events must not be given again.
+    sqlite_autoincrement=True,
 )
 
 decisions = Table(

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, inspect, text
 
 from storage.database import DatabaseError, Durability, database_url, migrate, open_database
 from storage.schema import metadata
+from storage.tables import events
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,3 +118,31 @@ def test_migrations_run_without_the_checkout_as_working_directory(tmp_path: Path
     )
     assert done.stdout.strip() == "True"
     assert done.stderr == ""
+
+
+def test_events_keep_their_positions_through_the_migrations_and_users_are_found_by_an_index(engine: Engine) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    row = {"journey": "j", "session_id": "s", "visitor_id": "v", "name": "n", "occurred_at_us": 1, "received_at_us": 1}
+    with engine.connect() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(ROOT / "storage" / "migrations"))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0007")
+        connection.execute(
+            events.insert(),
+            [row | {"position": 7 * number, "event_id": f"e{number}", "properties": "{}"} for number in range(1, 4)],
+        )
+        connection.commit()
+    migrate(engine)
+    with engine.connect() as connection:
+        kept = connection.execute(text("SELECT position, event_id FROM events ORDER BY position")).all()
+        asked = "SELECT session_id FROM events WHERE journey = 'j' AND user_id = 'u' ORDER BY occurred_at_us DESC"
+        if engine.dialect.name == "sqlite":
+            plan = connection.execute(text(f"EXPLAIN QUERY PLAN {asked}")).all()
+        else:
+            connection.execute(text("SET enable_seqscan = off"))
+            plan = connection.execute(text(f"EXPLAIN {asked}")).all()
+    assert [tuple(one) for one in kept] == [(7, "e1"), (14, "e2"), (21, "e3")]
+    assert "ix_events_journey_user_id_occurred_at_us" in str(plan)

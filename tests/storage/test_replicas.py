@@ -135,3 +135,13 @@ def test_an_export_in_the_middle_of_appending_holds_whole_commits_only(running: 
     sender.join()
     assert all(count % 10 == 0 for count in counts)
     assert counts == sorted(counts)
+
+
+def test_positions_of_erased_events_are_not_given_again(running: list[Replica]) -> None:
+    [one, other, _] = running
+    one.append([1, 2, 3])
+    before = one.log.last_position()
+    erased = one.writer.submit(lambda connection: one.log.erase_visitor(connection, "v")).result(5)
+    assert erased["events"] == 3
+    other.append([4])
+    assert (other.log.last_position() or 0) > (before or 0)
