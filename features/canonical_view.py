@@ -1,6 +1,6 @@
 """The view ``canonical`` of a log: its columns in the canonical ones, and why a row of it is refused."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -41,7 +41,8 @@ def create_canonical(
     }
     if names is not None and not source.names_itself:
         shown["name"] = f"kept_name(CAST({shown['name']} AS VARCHAR))"
-    steps = "".join(f", {expression} AS {name}" for name, expression in source.steps.items())
+    numbered_rows = _with_steps("(SELECT *, row_number() OVER () AS position FROM raw)", source)
+    described = _with_steps("(SELECT *, 0 AS position FROM raw)", source)
     texts = [
         f"{_text(column, shown.get(column, 'NULL'), types)} AS {column}"
         for column in CANONICAL_COLUMNS
@@ -49,7 +50,7 @@ def create_canonical(
     ]
     texts += [f"{_text(name, _quoted(name), types)} AS carried{place}" for place, name in enumerate(carried)]
     times = [
-        f"{_microseconds(connection, shown.get(column, 'NULL'), column, steps)} AS {column}_us"
+        f"{_microseconds(connection, shown.get(column, 'NULL'), column, described)} AS {column}_us"
         for column in ("occurred_at", "received_at")
     ]
     event_id = _text("event_id", shown["event_id"], types) if shown.get("event_id", "NULL") != "NULL" else "NULL"
@@ -58,9 +59,24 @@ def create_canonical(
         f"CREATE VIEW canonical AS SELECT {', '.join((*texts, *times))}, "
         f"{'printf($$%015d$$, position)' if numbered else event_id} AS event_id, "
         f"{_properties(source, raw, shown, types)} AS properties, position, raw_row, malformed "
-        f"FROM (SELECT *{steps} FROM (SELECT *, row_number() OVER () AS position FROM raw))"
-        + (f" WHERE {source.where}" if source.where else "")
+        f"FROM {numbered_rows}" + (f" WHERE {source.where}" if source.where else "")
     )
+
+
+def _with_steps(rows: str, source: Source) -> str:
+    """Return the relation of rows with the source's steps, each of which is worked out once for all that reads it."""
+    layer: dict[str, str] = {}
+    for name, expression in source.steps.items():
+        if any(earlier in expression for earlier in layer):
+            rows, layer = _add(rows, layer), {}
+        layer[name] = expression
+    return _add(rows, layer)
+
+
+def _add(rows: str, layer: Mapping[str, str]) -> str:
+    if not layer:
+        return rows
+    return f"(SELECT *, {', '.join(f'{expression} AS {name}' for name, expression in layer.items())} FROM {rows})"
 
 
 def is_numbered(raw: RawLog, source: Source) -> bool:
@@ -143,11 +159,10 @@ def _properties(source: Source, raw: RawLog, shown: dict[str, str], types: dict[
     raise LogError(f"the column properties has the type {kind}; it should be JSON text, a struct or a map")
 
 
-def _microseconds(connection: duckdb.DuckDBPyConnection, expression: str, column: str, steps: str) -> str:
+def _microseconds(connection: duckdb.DuckDBPyConnection, expression: str, column: str, rows: str) -> str:
     if expression == "NULL":
         return "NULL::BIGINT"
-    described = f"DESCRIBE SELECT {expression} AS moment FROM (SELECT *{steps} FROM (SELECT *, 0 AS position FROM raw))"
-    kind = str(connection.execute(described).fetchall()[0][1])
+    kind = str(connection.execute(f"DESCRIBE SELECT {expression} AS moment FROM {rows}").fetchall()[0][1])
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         return f"epoch_us(CAST({expression} AS TIMESTAMPTZ))"
     if kind in ("BIGINT", "INTEGER", "UBIGINT", "UINTEGER", "HUGEINT", "DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):

@@ -44,8 +44,12 @@ def import_log(
                 progress("opening", 0.0)
                 raw = open_raw(connection, path, source)
                 create_canonical(connection, raw, source, names=None if keeping is None else keeping.names)
-                progress("checking and writing", 0.0)
-                _refuse(connection, keeping, now or datetime.now(UTC), is_text=raw.is_text)
+                progress("checking", 0.0)
+                create_checked(connection, now or datetime.now(UTC))
+                create_kept(connection, keeping)
+                _stage(connection, Path(folder) / "kept.parquet")
+                _refuse(connection, keeping, is_text=raw.is_text)
+                progress("writing", 0.0)
                 _write(connection, unfinished)
                 if quarantine is not None:
                     keep_refused(connection, quarantine)
@@ -58,13 +62,19 @@ def import_log(
     return summary
 
 
-def _refuse(connection: duckdb.DuckDBPyConnection, keeping: Keeping | None, now: datetime, *, is_text: bool) -> None:
-    """Create the view ``kept``, of ``canonical`` with a reason where a row is refused, and the table ``refused``."""
-    create_checked(connection, now)
-    create_kept(connection, keeping)
+def _stage(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+    """Create the view ``staged``: the rows of ``kept`` in a file, as reading and checking them is what takes long."""
+    times = {name: f"make_timestamptz({name}_us) AS {name}" for name in ("occurred_at", "received_at")}
+    columns = ", ".join(times.get(name, name) for name in CANONICAL_COLUMNS)
     connection.execute(
-        "CREATE TABLE refused AS SELECT reason, position AS row, content FROM kept WHERE reason IS NOT NULL"
+        f"COPY (SELECT {columns}, reason, position AS row, content FROM kept) TO {_text(file)} (FORMAT parquet)"
     )
+    connection.execute(f"CREATE VIEW staged AS SELECT * FROM read_parquet({_text(file)})")
+
+
+def _refuse(connection: duckdb.DuckDBPyConnection, keeping: Keeping | None, *, is_text: bool) -> None:
+    """Create the table ``refused`` of the rows that are refused, with those that are no rows at all."""
+    connection.execute("CREATE TABLE refused AS SELECT reason, row, content FROM staged WHERE reason IS NOT NULL")
     if is_text:
         require_closed_quotes(connection)
         content = kept_content_sql(keeping, "content")
@@ -72,10 +82,9 @@ def _refuse(connection: duckdb.DuckDBPyConnection, keeping: Keeping | None, now:
 
 
 def _write(connection: duckdb.DuckDBPyConnection, unfinished: Path) -> None:
-    times = {name: f"make_timestamptz({name}_us) AS {name}" for name in ("occurred_at", "received_at")}
-    columns = ", ".join(times.get(name, name) for name in CANONICAL_COLUMNS)
+    columns = ", ".join(CANONICAL_COLUMNS)
     connection.execute(
-        f"COPY (SELECT {columns} FROM kept WHERE reason IS NULL) TO {_text(unfinished)} (FORMAT parquet)"
+        f"COPY (SELECT {columns} FROM staged WHERE reason IS NULL) TO {_text(unfinished)} (FORMAT parquet)"
     )
 
 

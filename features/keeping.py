@@ -36,7 +36,9 @@ def create_kept(connection: duckdb.DuckDBPyConnection, keeping: Keeping | None) 
     define(connection, {f"keep_{column}": rule for column, rule in rules.items()})
     content = "left(raw_row, 100000)"
     if keeping is None:
-        connection.execute(f"CREATE VIEW kept AS SELECT *, {content} AS content FROM checked")
+        connection.execute(
+            f"CREATE VIEW kept AS SELECT *, CASE WHEN reason IS NOT NULL THEN {content} END AS content FROM checked"
+        )
         return
     replaced = [f"keep_{column}({column}) AS {column}" for column in rules if column not in ("content", "visitor_id")]
     if keeping.properties is not None:

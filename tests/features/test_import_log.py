@@ -168,5 +168,5 @@ def test_progress_names_its_phases(tmp_path: Path) -> None:
     told: list[str] = []
     path = write_lines(tmp_path / "log.jsonl", WILD)
     import_log(CANONICAL, path, tmp_path / "o.parquet", now=NOW, progress=lambda phase, _part: told.append(phase))
-    assert told == ["opening", "checking and writing"]
+    assert told == ["opening", "checking", "writing"]
     assert duckdb.sql(f"SELECT count(*) FROM '{tmp_path}/o.parquet'").fetchall() == [(len(WILD),)]
