@@ -93,6 +93,10 @@ class LiveSession:
             for event_id, at_us, code, values in zip(*columns, strict=True)
         )
 
+    def has(self, event_id: str) -> bool:
+        """Whether the event is in the session."""
+        return event_id in self._ids
+
     def seen(self, at_us: int) -> int:
         """Return how many events had occurred by the moment."""
         return bisect_right(self._at_us[: len(self)], at_us)

@@ -18,7 +18,7 @@ from serving.visitor import Visitor
 from serving.visitor_memory import VisitorMemory
 from storage.event_log import EventLog
 from storage.ledger import Ledger
-from storage.locks import lock_names
+from storage.locks import take_turns
 from storage.visitor_log import Anchor, Tail, VisitorLog
 from storage.writer import Writer
 
@@ -135,7 +135,7 @@ class DatabaseStore:
 
         def write_or_tell(connection: Connection) -> list[PastIntervention] | None:
             if decision.reason not in _NO_HISTORY:
-                lock_names(connection, self._log.journey, visitor_ids)
+                take_turns(connection, self._log.journey)
                 found = self._ledger.recommendations(visitor_ids, connection)
                 if [(one.session_id, one.at_us, one.name) for one in history] != found:
                     return [PastIntervention(*one) for one in found]

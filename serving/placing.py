@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from features.events import Event
 from serving.session_store import Limits, Placements
 from serving.visitor import Placed, in_session_beside, session_for
-from storage.locks import lock_names
+from storage.locks import take_turns
 from storage.visitor_log import Known, Span, VisitorLog
 
 
@@ -26,7 +26,7 @@ class LoggedVisitors:
         """Return what the log knows of the events' visitors, whom no other process can write before the commit."""
         visitor_ids = {event.visitor_id for event in events}
         named = {event.session_id for event in events if event.session_id is not None}
-        lock_names(connection, log.journey, visitor_ids | named)
+        take_turns(connection, log.journey)
         spans = log.spans(connection, visitor_ids)
         own = {session_id: visitor_id for visitor_id, sessions in spans.items() for session_id in sessions}
         owners = own | log.owners(connection, named - own.keys())

@@ -101,7 +101,7 @@ class AloneStore:
         """
         event = self._with_session_of_its_own(event, nobodys)
         visitor = self._visitor(event.visitor_id)
-        if visitor.event_count >= self._limits.visitor_events:
+        if visitor.event_count >= self._limits.visitor_events and not visitor.has(event.event_id):
             return None
         placed = visitor.place(event)
         self.memory.hold(event.visitor_id)

@@ -82,6 +82,10 @@ class Visitor:
             else:
                 self.event_count += known.extend(session)
 
+    def has(self, event_id: str) -> bool:
+        """Whether one of the sessions has the event."""
+        return any(session.has(event_id) for session in self._sessions.values())
+
     @property
     def sessions(self) -> Sequence[LiveSession]:
         """All sessions, those first that were known first."""

@@ -266,6 +266,15 @@ def test_a_visitor_with_very_many_events_is_read_aside_and_events_meanwhile_are_
     assert len(kept.log.visitor_events("v")) == 3_001
 
 
+def test_a_full_visitor_gets_no_further_events_and_those_sent_again_are_acknowledged(kept: Kept) -> None:
+    kept.limits = replace(kept.limits, visitor_events=2)
+    store = kept.restarted()
+    kept.receive(_at(0, "a"), _at(1, "b"))
+    kept_again = kept.run(store.keep([_at(0, "a"), _at(2, "c")], lambda _connection, _placements: None))
+    assert [(one.event.event_id, one.is_new) for one in kept_again.placed] == [("a", False)]
+    assert [event.event_id for event in kept_again.full] == ["c"]
+
+
 def test_a_visitor_in_doubt_is_read_again_from_the_log(alone: Kept) -> None:
     alone.receive(_at(0, "a"))
     lost = alone.store.place(_at(1, "never kept"))

@@ -84,10 +84,13 @@ def runner() -> Iterator[asyncio.Runner]:
         yield opened
 
 
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Process]]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def processes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Process]]:
     """Four processes on one database."""
-    address = database_url(tmp_path_factory.mktemp("shared"))
+    if request.param == "sqlite":
+        address = database_url(tmp_path_factory.mktemp("shared"))
+    else:
+        address = request.getfixturevalue("postgres_server").new_database("shared_sessions")
     opened = [Process(address) for _ in range(4)]
     yield opened
     for one in opened:
