@@ -39,6 +39,7 @@ from benchmarks import (
     simulator,
     sizes,
     soak,
+    workers,
 )
 from benchmarks.report import Report, as_table, write_page
 from journeys.load import load_journey
@@ -66,6 +67,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "identity": identity.run,
     "ingest": ingest.run,
     "imports": imports.run,
+    "workers": workers.run,
     "access": access.run,
     "sessions": sessions.run,
     "arrivals": arrivals.run,

@@ -94,16 +94,16 @@ def measure(journey: str, home: Path, *, seconds: int = 8) -> Measured:
     with tempfile.TemporaryDirectory(prefix="dropoff-load-") as name:
         folder = Path(name)
         with _bento(cores[0]) as port:
-            capacities["empty default @bentoml.api"] = _closed_loop(port, "/empty", ["{}"], folder, seconds, cores[-1])
+            capacities["empty default @bentoml.api"] = closed_loop(port, "/empty", ["{}"], folder, seconds, cores[-1])
         with serving(journey, home, folder, cores[0]) as (port, _):
-            visitors = _fill(port, journey)
+            visitors = fill_visitors(port, journey)
             asking = [json.dumps({"visitor_id": visitors[number % VISITORS]}) for number in range(_BODIES)]
             for route, address, bodies in (
                 ("empty mounted route", "/bench/empty", ["{}"]),
                 ("/v1/score", "/v1/score", asking),
                 ("/v1/recommend", "/v1/recommend", asking),
             ):
-                capacities[route] = _closed_loop(port, address, bodies, folder, seconds, cores[-1])
+                capacities[route] = closed_loop(port, address, bodies, folder, seconds, cores[-1])
             most = capacities["/v1/recommend"].per_second
             steps = [_open_loop(port, journey, share * most, seconds, cores[-1]) for share in RISING]
     return Measured(capacities, steps)
@@ -137,12 +137,16 @@ def report(measured: Measured) -> Report:
     return Report("What one worker bears, on one core, loaded from the other", "python -m benchmarks load", figures)
 
 
-def _closed_loop(port: int, address: str, bodies: Sequence[str], folder: Path, seconds: int, core: int) -> Capacity:
+def closed_loop(
+    port: int, address: str, bodies: Sequence[str], folder: Path, seconds: int, core: int | None = None
+) -> Capacity:
+    """Return the most that an address answers to sixteen connections of ``wrk``, on a core of its own or on any."""
     lines, script = folder / "bodies.jsonl", folder / "post.lua"
     lines.write_text("\n".join(bodies) + "\n", encoding="utf-8")
     script.write_text(_SCRIPT % lines, encoding="utf-8")
     url = f"http://127.0.0.1:{port}{address}"
-    command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{CONNECTIONS}", "--latency", "-s", str(script)]
+    pinned = [] if core is None else ["taskset", "-c", str(core)]
+    command = [*pinned, "wrk", "-t1", f"-c{CONNECTIONS}", "--latency", "-s", str(script)]
     for length in (2, seconds):
         said = subprocess.run([*command, f"-d{length}s", url], check=True, capture_output=True, text=True).stdout
     errors = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
@@ -174,7 +178,7 @@ def _open_loop(port: int, journey: str, rate: float, seconds: int, core: int) ->
     return Step(rate, one["p50_ms"], one["p99_ms"], one["failures"], one["requests"])
 
 
-def _fill(port: int, journey: str) -> list[str]:
+def fill_visitors(port: int, journey: str) -> list[str]:
     """Send some visitors' first events and return who they are."""
     declared, chance = load_journey(journey), random.Random(1)
     visitors = [f"bench-{number}" for number in range(VISITORS)]
