@@ -69,6 +69,9 @@ def serve_on(
                 self.beating = asyncio.create_task(beat_on())
 
     options = uvicorn_options(configuration)
+    if isinstance(listening, SharedListener):
+        # asyncio takes as many connections at once as its queue is long: one worker would get them all.
+        options["backlog"] = 1
     app = Dropoff.to_asgi(is_main=True)
     server = Server(uvicorn.Config(app, timeout_graceful_shutdown=_STOP_SECONDS, **options))
     server.run(sockets=[listening])
@@ -80,7 +83,7 @@ class SharedListener(socket.socket):
     """A socket that several processes accept from: the supervisor has made it listen."""
 
     def listen(self, _backlog: int = 0, /) -> None:
-        """Leave it as it is: asyncio would set its own, much shorter queue, for all workers."""
+        """Leave it as it is: asyncio would give the queue of all workers the length of its own."""
 
 
 def main() -> None:

@@ -122,6 +122,23 @@ def test_what_one_worker_was_told_the_others_answer_and_metrics_are_of_all(servi
         assert counted(service, 'dropoff_model{journey="ecommerce",version="7"}') == 1
 
 
+def test_connections_that_come_together_are_shared_by_the_workers(service: Service) -> None:
+    def files() -> list[int]:
+        return [len(list(Path(f"/proc/{one}/fd").iterdir())) for one in sorted(workers(service))]
+
+    before = files()
+    clients = [httpx.Client(base_url=service.url) for _ in range(16)]
+    threads = [threading.Thread(target=client.get, args=("/livez",)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # Not one of the two has taken them all.
+    assert all(now - then >= 2 for now, then in zip(files(), before, strict=True))
+    for client in clients:
+        client.close()
+
+
 def test_a_new_champion_answers_from_every_worker(service: Service, home: Path, shop_model: Any) -> None:
     from dataclasses import replace
 
