@@ -171,6 +171,30 @@ def test_erasing_a_visitor_takes_its_links_and_its_side(served: Served) -> None:
     assert client.get(f"/v1/sessions/{phone}").json()["other_visitors"] == []
 
 
+def test_processes_that_share_a_database_know_each_others_links_and_sides(
+    tmp_path: Path, shop: Journey, shop_model: RiskModel, clock: Any, client_of: Callable[[Starlette], Any]
+) -> None:
+    keen = replace(shop, policy=replace(shop.policy, holdout=0.5))
+    both: list[Served] = []
+    for _ in range(2):
+        runtime = open_runtime(Configuration(home=tmp_path, shared=True), keen, shop_model, clock)
+        app = create_app()
+        attach(app, runtime)
+        both.append((client_of(app), runtime, clock))
+    one, other = both
+    session = visit(one, "laptop", "ann")
+    side = one[0].post("/v1/recommend", {"session_id": session}).json()["holdout"]
+    clock.advance(7_200)
+    phone = visit(other, "phone", "ann")
+    assert history_of(one, phone) == history_of(other, phone) == 1
+    assert other[0].post("/v1/recommend", {"session_id": phone}).json()["holdout"] == side
+    assert one[0].post("/v1/recommend", {"session_id": phone}).json()["holdout"] == side
+    assert one[0].post("/v1/score", {"user_id": "ann"}).json()["session_id"] == phone
+    for client, runtime, _ in both:
+        client.run(runtime.sessions.close())
+        runtime.close()
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
