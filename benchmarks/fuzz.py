@@ -21,6 +21,7 @@ import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -186,11 +187,11 @@ def _mutated(payload: dict[str, Any], source: random.Random) -> dict[str, Any]:
         parent, key = source.choice(places)
         match source.randrange(6):
             case 0:
-                parent[key] = source.choice(AWKWARD)
+                parent[key] = deepcopy(source.choice(AWKWARD))
             case 1:
                 parent[key] = {source.choice(["id", "data", "\x00", "a" * 300]): parent[key]}
             case 2:
-                parent[key] = [parent[key]] * source.choice([1, 2, 50])
+                parent[key] = [deepcopy(parent[key]) for _ in range(source.choice([1, 2, 50]))]
             case 3:
                 parent[key] = str(parent[key]) * source.choice([1, 3, 200])
             case 4:
