@@ -11,15 +11,13 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from storage.failures import advise
 from storage.schema import metadata
 
-_MIGRATING = 0x64726F70
-"""The number of the lock under which PostgreSQL's tables are brought up to date."""
 _BUSY_TIMEOUT_SECONDS = 10.0
 # Pages that have changed are put into their places, with waiting for the disk, after so many; SQLite's own default of
 # 1,000 is reached by a few hundred events.
@@ -121,9 +119,6 @@ def insert_if_absent(engine: Engine, table: Table) -> Insert:
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the tables to a revision, the newest by default; does nothing when they are there already."""
     with as_file(files("storage") / "migrations") as folder, writing(engine) as connection:
-        if engine.dialect.name == "postgresql":
-            # Of several workers that start together, one makes the tables and the others wait.
-            connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))
         config.attributes["connection"] = connection

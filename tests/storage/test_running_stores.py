@@ -85,8 +85,8 @@ def test_whoever_writes_as_the_holder_is_not_overtaken_meanwhile(postgres: Postg
         leases.confirm(holding, "sweep", "a")
         time.sleep(0.25)
         began = time.monotonic()
-        with writing(engine) as connection:
-            # The lease is over, but its holder's last transaction is not: nobody takes over, and nobody waits.
+        # The lease is over, but its holder's last transaction is not: nobody takes over, and nobody waits.
+        with engine.connect() as connection, connection.begin():
             assert not leases.take(connection, "sweep", "b", 5)
         assert time.monotonic() - began < 5
     with writing(engine) as connection:
@@ -133,7 +133,8 @@ def test_an_event_that_is_committed_late_is_not_passed_over(postgres: PostgresSe
     slow, begun, goes_on = threading.Event(), threading.Event(), threading.Event()
 
     def write_slowly() -> None:
-        with writing(engine) as connection:
+        # One that does not take its turn as the service's writers do.
+        with engine.connect() as connection, connection.begin():
             log.append(connection, [_event("slow", "s", 1)])
             begun.set()
             goes_on.wait(30)
