@@ -13,7 +13,7 @@ from features.events import Event
 from features.names import EventNames, PropertyNames
 from serving.errors import ClientError
 from serving.nesting import require_shallow
-from serving.segment_context import Json, country_of, device_of, landing_of, object_at, text_at
+from serving.segment_context import Json, consent_of, country_of, device_of, landing_of, object_at, text_at
 from serving.times import parse_moment, require_plausible
 from serving.usable import require_no_nul, require_usable
 
@@ -186,6 +186,9 @@ def _properties(message: Message, kind: MessageType, context: Json) -> dict[str,
     country = country_of(context)
     if country:
         properties.setdefault("country", country)
+    consent = consent_of(context)
+    if consent is not None:
+        properties.setdefault("consent", consent)
     return properties
 
 

@@ -26,6 +26,15 @@ def country_of(context: Json) -> str | None:
     return text_at(object_at(context, "location"), "country") or text_at(context, "country")
 
 
+def consent_of(context: Json) -> bool | None:
+    """Return what the visitor said to analytics, as Segment's consent management tells it; None where it does not.
+
+    https://www.twilio.com/docs/segment/privacy/consent-management/consent-in-segment-connections
+    """
+    said = object_at(object_at(context, "consent"), "categoryPreferences")
+    return next((said[name] for name in ("Analytics", "analytics") if isinstance(said.get(name), bool)), None)
+
+
 def landing_of(context: Json, properties: Json) -> Landing:
     """Return how the visitor came: by ``context.campaign``, else by the parameters of the page's address."""
     page = object_at(context, "page")

@@ -20,6 +20,7 @@ _DEFAULTS = {
     "category": f"CASE WHEN type IN ('page', 'screen') THEN {text_sql('category')} END",
     "country": text_sql("coalesce(nullif(location_country, ''), country)"),
     "click_id": text_sql("landing_click(query)"),
+    "consent": "CASE WHEN consent_said IN ('true', 'false') THEN consent_said END",
 }
 _SAID_AT = "coalesce(nullif(originalTimestamp, ''), nullif(timestamp, ''))"
 _CORRECTED = on_our_clock_sql(text_us_sql(_SAID_AT), text_us_sql("sentAt"), text_us_sql("receivedAt"))
@@ -83,6 +84,8 @@ SEGMENT = Source(
         "campaign_source": "$.context.campaign.source",
         "campaign_medium": "$.context.campaign.medium",
         "campaign_name": "$.context.campaign.name",
+        "consent_named": "$.context.consent.categoryPreferences.Analytics",
+        "consent_plain": "$.context.consent.categoryPreferences.analytics",
         "context_session": "$.context.sessionId",
         "property_session": "$.properties.session_id",
         "property_search": "$.properties.search",
@@ -95,6 +98,7 @@ SEGMENT = Source(
     steps={
         "device_named": "CASE WHEN NOT starts_with(device_text, '{') THEN device_text END",
         "query": "coalesce(nullif(page_search, ''), nullif(page_url, ''), nullif(property_search, ''), property_url)",
+        "consent_said": "coalesce(consent_named, consent_plain)",
         "about": "CASE WHEN type IN ('identify', 'group') THEN traits END",
         # RudderStack's clients say them in the context.
         "told": "CASE WHEN type = 'identify' THEN context_traits END",

@@ -66,6 +66,9 @@ traits = st.fixed_dictionaries({}, optional={"country": words, "plan": words, "p
 contexts = st.fixed_dictionaries(
     {},
     optional={
+        "consent": st.fixed_dictionaries(
+            {"categoryPreferences": st.dictionaries(st.sampled_from(["Analytics", "analytics", "Ads"]), st.booleans())}
+        ),
         "channel": words,
         "source": words,
         "userAgent": st.sampled_from(["Mozilla/5.0 (iPhone)", "Mozilla/5.0 (iPad)", "Mozilla/5.0 (X11)", ""]),

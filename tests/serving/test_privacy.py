@@ -117,6 +117,14 @@ def test_an_event_without_consent_is_answered_and_not_kept(open_client: OpenClie
     assert [event.event_id for event in runtime.log.visitor_events("v")] == ["e2"]
 
 
+def test_what_a_visitor_said_to_analytics_counts_as_consent(open_client: OpenClient) -> None:
+    client, runtime = open_client(consent_required=True)
+    for number, said in enumerate((True, False, None)):
+        preferences = {} if said is None else {"Analytics": said, "Advertising": False}
+        client.post("/v1/track", _track("a", f"e{number}", context={"consent": {"categoryPreferences": preferences}}))
+    assert [event.event_id for event in runtime.log.visitor_events("v")] == ["e0"]
+
+
 def test_no_address_of_an_e_mail_reaches_a_file(open_client: OpenClient, tmp_path: Path) -> None:
     client, _ = open_client(keep_properties="*")
     hidden = "anna.secret@example.org"
