@@ -28,8 +28,8 @@ def doctor(
 ) -> None:
     """Say whether the installation is well, and what to do.
 
-    Home, disk, database, keys, model, the last event, refused events, and names that the journey does not declare, with
-    the events that they may mean. Nothing is changed. Exit status: 0 well, 1 broken, 3 something to do.
+    Home, disk, database, Redis, keys, model, the last event, refused events, and names that the journey does not
+    declare, with the events that they may mean. Nothing is changed. Exit status: 0 well, 1 broken, 3 something to do.
     """
     from console import say, write_json
     from features.output import require_writable
@@ -48,7 +48,10 @@ def doctor(
     checkup = examine(configuration, declared)
     names = UnknownNames(())
     if declared is not None:
-        names = names_of_database(configuration, declared) if log is None else names_of_log(log, declared)
+        if log is not None:
+            names = names_of_log(log, declared)
+        elif checkup.is_readable:
+            names = names_of_database(configuration, declared)
     _show(checkup, names)
     if names.names and log is not None:
         say(f"A log is named anew by: dropoff import canonical {log} --out FILE.parquet --journey {given}")

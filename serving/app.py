@@ -29,7 +29,6 @@ from serving.runtime import Runtime
 from serving.sdk_settings import rudder_source, segment_settings
 from serving.segment import MessageType
 from serving.snippet import snippet_routes
-from storage.failures import explain
 from storage.writer import WriterClosed, WriterFull
 
 _JSON = "application/json"
@@ -102,7 +101,7 @@ async def answer(runtime: Runtime, route: str, answering: Awaitable[Any]) -> Res
     except WriterFull as error:
         response = _error(ClientError(503, "overloaded", f"Too much is waiting: {error}. Send again later."))
     except (SQLAlchemyError, WriterClosed) as error:
-        _LOG.error("%s cannot reach the database: %s", route, explain(error))
+        runtime.outages.tell(route, error)
         response = _error(ClientError(503, "log_unavailable", "The database cannot be reached: nothing was kept."))
     except Exception:
         runtime.metrics.requests.labels(route, "500").inc()

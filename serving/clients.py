@@ -80,7 +80,7 @@ def require_local(scope: Scope) -> None:
         403,
         "local_only",
         "There are no keys yet, so this service answers its own machine only, at http://127.0.0.1 or "
-        "http://localhost: make a key with `dropoff keys new --permission admin`, or use an SSH tunnel.",
+        "http://localhost: make a key with `dropoff keys new --permission admin --name NAME`, or use an SSH tunnel.",
     )
 
 

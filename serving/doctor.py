@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, make_url
+from sqlalchemy.exc import ArgumentError
 
 from features.events import US_PER_SECOND
 from insights.current import current_building, facts_home
@@ -31,6 +32,8 @@ _SILENT_SECONDS = 86_400.0
 _AHEAD_SECONDS = 300.0
 _READ_BY_OTHERS = 0o077
 _CHARACTERS_SHOWN = 120
+_DAMAGE_SHOWN = 300
+_REDIS_SECONDS = 3.0
 
 
 class State(StrEnum):
@@ -64,6 +67,11 @@ class Checkup:
         states = {one.state for one in self.findings}
         return next((state for state in (State.BROKEN, State.TODO) if state in states), State.WELL)
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether the database was found in a state in which it can be asked."""
+        return not any(one.about == "database" and one.state is State.BROKEN for one in self.findings)
+
     def to_json(self) -> dict[str, Any]:
         """Return the findings for a file."""
         return {
@@ -74,7 +82,7 @@ class Checkup:
 
 
 def examine(configuration: Configuration, journey: Journey | None, now_us: int | None = None) -> Checkup:
-    """Look at home, disk, database, keys, model, facts, log and quarantine; nothing is changed.
+    """Look at home, disk, database, Redis, keys, model, facts, log and quarantine; nothing is changed.
 
     A journey's own things are looked at where one is given.
     """
@@ -82,8 +90,10 @@ def examine(configuration: Configuration, journey: Journey | None, now_us: int |
     findings = [*_home(configuration.home), _disk(configuration.home)]
     state = look_at_database(configuration.address)
     findings.append(_database(state, configuration))
+    if configuration.redis_url:
+        findings.append(_redis(configuration.redis_url))
     refused: tuple[RefusedReason, ...] = ()
-    usable = state.exists and not state.problem and state.revision == state.newest
+    usable = state.exists and not state.problem and not state.damage and state.revision == state.newest
     if usable:
         engine = open_database(configuration.address, configuration.durability)
         try:
@@ -136,13 +146,42 @@ def _database(state: DatabaseState, configuration: Configuration) -> Finding:
     if not state.exists:
         return Finding("database", State.TODO, f"there is none at {shown} yet", "dropoff serve makes it")
     if state.problem:
-        advice = "restore it from a backup" if "damaged" in state.problem else "check the address, and that it runs"
+        advice = state.advice or "check the address, and that it can be read"
         return Finding("database", State.BROKEN, f"{shown}: {state.problem}", advice)
+    if state.damage:
+        others = f", and {len(state.damage) - 1} more" if len(state.damage) > 1 else ""
+        found = f"{shown} is damaged: {state.damage[0][:_DAMAGE_SHOWN]}{others}"
+        return Finding("database", State.BROKEN, found, "stop the service, and restore your last copy")
+    if state.revision is None:
+        return Finding(
+            "database", State.TODO, f"{state.kind} {state.version} has no tables yet", "dropoff serve makes them"
+        )
     found = f"{state.kind} {state.version}, {state.size_bytes / 1e6:,.1f} MB, tables of revision {state.revision}"
     if state.revision != state.newest:
         advice = f"start the service of this version, which brings them to {state.newest}; make a backup before"
         return Finding("database", State.TODO, found, advice)
     return Finding("database", State.WELL, f"{found}, whole" if state.kind == "sqlite" else found)
+
+
+def _redis(url: str) -> Finding:
+    from redis import Redis, RedisError
+
+    from serving.redis_visitors import client_address
+
+    try:
+        shown = make_url(url).render_as_string(hide_password=True)
+        with Redis.from_url(
+            client_address(url), socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
+        ) as client:
+            client.ping()
+    except (ArgumentError, ValueError):
+        # What was found wrong may be a part of the password.
+        advice = "write it like redis://127.0.0.1:6379/0"
+        return Finding("redis", State.BROKEN, "DROPOFF_REDIS_URL is no address of a Redis", advice)
+    except (RedisError, OSError) as error:
+        advice = "start it, or correct DROPOFF_REDIS_URL: without it events are refused with 503"
+        return Finding("redis", State.BROKEN, f"{shown} does not answer: {error}", advice)
+    return Finding("redis", State.WELL, f"{shown} answers")
 
 
 def _keys(engine: Engine, now_us: int) -> Finding:

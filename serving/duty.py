@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from serving.runtime import Runtime
+from storage.failures import explain
 from storage.leases import LeaseLost, Leases
 from storage.writer import WriterClosed
 
@@ -83,7 +84,7 @@ async def on_duty(runtime: Runtime, name: str, work: Callable[[Duty], Awaitable[
             try:
                 held = await duty.take()
             except (SQLAlchemyError, WriterClosed) as error:
-                _LOG.warning("Whose duty %s is cannot be said: %s", duty.name, getattr(error, "orig", None) or error)
+                _LOG.warning("Whose duty %s is cannot be said: %s", duty.name, explain(error))
                 held = False
             if not held:
                 await _stop(working)
@@ -96,7 +97,7 @@ async def on_duty(runtime: Runtime, name: str, work: Callable[[Duty], Awaitable[
         try:
             await duty.release()
         except (SQLAlchemyError, WriterClosed) as error:
-            _LOG.warning("The duty %s is left to run out: %s", duty.name, getattr(error, "orig", None) or error)
+            _LOG.warning("The duty %s is left to run out: %s", duty.name, explain(error))
 
 
 async def _work(duty: Duty, work: Callable[[Duty], Awaitable[None]]) -> None:
@@ -105,7 +106,7 @@ async def _work(duty: Duty, work: Callable[[Duty], Awaitable[None]]) -> None:
     except LeaseLost as error:
         _LOG.warning("This process was late: %s", error)
     except (SQLAlchemyError, WriterClosed) as error:
-        _LOG.warning("The duty %s begins anew: %s", duty.name, getattr(error, "orig", None) or error)
+        _LOG.warning("The duty %s begins anew: %s", duty.name, explain(error))
     except Exception:  # noqa: BLE001 (whatever a turn runs into, the next one has to come)
         _LOG.exception("The duty %s begins anew", duty.name)
 

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from features.events import US_PER_SECOND
 from serving.runtime import Runtime
 from storage.database import forget_erased
+from storage.failures import explain
 
 _LOG = logging.getLogger("dropoff.serving")
 _LOOK_SECONDS = 1.0
@@ -29,7 +30,7 @@ async def watch_erasures(runtime: Runtime, look_seconds: float = _LOOK_SECONDS) 
             away = False
         except SQLAlchemyError as error:
             if not away:
-                _LOG.warning("Erasures cannot be read: %s", getattr(error, "orig", None) or error)
+                _LOG.warning("Erasures cannot be read: %s", explain(error))
             away = True
 
 

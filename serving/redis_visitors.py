@@ -252,15 +252,19 @@ class RedisVisitors:
             self._doubtful.difference_update(doubtful)
             if not self._doubtful:
                 break
-        _LOG.error("Redis answers again.")
+        _LOG.warning("Redis answers again.")
         self._returning = None
+
+
+def client_address(url: str) -> str:
+    """Return an address as the client knows it: Valkey speaks the same protocol under the older name."""
+    return url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
 
 
 def _connections(url: str) -> Any:
     try:
         return BlockingConnectionPool.from_url(
-            # Valkey speaks the same protocol; the client knows only the older name.
-            url.replace("valkey", "redis", 1) if url.startswith("valkey") else url,
+            client_address(url),
             max_connections=_CONNECTIONS,
             timeout=_MOST_SECONDS,
             socket_timeout=_MOST_SECONDS,

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from features.events import US_PER_SECOND
 from serving.runtime import Runtime
 from storage.database import forget_erased
+from storage.failures import explain
 
 _LOG = logging.getLogger("dropoff.serving")
 _LOOK_SECONDS = 600.0
@@ -25,7 +26,7 @@ async def keep_no_longer(runtime: Runtime, days: float, look_seconds: float = _L
         try:
             await expire(runtime, days)
         except SQLAlchemyError as error:
-            _LOG.warning("What is too old stays for now: %s", getattr(error, "orig", None) or error)
+            _LOG.warning("What is too old stays for now: %s", explain(error))
         await asyncio.sleep(look_seconds)
 
 

@@ -20,6 +20,7 @@ from serving.database_sessions import DatabaseStore
 from serving.drift import NO_DRIFT, DriftWindow
 from serving.logins import Logins
 from serving.metrics import DriftShown, Metrics
+from serving.outages import Outages
 from serving.privacy import Privacy, privacy_of
 from serving.segment import SegmentReader
 from serving.session_store import Limits, SessionStore
@@ -81,6 +82,7 @@ class Runtime:
     model: RiskModel
     now_us: Clock = now_us
     erasures: int = 0
+    outages: Outages = field(default_factory=Outages)
     scorer: Scorer = field(init=False)
     metrics: Metrics = field(init=False)
     drift: DriftWindow | None = field(init=False)

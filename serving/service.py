@@ -33,6 +33,7 @@ from serving.messages import RecommendRequest, ScoreRequest, convert  # noqa: E4
 from serving.retention import keep_no_longer  # noqa: E402
 from serving.runtime import Runtime  # noqa: E402
 from serving.start import newer_model, start  # noqa: E402
+from storage.failures import explain  # noqa: E402
 from storage.writer import WriterClosed  # noqa: E402
 
 APP = create_app(bench_routes=CONFIGURATION.bench_routes)
@@ -85,7 +86,7 @@ class Lifecycle:
             except (SQLAlchemyError, WriterClosed) as error:
                 # Those that are known go on; a database that cannot be reached is also told where it is needed.
                 if not unread:
-                    _LOG.warning("The keys cannot be read: %s", getattr(error, "orig", None) or error)
+                    _LOG.warning("The keys cannot be read: %s", explain(error))
                 unread = True
 
     async def _watch(self) -> None:

@@ -88,7 +88,7 @@ def open_database(url: str, durability: Durability = Durability.NORMAL) -> Engin
         ) from error
     except (SQLAlchemyError, OSError) as error:
         engine.dispose()
-        cause = getattr(error, "orig", None) or error
+        cause = " ".join(str(getattr(error, "orig", None) or error).split())
         raise DatabaseError(f"the database {shown} cannot be opened ({cause}): {advise(error) or _ADVICE}") from error
     return engine
 

@@ -1,6 +1,6 @@
 """What kind of database an address leads to, how large it is, and whether its tables are those of this version."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -10,10 +10,17 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from storage.failures import advise
+from storage.integrity import check_integrity
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """A database as it was found, without changing it; ``problem`` says in a sentence why it cannot be used."""
+    """A database as it was found, without changing it.
+
+    ``problem`` says in a sentence why it cannot be used, ``advice`` what to do about that; ``damage`` has what its
+    integrity check found.
+    """
 
     kind: str
     exists: bool
@@ -22,10 +29,12 @@ class DatabaseState:
     revision: str | None = None
     newest: str | None = None
     problem: str = ""
+    advice: str = ""
+    damage: tuple[str, ...] = ()
 
 
 def look_at_database(url: str, *, check: bool = True) -> DatabaseState:
-    """Return the state of a database; ``check`` has SQLite read all of it for damaged pages."""
+    """Return the state of a database; ``check`` has it looked over for damage."""
     address = make_url(url)
     kind = address.get_backend_name()
     file = Path(address.database or "") if kind == "sqlite" else None
@@ -34,31 +43,34 @@ def look_at_database(url: str, *, check: bool = True) -> DatabaseState:
     try:
         engine = create_engine(address, hide_parameters=True)
         try:
+            newest, is_file = _newest(), file is not None
+            # A file is gone through before anything else is asked of it; tables of another version may lack some.
+            damage = tuple(check_integrity(engine)) if check and is_file else ()
+            if damage:
+                return DatabaseState(kind, exists=True, damage=damage)
             with engine.connect() as connection:
-                is_file = file is not None
                 version = "select sqlite_version()" if is_file else "show server_version"
                 size = (
                     "select page_count * page_size from pragma_page_count(), pragma_page_size()"
                     if is_file
                     else "select pg_database_size(current_database())"
                 )
-                problem = ""
-                if is_file and check:
-                    said = [str(row[0]) for row in connection.execute(text("pragma integrity_check(1)"))]
-                    problem = "" if said == ["ok"] else f"its pages are damaged: {said[0][:200]}"
-                return DatabaseState(
+                state = DatabaseState(
                     kind,
                     exists=True,
                     version=str(connection.execute(text(version)).scalar()),
                     size_bytes=int(connection.execute(text(size)).scalar() or 0),
                     revision=MigrationContext.configure(connection).get_current_revision(),
-                    newest=_newest(),
-                    problem=problem,
+                    newest=newest,
                 )
+            if check and not is_file and state.revision == newest:
+                return replace(state, damage=tuple(check_integrity(engine)))
+            return state
         finally:
             engine.dispose()
     except (SQLAlchemyError, ImportError, OSError) as error:
-        return DatabaseState(kind, exists=True, problem=str(getattr(error, "orig", None) or error)[:300])
+        said = " ".join(str(getattr(error, "orig", None) or error).split())
+        return DatabaseState(kind, exists=True, problem=said[:300], advice=advise(error) or "")
 
 
 def _newest() -> str | None:

@@ -33,6 +33,8 @@ _ADVICE = {
     "53300": "the server has no connections left: raise its max_connections",
 }
 
+_UNCONNECTED = "check that the server runs and lets this account in, and that the address is right"
+
 
 def is_unavailable(error: BaseException) -> bool:
     """Whether the database can serve nobody at this moment, so that the same may work later."""
@@ -42,8 +44,7 @@ def is_unavailable(error: BaseException) -> bool:
         return False
     code = _code(error)
     if code is None:
-        # A connection that could not be made has no state yet.
-        return type(error.orig).__name__ == "OperationalError" and "psycopg" in type(error.orig).__module__
+        return _is_unconnected(error)
     return code.startswith(_SQLITE_CODES) or code.startswith(_POSTGRESQL_STATES)
 
 
@@ -53,16 +54,31 @@ def is_lost(error: BaseException) -> bool:
 
 
 def explain(error: BaseException) -> str:
-    """Return what the database said, and what to do about it where that is known."""
-    said = str(getattr(error, "orig", None) or error).strip()
+    """Return in one line what the database said, and what to do about it where that is known."""
+    said = " ".join(str(getattr(error, "orig", None) or error).split())
     advice = advise(error)
     return f"{said}; {advice}" if advice else said
 
 
 def advise(error: BaseException) -> str | None:
     """Return what to do about a failure, None where that is not known."""
+    if not isinstance(error, DBAPIError):
+        return None
+    code = _code(error)
+    if code is None:
+        return _UNCONNECTED if _is_unconnected(error) else None
+    return next((advice for start, advice in _ADVICE.items() if code.startswith(start)), None)
+
+
+def kind_of(error: BaseException) -> str:
+    """Return what failures have in common that differ in their words only."""
     code = _code(error) if isinstance(error, DBAPIError) else None
-    return next((advice for start, advice in _ADVICE.items() if code is not None and code.startswith(start)), None)
+    return code or type(getattr(error, "orig", None) or error).__name__
+
+
+def _is_unconnected(error: DBAPIError) -> bool:
+    # A connection that could not be made has no state yet.
+    return type(error.orig).__name__ == "OperationalError" and "psycopg" in type(error.orig).__module__
 
 
 def _code(error: DBAPIError) -> str | None:

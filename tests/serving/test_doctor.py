@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import NOW_US, SECOND, Client, OpenClient
+from servers import RedisServer, free_port
 from typer.testing import CliRunner
 
 from cli import app
@@ -74,7 +75,9 @@ def test_silence_refused_events_and_a_wrong_clock_are_told(
     assert earlier.state is State.BROKEN
 
 
-def test_a_damaged_page_of_the_database_is_found(open_client: OpenClient, shop: Journey, tmp_path: Path) -> None:
+def test_a_damaged_page_of_the_database_is_found(
+    open_client: OpenClient, shop: Journey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client, runtime = open_client()
     for number in range(200):
         track(client, number, "view_product", query="x" * 50)
@@ -90,7 +93,53 @@ def test_a_damaged_page_of_the_database_is_found(open_client: OpenClient, shop: 
     path.write_bytes(content)
     [found] = [one for one in examine(Configuration(home=tmp_path), shop, NOW_US).findings if one.about == "database"]
     assert found.state is State.BROKEN
-    assert "damaged" in found.found or "malformed" in found.found
+    assert "damaged" in found.found
+    monkeypatch.setenv("DROPOFF_HOME", str(tmp_path))
+    result = CliRunner().invoke(app, ["doctor", "ecommerce"])
+    assert result.exit_code == 1
+    # The others are told as well.
+    assert {"BROKEN  database", "TO DO   model"} <= {line.partition(":")[0] for line in result.output.splitlines()}
+
+
+def test_every_finding_of_the_integrity_check_makes_a_database_broken(
+    open_client: OpenClient, shop: Journey, tmp_path: Path
+) -> None:
+    _, runtime = open_client()
+    runtime.close()
+    with sqlite3.connect(tmp_path / "dropoff.db") as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("INSERT INTO outcomes (decision_id, outcome, at_us) VALUES ('of nobody', 'shown', 1)")
+    connection.close()
+    [found] = [one for one in examine(Configuration(home=tmp_path), shop, NOW_US).findings if one.about == "database"]
+    assert found.state is State.BROKEN
+    assert "a row of outcomes belongs to one of decisions that is not there" in found.found
+
+
+def test_a_redis_that_does_not_answer_is_broken_and_its_password_is_not_told(
+    tmp_path: Path,
+) -> None:
+    url = f"redis://:secret@127.0.0.1:{free_port()}/0"
+    [found] = [
+        one for one in examine(Configuration(home=tmp_path, redis_url=url), None).findings if one.about == "redis"
+    ]
+    assert (found.state, "does not answer" in found.found, "secret" in found.found) == (State.BROKEN, True, False)
+    assert "503" in found.advice
+    server = RedisServer(tmp_path)
+    server.start()
+    try:
+        checkup = examine(Configuration(home=tmp_path, redis_url=server.url), None)
+    finally:
+        server.stop()
+    assert states(checkup)["redis"] is State.WELL
+
+
+def test_a_server_that_nobody_started_is_not_blamed_on_a_folder(tmp_path: Path) -> None:
+    url = f"postgresql+psycopg://me@127.0.0.1:{free_port()}/none"
+    [found] = [
+        one for one in examine(Configuration(home=tmp_path, database_url=url), None).findings if one.about == "database"
+    ]
+    assert (found.state, "\n" in found.found) == (State.BROKEN, False)
+    assert "check that the server runs" in found.advice
 
 
 def test_a_secret_that_others_may_read_is_broken(shop: Journey, tmp_path: Path) -> None:

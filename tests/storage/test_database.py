@@ -92,6 +92,7 @@ def test_a_database_that_lacks_a_table_is_refused_before_the_first_request(tmp_p
         ("postgresql+psycopg://me:secret@127.0.0.1:secret/shop", "address is none"),
         ("mysql://me:secret@127.0.0.1/shop", "write sqlite or postgresql"),
         ("nonsense://x", "write sqlite or postgresql"),
+        ("postgresql+psycopg://me:secret@127.0.0.1:1/shop", "cannot be opened .*: check that the server runs"),
         ("sqlite:////proc/none/dropoff.db", "cannot be opened .*folder is writable"),
     ],
 )
