@@ -12,6 +12,12 @@ NOT_CONSENTED = "the visitor has not consented"
 _CONSENT = (
     "CASE WHEN json_type(properties, '$.consent') = 'BOOLEAN' THEN json_extract_string(properties, '$.consent') END"
 )
+_PREVIOUS = "json_extract_string(properties, '$.previous_id')"
+_BARE_ALIAS = (
+    f"coalesce(name = 'alias' AND {_PREVIOUS} = visitor_id AND (coalesce(user_id, '') = '' OR "
+    "coalesce(CASE WHEN json_valid(raw_row) THEN json_extract_string(raw_row, '$.anonymousId') END, '') = ''), false)"
+)
+"""An alias whose visitor has no name but the earlier id, which may be a user's."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,8 @@ class Keeping:
     """The rules of a journey's service, as functions of one text.
 
     ``rules`` say for a canonical column what is kept of its text, and for ``content`` of a row that is refused;
-    ``properties`` says it of an event's name and the JSON of its properties.
+    ``properties`` says it of an event's name and the JSON of its properties. ``own_properties``, where user ids are
+    hashed, says it of those whose earlier id is the visitor's own, and not a user's.
 
     Rows of visitors who have not consented are refused without their content.
     """
@@ -27,6 +34,7 @@ class Keeping:
     names: EventNames
     rules: Mapping[str, Rule] = field(default_factory=dict)
     properties: PairRule | None = None
+    own_properties: PairRule | None = None
     consent_required: bool = False
 
 
@@ -40,16 +48,27 @@ def create_kept(connection: duckdb.DuckDBPyConnection, keeping: Keeping | None) 
             f"CREATE VIEW kept AS SELECT *, CASE WHEN reason IS NOT NULL THEN {content} END AS content FROM checked"
         )
         return
-    replaced = [f"keep_{column}({column}) AS {column}" for column in rules if column not in ("content", "visitor_id")]
+    placed = ("content", "visitor_id", "session_id")
+    replaced = [f"keep_{column}({column}) AS {column}" for column in rules if column not in placed]
     if keeping.properties is not None:
         define_pairs(connection, {"keep_properties": keeping.properties})
-        replaced.append("keep_properties(name, properties) AS properties")
-    if "visitor_id" in rules:
-        # Where nothing but the user names the visitor, both stay the same.
-        same = "keep_user_id(user_id)" if "user_id" in rules else "user_id"
-        replaced.append(
-            f"CASE WHEN visitor_id = user_id THEN {same} ELSE keep_visitor_id(visitor_id) END AS visitor_id"
-        )
+        kept_properties = "keep_properties(name, properties)"
+        if keeping.own_properties is not None:
+            define_pairs(connection, {"keep_own_properties": keeping.own_properties})
+            own = f"{_PREVIOUS} = visitor_id AND coalesce(user_id, '') <> '' AND NOT {_BARE_ALIAS}"
+            kept_properties = f"CASE WHEN {own} THEN keep_own_properties(name, properties) ELSE {kept_properties} END"
+        replaced.append(f"{kept_properties} AS properties")
+    if "visitor_id" in rules and "user_id" in rules:
+        # Where nothing but the user names the visitor, both stay the same, and so does a session named after it.
+        of_user = "visitor_id = user_id"
+        bare = _BARE_ALIAS if keeping.own_properties is not None else "false"
+        replaced += [
+            f"CASE WHEN {of_user} THEN keep_user_id(user_id) "
+            f"WHEN {bare} THEN keep_user_id(coalesce(nullif(user_id, ''), visitor_id)) "
+            "ELSE keep_visitor_id(visitor_id) END AS visitor_id",
+            f"CASE WHEN {of_user} AND starts_with(session_id, user_id || '.') THEN keep_user_id(session_id) "
+            "ELSE keep_session_id(session_id) END AS session_id",
+        ]
     withheld = f"({_CONSENT}) IS DISTINCT FROM 'true'" if keeping.consent_required else f"({_CONSENT}) = 'false'"
     kept_content = kept_content_sql(keeping, content)
     connection.execute(

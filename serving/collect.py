@@ -13,7 +13,7 @@ from features.events import Event
 from serving.admission import read_admitted
 from serving.credentials import QUERY_NAMES
 from serving.errors import ClientError
-from serving.ga4 import Measurement, MeasurementReader, visitor_of
+from serving.ga4 import Measurement, MeasurementReader, user_of, visitor_of
 from serving.ga4_validation import ValidationAnswer, validate
 from serving.ingest import Refused, arrival, keep_event
 from serving.keep_each import keep_each, require_few
@@ -83,7 +83,7 @@ async def collect_measurement(runtime: Runtime, request: Request) -> Response:
         return reader.read(said, index, came)
 
     def refuse(index: int, error: ClientError) -> Refused:
-        return Refused(error.message, bytes(said.events[index]).decode(errors="replace"), visitor_id)
+        return Refused(error.message, bytes(said.events[index]).decode(errors="replace"), visitor_id, user_of(said))
 
     await keep_each(runtime, range(len(said.events)), read, refuse)
     return Response(status_code=204)
@@ -117,7 +117,7 @@ async def _keep_payloads(
         # What is packed in base64 cannot be searched for contact details, which must not be kept.
         shown = {name: value for name, value in fields.items() if name not in PACKED_FIELDS}
         visitor_id = next((fields[name] for name in VISITOR_FIELDS if name in fields), None)
-        return Refused(error.message, msgspec.json.encode(shown).decode(), visitor_id)
+        return Refused(error.message, msgspec.json.encode(shown).decode(), visitor_id, fields.get("uid"))
 
     return await keep_each(runtime, payloads, read, refuse, ordered=sent_us is not None)
 

@@ -109,6 +109,11 @@ def visitor_of(request: Measurement) -> str | None:
     return _id(request.client_id) or _id(request.app_instance_id) or _id(request.user_id)
 
 
+def user_of(request: Measurement) -> str | None:
+    """Return the user that a request names."""
+    return _id(request.user_id)
+
+
 def _properties(request: Measurement, said: MeasurementEvent, name: str) -> dict[str, Any]:
     properties = dict(said.params or {})
     if name in ("page_view", "screen_view"):

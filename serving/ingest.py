@@ -24,11 +24,15 @@ _VALUE_PROPERTIES = ("revenue", "value", "total")
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What cannot be used: the reason, what was sent, and whom it is about, so that erasing a visitor erases it too."""
+    """What cannot be used: the reason, what was sent, and whom it is about, so that erasing a visitor erases it too.
+
+    ``user_id`` is the user that it names, who may be all that names the visitor.
+    """
 
     reason: str
     payload: str
     visitor_id: str | None = None
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def _without_people(privacy: Privacy, refused: Refused) -> Refused:
     return Refused(
         without_contact(refused.reason),
         privacy.quarantined(refused.payload),
-        None if named is None else privacy.visitor_id(named),
+        None if named is None else privacy.visitor_of(named, refused.user_id),
     )
 
 

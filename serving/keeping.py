@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from features.claims import PREVIOUS_ID
 from features.keeping import Keeping
 from features.names import PropertyNames
 from features.personal import without_contact
@@ -32,11 +33,14 @@ def keeping_of(
             "content": privacy.quarantined,
         },
         properties=lambda name, text: _properties(privacy, journey.property_names, name, text),
+        own_properties=(lambda name, text: _properties(privacy, journey.property_names, name, text, own=True))
+        if privacy.hash_user_ids
+        else None,
         consent_required=privacy.consent_required,
     )
 
 
-def _properties(privacy: Privacy, names: PropertyNames, event: str, text: str) -> str:
+def _properties(privacy: Privacy, names: PropertyNames, event: str, text: str, *, own: bool = False) -> str:
     try:
         said: dict[str, Any] = msgspec.json.decode(text, type=dict)
     except (msgspec.DecodeError, RecursionError):
@@ -53,4 +57,4 @@ def _properties(privacy: Privacy, names: PropertyNames, event: str, text: str) -
         said = filled | {"contexts": entities}
     else:
         names.fill(event, said)
-    return msgspec.json.encode(privacy.properties(said)).decode()
+    return msgspec.json.encode(privacy.properties(said, said.get(PREVIOUS_ID) if own else None)).decode()

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from features.claims import is_placeholder
+from features.claims import ALIAS, PREVIOUS_ID, is_placeholder
 from features.events import Event
-from features.personal import allowed_only, cleaned, hashed_id, names_somebody, without_contact, word_without_contact
+from features.personal import allowed_only, cleaned, hashed_id, names_somebody, word_without_contact
 from journeys.journey import Journey
 from serving.configuration import Configuration
 from storage.secrets import local_secret
@@ -18,8 +18,17 @@ OWN_PROPERTIES = frozenset({"page", "country", "previous_id", "group_id", "click
 EVERYTHING = "*"
 _ABOUT_PEOPLE = frozenset({"traits", "context", "user_properties", "contexts"})
 _PROPERTIES = frozenset({"properties", "params"})
-_USERS = frozenset({"userId", "user_id", "uid"})
-_PAYLOAD_CHARACTERS = 2_000
+_USERS = frozenset({"userId", "user_id", "uid", "previousId", "previous_id", "distinct_id"})
+_VISITORS = frozenset({"anonymousId", "visitor_id", "duid", "tnuid", "nuid", "domain_userid", "user_pseudo_id"})
+_WHAT_AND_WHEN = (
+    "type event name category messageId groupId timestamp originalTimestamp sentAt receivedAt channel version "
+    "event_id occurred_at occurred_at_us received_at received_at_us session_id device source campaign "
+    "timestamp_micros event_name event_timestamp uuid created_at "
+    "e eid sid p aid tv url page dtm stm ttm se_ca se_ac se_va tr_id ti_id domain_sessionid platform "
+    "collector_tstamp derived_tstamp dvce_created_tstamp dvce_sent_tstamp true_tstamp"
+)
+_MEMBERS = _USERS | _VISITORS | frozenset(_WHAT_AND_WHEN.split())
+"""What protocols and sources call ids, names and times: what explains why an event cannot be used."""
 _SECRET = "ids"  # noqa: S105 (the name of a file)
 
 
@@ -41,20 +50,22 @@ class Privacy:
         consent = event.properties.get("consent")
         if consent is False or (self.consent_required and consent is not True):
             return None
-        properties = self.properties(event.properties)
-        visitor_id, user_id = self.visitor_id(event.visitor_id), event.user_id
-        if user_id is not None:
-            # Where nothing but the user names the visitor, both stay the same.
-            same, user_id = user_id == event.visitor_id, self.user_id(user_id)
-            visitor_id = user_id if same else visitor_id
+        user_id, session_id = event.user_id, event.session_id
+        # An alias without a user says nothing of whom it names; it may be one.
+        named = event.properties.get(PREVIOUS_ID) if user_id is None and event.name == ALIAS else user_id
+        properties = self.properties(event.properties, event.visitor_id if user_id is not None else None)
+        if session_id is not None:
+            # GA4's sessions are named after their visitor.
+            of_user = named == event.visitor_id and session_id.startswith(f"{named}.")
+            session_id = self.user_id(session_id) if of_user else self.visitor_id(session_id)
         # As `dataclasses.replace` does, in a fraction of its time.
         return Event(
             self.visitor_id(event.event_id),
             word_without_contact(event.name),
             event.occurred_at_us,
-            visitor_id,
-            None if event.session_id is None else self.visitor_id(event.session_id),
-            user_id,
+            self.visitor_of(event.visitor_id, named),
+            session_id,
+            None if user_id is None else self.user_id(user_id),
             event.received_at_us,
             _cleaned(event.channel),
             _cleaned(event.device),
@@ -68,22 +79,35 @@ class Privacy:
         try:
             said = msgspec.json.decode(payload)
         except (msgspec.DecodeError, RecursionError):
-            return without_contact(payload[:_PAYLOAD_CHARACTERS])
+            # In what cannot be read, nothing tells what is about people.
+            return f"[{len(payload):,} characters that are no JSON]"
         if not isinstance(said, dict):
-            return msgspec.json.encode(cleaned(said)).decode()
-        kept = {name: value for name, value in said.items() if name not in _ABOUT_PEOPLE}
+            return f"[JSON, but no object: {len(payload):,} characters]"
+        kept = {name: value for name, value in said.items() if self._is_kept(name, value)}
         for name in _PROPERTIES & kept.keys():
             kept[name] = self.properties(kept[name]) if isinstance(kept[name], dict) else None
+        users = {said[name] for name in _USERS & kept.keys() if isinstance(said[name], str)}
         for name in _USERS & kept.keys():
             kept[name] = self.user_id(kept[name]) if isinstance(kept[name], str) else None
+        for name in _VISITORS & kept.keys():
+            if isinstance(kept[name], str):
+                kept[name] = self.user_id(kept[name]) if kept[name] in users else self.visitor_id(kept[name])
         return msgspec.json.encode(cleaned(kept)).decode()
 
-    def properties(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the properties that may be kept, without what names somebody."""
+    def _is_kept(self, name: str, value: object) -> bool:
+        if self.allowed is None:
+            return name not in _ABOUT_PEOPLE
+        return name in _PROPERTIES or (name in _MEMBERS and not isinstance(value, dict | list))
+
+    def properties(self, said: Mapping[str, Any], visitor_id: str | None = None) -> dict[str, Any]:
+        """Return the properties that may be kept, without what names somebody.
+
+        A previous id is taken for a user's, unless it is the event's own ``visitor_id``.
+        """
         allowed = dict(said) if self.allowed is None else allowed_only(said, self.allowed)
         kept: dict[str, Any] = cleaned(allowed)
-        if isinstance(previous := said.get("previous_id"), str) and "previous_id" in kept:
-            kept["previous_id"] = self.visitor_id(previous)
+        if isinstance(previous := said.get(PREVIOUS_ID), str) and PREVIOUS_ID in kept:
+            kept[PREVIOUS_ID] = self.visitor_id(previous) if previous == visitor_id else self.user_id(previous)
         return kept
 
     def user_id(self, said: str) -> str:
@@ -92,6 +116,10 @@ class Privacy:
         if is_placeholder(said):
             return said
         return hashed_id(self.key, said) if self.hash_user_ids or names_somebody(said) else said
+
+    def visitor_of(self, said: str, named: str | None) -> str:
+        """Return the id under which a visitor is kept; where nothing but the user ``named`` it, that is the user's."""
+        return self.user_id(said) if said == named else self.visitor_id(said)
 
     def visitor_id(self, said: str) -> str:
         """Return the id under which a visitor, a session or an event is kept."""

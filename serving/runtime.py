@@ -227,7 +227,12 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         identity=identity,
         assignments=assignments,
         touchpoints=touchpoints,
-        reader=SegmentReader(journey.names, configuration.max_event_bytes, journey.property_names),
+        reader=SegmentReader(
+            journey.names,
+            configuration.max_event_bytes,
+            journey.property_names,
+            previous_is_user=configuration.hash_user_ids,
+        ),
         privacy=privacy_of(configuration, journey),
         keys=KeyStore(engine),
         access=Access(journey.name, configuration.requests_per_second, 1 / configuration.workers),

@@ -94,9 +94,21 @@ _AS_SENT = PropertyNames()
 
 
 class SegmentReader:
-    """Turns messages into events of one journey."""
+    """Turns messages into events of one journey.
 
-    def __init__(self, names: EventNames, max_event_bytes: int, property_names: PropertyNames = _AS_SENT) -> None:
+    ``previous_is_user`` says that the earlier id of an alias without an ``anonymousId`` counts as a user's, not as the
+    visitor's: where user ids are hashed, what may be one must not be kept as it is.
+    """
+
+    def __init__(
+        self,
+        names: EventNames,
+        max_event_bytes: int,
+        property_names: PropertyNames = _AS_SENT,
+        *,
+        previous_is_user: bool = False,
+    ) -> None:
+        self._previous_is_user = previous_is_user
         self._names = names
         self._property_names = property_names
         self._max_event_bytes = max_event_bytes
@@ -125,7 +137,7 @@ class SegmentReader:
     def _event(self, message: Message, kind: MessageType, arrival: Arrival) -> Event:
         context = {**(arrival.context or {}), **(message.context or {})}
         user_id = _id(message.user_id)
-        visitor_id = _id(message.anonymous_id) or _id(message.previous_id) or user_id
+        visitor_id = _id(message.anonymous_id) or self._previous(message, kind) or user_id
         if not visitor_id:
             raise ClientError(422, "no_visitor", "The event needs an anonymousId or a userId.", "anonymousId")
         properties = _properties(message, kind, context)
@@ -150,6 +162,10 @@ class SegmentReader:
         )
         require_usable(event, _MEMBERS)
         return event
+
+    def _previous(self, message: Message, kind: MessageType) -> str | None:
+        is_user = self._previous_is_user and kind is MessageType.ALIAS and _id(message.user_id) is not None
+        return None if is_user else _id(message.previous_id)
 
     def _name(self, message: Message, kind: MessageType) -> str:
         match kind:

@@ -36,16 +36,18 @@ async def track_batch(runtime: Runtime, body: bytes) -> BatchAnswer:
 
 
 def _refuse(raw: msgspec.Raw, error: ClientError) -> Refused:
-    return Refused(error.message, bytes(raw).decode(errors="replace"), _visitor_named(raw))
+    return Refused(error.message, bytes(raw).decode(errors="replace"), *_named(raw))
 
 
-def _visitor_named(raw: msgspec.Raw) -> str | None:
-    """Return whom a refused message is about, so that erasing the visitor erases it too."""
+def _named(raw: msgspec.Raw) -> tuple[str | None, str | None]:
+    """Return the visitor that a refused message is about, so that erasing the visitor erases it too, and its user."""
     try:
         said = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+        return None, None
     if not isinstance(said, dict):
-        return None
-    named = (said.get(name) for name in VISITOR_MEMBERS)
-    return next((str(one) for one in named if isinstance(one, str | int) and one != ""), None)
+        return None, None
+    ids = {name: str(one) for name in VISITOR_MEMBERS if isinstance(one := said.get(name), str | int) and one != ""}
+    visitor_id = next(iter(ids.values()), None)
+    # Where there is no anonymousId, whatever names the visitor may be a user's id.
+    return visitor_id, ids.get("userId") if "anonymousId" in ids else visitor_id
