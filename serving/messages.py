@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from serving.errors import ClientError
+from serving.whole_characters import with_whole_characters
 from storage.follow_ups import FollowUpState
 from storage.ledger import Outcome
 from storage.records import AnnotationKind
@@ -338,6 +339,9 @@ def decode(body: bytes, kind: type[_T], decoder: "msgspec.json.Decoder[_T] | Non
     except msgspec.ValidationError as error:
         raise _wrong_shape(error) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        whole = with_whole_characters(body)
+        if whole != body:
+            return decode(whole, kind, decoder)
         raise ClientError(400, "not_json", f"The body is not JSON: {error}.") from error
 
 
