@@ -70,10 +70,14 @@ def create_kept(connection: duckdb.DuckDBPyConnection, keeping: Keeping | None) 
             "ELSE keep_session_id(session_id) END AS session_id",
         ]
     withheld = f"({_CONSENT}) IS DISTINCT FROM 'true'" if keeping.consent_required else f"({_CONSENT}) = 'false'"
+    # The properties of a row that is refused may be no JSON.
+    unconsented = (
+        f"coalesce(CASE WHEN json_valid(properties) THEN {withheld} END, {str(keeping.consent_required).lower()})"
+    )
     kept_content = kept_content_sql(keeping, content)
     connection.execute(
         f"CREATE VIEW kept AS SELECT * REPLACE ({', '.join((*replaced, _reason(withheld)))}), "
-        f"CASE WHEN reason IS NOT NULL THEN {kept_content} END AS content FROM checked"
+        f"CASE WHEN reason IS NOT NULL AND NOT {unconsented} THEN {kept_content} END AS content FROM checked"
     )
 
 

@@ -79,7 +79,9 @@ async def keep_events(runtime: Runtime, events: Sequence[Event], refused: Sequen
     privacy = runtime.privacy
     bad = [_without_people(privacy, one) for one in refused]
     admitted = [one for one in map(privacy.admit, events) if one is not None]
-    kept = await _keep(runtime, sorted(admitted, key=_order), bad, keep_full=True)
+    # What cannot be used is told of, but not kept either where the visitor has not consented.
+    consented = [one for one, sent in zip(bad, refused, strict=True) if privacy.may_quarantine(sent.payload)]
+    kept = await _keep(runtime, sorted(admitted, key=_order), consented, keep_full=True)
     withheld = len(events) - len(admitted)
     runtime.metrics.events.labels("withheld").inc(withheld)
     return Kept(kept.placed, kept.duplicates, [*bad, *_refused(runtime, kept)], withheld)

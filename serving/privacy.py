@@ -11,6 +11,7 @@ from features.events import Event
 from features.personal import allowed_only, cleaned, hashed_id, names_somebody, word_without_contact
 from journeys.journey import Journey
 from serving.configuration import Configuration
+from serving.segment_context import consent_of, object_at
 from storage.secrets import local_secret
 
 OWN_PROPERTIES = frozenset({"page", "country", "previous_id", "group_id", "click_id", "consent", "definition"})
@@ -47,8 +48,7 @@ class Privacy:
 
     def admit(self, event: Event) -> Event | None:
         """Return what may be kept of an event, or None for one that its visitor has not consented to."""
-        consent = event.properties.get("consent")
-        if consent is False or (self.consent_required and consent is not True):
+        if not self._has_consent(event.properties.get("consent")):
             return None
         user_id, session_id = event.user_id, event.session_id
         # An alias without a user says nothing of whom it names; it may be one.
@@ -73,6 +73,21 @@ class Privacy:
             _cleaned(event.campaign),
             properties,
         )
+
+    def may_quarantine(self, payload: str) -> bool:
+        """Whether a payload that cannot be used may be kept: as an event, by what it says of consent."""
+        try:
+            said = msgspec.json.decode(payload)
+        except (msgspec.DecodeError, RecursionError):
+            said = None
+        if not isinstance(said, dict):
+            return self._has_consent(None)
+        told = (object_at(said, name).get("consent") for name in sorted(_PROPERTIES))
+        consent = next((one for one in told if one is not None), None)
+        return self._has_consent(consent_of(object_at(said, "context")) if consent is None else consent)
+
+    def _has_consent(self, said: object) -> bool:
+        return said is True if self.consent_required else said is not False
 
     def quarantined(self, payload: str) -> str:
         """Return what may be kept of a payload that cannot be used: of JSON, no more than of an event."""

@@ -42,8 +42,8 @@ def _refuse(raw: msgspec.Raw, error: ClientError) -> Refused:
 def _named(raw: msgspec.Raw) -> tuple[str | None, str | None]:
     """Return the visitor that a refused message is about, so that erasing the visitor erases it too, and its user."""
     try:
-        said = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said = msgspec.json.decode(bytes(raw).decode(errors="replace"))
+    except (msgspec.DecodeError, RecursionError):
         return None, None
     if not isinstance(said, dict):
         return None, None

@@ -191,6 +191,29 @@ def test_an_import_for_a_journey_withholds_those_who_have_not_consented(shop: Jo
         assert {(one["reason"], one.get("content")) for one in refused} == {("the visitor has not consented", None)}
 
 
+def test_a_row_that_is_refused_for_another_reason_leaves_no_content_without_consent(
+    shop: Journey, tmp_path: Path
+) -> None:
+    good = {"type": "track", "event": "a", "anonymousId": "a", "messageId": "0", "timestamp": show_time(NOW_US)}
+    good["properties"] = {"consent": True}
+    bad = [
+        {"type": "track", "event": "a", "anonymousId": "a", "timestamp": "?", "properties": {"consent": said}}
+        for said in (True, False, None)
+    ]
+    (tmp_path / "calls.jsonl").write_text("".join(json.dumps(one) + "\n" for one in (good, *bad)))
+    for required, kept in ((False, 2), (True, 1)):
+        import_log(
+            named("segment"),
+            tmp_path / "calls.jsonl",
+            tmp_path / "out.parquet",
+            keeping=keeping_of(Configuration(home=tmp_path, consent_required=required), shop),
+            quarantine=tmp_path / "refused.jsonl",
+        )
+        refused = [json.loads(line) for line in (tmp_path / "refused.jsonl").read_text().splitlines()]
+        assert len(refused) == 3
+        assert sum(one.get("content") is not None for one in refused) == kept
+
+
 def test_of_a_refused_row_no_more_is_kept_than_the_service_keeps(shop: Journey, tmp_path: Path) -> None:
     lines = [
         {"type": "track", "event": "view_product", "anonymousId": "a", "messageId": "1", "timestamp": "2026-02-01"},

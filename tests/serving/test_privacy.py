@@ -195,3 +195,23 @@ def test_no_address_of_an_e_mail_reaches_a_file(open_client: OpenClient, tmp_pat
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert b"anna.secret" not in path.read_bytes(), path
+
+
+def test_what_cannot_be_used_is_not_kept_without_consent_either(open_client: OpenClient) -> None:
+    client, _ = open_client()
+    good = {"type": "track", **_track("a", "e1")}
+    refusals = [
+        {"properties": {"consent": False}},
+        {"context": {"consent": {"categoryPreferences": {"Analytics": False}}}},
+    ]
+    bad = [{"type": "track", "anonymousId": "v", "event": "", **said} for said in ({}, *refusals)]
+    assert client.post("/v1/batch", {"batch": [good, *bad]}).json()["quarantined"] == 3
+    assert client.request("DELETE", "/v1/visitors/v").json()["quarantined"] == 1
+
+
+def test_what_is_refused_for_its_bytes_goes_with_its_visitor(open_client: OpenClient) -> None:
+    client, _ = open_client()
+    good = b'{"type":"track","anonymousId":"other","event":"a"}'
+    broken = b'{"type":"track","anonymousId":"v","event":"a","properties":{"product":"\xff"}}'
+    assert client.post("/v1/batch", b'{"batch":[' + good + b"," + broken + b"]}").json()["quarantined"] == 1
+    assert client.request("DELETE", "/v1/visitors/v").json()["quarantined"] == 1
