@@ -11,11 +11,11 @@ import gc
 import tempfile
 import tracemalloc
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import process_time, thread_time
 
+from msgspec.structs import replace
 from sqlalchemy import Engine
 
 from benchmarks.report import Figure, Report

@@ -4,8 +4,9 @@ import hashlib
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from features.events import Event, FloatArray
 from features.plan import Plan
@@ -21,8 +22,7 @@ _NUMERIC = re.compile(NUMERIC_TEXT)
 _LONGEST_REMEMBERED = 100
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedEvent:
+class EncodedEvent(Struct, frozen=True, gc=False):
     """One event as numbers; ``values`` is (P,), the plan's columns."""
 
     event_id: str

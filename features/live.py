@@ -69,12 +69,18 @@ class LiveSession:
         """Time of the latest event."""
         return self._order[-1][0]
 
+    @property
+    def span(self) -> tuple[str, int, int]:
+        """The session's id, and the times of its earliest and latest event."""
+        return self.session_id, self._order[0][0], self._order[-1][0]
+
     def append(self, event: EncodedEvent) -> bool:
         """Insert the event in its place and return True, or return False for an id that is already there."""
         if event.event_id in self._ids:
             return False
         place_key = (event.at_us, event.event_id.encode("utf-8", "surrogatepass"))
-        place, count = bisect_left(self._order, place_key), len(self._order)
+        count = len(self._order)
+        place = bisect_left(self._order, place_key) if count and place_key < self._order[-1] else count
         if count == len(self._at_us):
             self._grow()
         if place < count:

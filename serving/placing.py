@@ -1,7 +1,7 @@
 """Events put into their sessions by what the log knows, within the transaction that appends them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -48,7 +48,7 @@ class LoggedVisitors:
             if there is not None:
                 # Somebody else's event may have the same id: its session is not told.
                 own = there.session_id if there.visitor_id == event.visitor_id else self._session(event)
-                placed.append(Placed(replace(event, session_id=own), is_new=False))
+                placed.append(Placed(event.in_session(own), is_new=False))
             elif sum(span.events for span in self.spans[event.visitor_id].values()) >= self.limits.visitor_events:
                 full.append(event)
             else:
@@ -62,7 +62,7 @@ class LoggedVisitors:
         first_us, last_us, count, position = sessions.get(session_id, Span(at_us, at_us, 0, 0))
         sessions[session_id] = Span(min(first_us, at_us), max(last_us, at_us), count + 1, position)
         self.owners.setdefault(session_id, event.visitor_id)
-        return Placed(replace(event, session_id=session_id), is_new=True)
+        return Placed(event.in_session(session_id), is_new=True)
 
     def _session(self, event: Event) -> str:
         if event.session_id is not None and self.owners.get(event.session_id, event.visitor_id) != event.visitor_id:

@@ -1,7 +1,8 @@
 """A visitor's sessions, and the rule by which an event finds its own."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
 
 from features.encode import encode_event
 from features.events import Event
@@ -25,7 +26,9 @@ def session_for(event: Event, spans: Iterable[tuple[str, int, int]], timeout_us:
         for session_id, first_us, last_us in spans
         if first_us - timeout_us <= at_us <= last_us + timeout_us
     ]
-    return max(near)[2] if near else f"{event.visitor_id}~{at_us}"
+    if not near:
+        return f"{event.visitor_id}~{at_us}"
+    return near[0][2] if len(near) == 1 else max(near)[2]
 
 
 def in_session_beside(event: Event) -> Event:
@@ -34,11 +37,10 @@ def in_session_beside(event: Event) -> Event:
     A session has one visitor, the first that named it. Another who names it too gets one beside it: so nobody's events
     are mixed with somebody else's, and erasing a visitor erases exactly what was theirs.
     """
-    return replace(event, session_id=f"{event.session_id}~{event.visitor_id}")
+    return event.in_session(f"{event.session_id}~{event.visitor_id}")
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True, gc=False):
     """An event with its session; ``is_new`` is false for an event id that is there already."""
 
     event: Event
@@ -122,8 +124,8 @@ class Visitor:
             found = self._sessions[session_id] = LiveSession(self._plan, session_id, self.visitor_id)
         return found
 
-    def _spans(self) -> Iterator[tuple[str, int, int]]:
-        return ((one.session_id, one.first_at_us, one.last_at_us) for one in self._sessions.values())
+    def _spans(self) -> Sequence[tuple[str, int, int]]:
+        return [one.span for one in self._sessions.values()]
 
 
 def _latest_first(session: LiveSession) -> tuple[int, int, str]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, se
 
 from features.events import Event
 from features.undoings import pack_undoings
-from storage.event_rows import insert_rows
+from storage.event_rows import events_of, insert_rows
 from storage.identity_store import read_undoings
 from storage.key_text import without_keys
 from storage.tables import events, quarantine
@@ -111,13 +111,14 @@ class EventLog:
         """
         found: dict[str, list[Event]] = {}
         left = most
-        for ids in _parts(visitor_ids):
-            read = self._events(select(*EVENT_COLUMNS).where(events.c.visitor_id.in_(ids)).limit(left + 1))
-            left -= len(read)
-            if left < 0:
-                return None
-            for event in read:
-                found.setdefault(event.visitor_id, []).append(event)
+        with self.engine.connect() as connection:
+            for ids in _parts(visitor_ids):
+                read = events_of(connection, self.journey, ids, left + 1)
+                left -= len(read)
+                if left < 0:
+                    return None
+                for event in map(event_of, read):
+                    found.setdefault(event.visitor_id, []).append(event)
         return found
 
     def visitors_of_sessions(self, session_ids: Collection[str]) -> dict[str, str]:

@@ -1,13 +1,13 @@
 """Who is who: turns, bounds, aliases, undoing, and what is known at a moment."""
 
 from contextlib import suppress
-from dataclasses import replace
 from itertools import pairwise
 
 import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from features.claims import (
     PLACEHOLDERS,

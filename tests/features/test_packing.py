@@ -4,6 +4,7 @@ import struct
 import uuid
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -86,7 +87,10 @@ def test_an_unpacked_session_goes_on_as_the_session_itself_would(
 ) -> None:
     codes = [*PLAN.codes.values(), 0]
     before, after = (
-        [replace(event, code=codes[event.code % len(codes)], at_us=START_US + event.at_us % 10**10) for event in events]
+        [
+            msgspec.structs.replace(event, code=codes[event.code % len(codes)], at_us=START_US + event.at_us % 10**10)
+            for event in events
+        ]
         for events in (before, after)
     )
     session = _session("s", before)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -108,7 +109,9 @@ def alone(tmp_path: Path) -> Iterator[Kept]:
 
 
 def _at(seconds: float, event_id: str, **changes: object) -> Event:
-    return replace(EVENT, event_id=event_id, occurred_at_us=START_US + round(seconds * SECOND), **changes)
+    return msgspec.structs.replace(
+        EVENT, event_id=event_id, occurred_at_us=START_US + round(seconds * SECOND), **changes
+    )
 
 
 def test_a_gap_of_exactly_the_timeout_stays_one_session_and_a_microsecond_more_starts_another(kept: Kept) -> None:

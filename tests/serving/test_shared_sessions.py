@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import count as count_up
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from servers import RedisServer
 
 from decisions.decision import Decision, Reason, Recommendation, Score

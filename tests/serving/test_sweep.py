@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import event
 
@@ -158,7 +159,9 @@ def test_an_event_that_comes_while_a_session_is_closed_keeps_it_open(open_client
             at_us = runtime.now_us()
             with runtime.engine.connect() as own, own.execution_options(immediate=True).begin():
                 [known] = runtime.log.session_events(session)
-                runtime.log.append(own, [replace(known, event_id="new", occurred_at_us=at_us, received_at_us=at_us)])
+                runtime.log.append(
+                    own, [msgspec.structs.replace(known, event_id="new", occurred_at_us=at_us, received_at_us=at_us)]
+                )
 
     model_predict = runtime.model.predict
 

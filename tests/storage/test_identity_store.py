@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -47,7 +48,7 @@ def emptied(any_engine: Engine) -> Engine:
 
 def named(visitor: str, user: str | None, at: int, **more: object) -> Event:
     event = Event(f"e{visitor}{user}{at}", "page_view", at, visitor, f"s{at}", user, at)
-    return replace(event, **more)  # type: ignore[arg-type]
+    return msgspec.structs.replace(event, **more)  # type: ignore[arg-type]
 
 
 def record(store: IdentityStore, engine: Engine, *events: Event) -> list[str]:
