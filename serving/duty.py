@@ -79,13 +79,16 @@ async def on_duty(runtime: Runtime, name: str, work: Callable[[Duty], Awaitable[
     """
     duty = Duty(runtime, f"{name}:{runtime.journey.name}")
     working: asyncio.Task[None] | None = None
+    away = False
     try:
         while True:
             try:
                 held = await duty.take()
+                away = False
             except (SQLAlchemyError, WriterClosed) as error:
-                _LOG.warning("Whose duty %s is cannot be said: %s", duty.name, explain(error))
-                held = False
+                if not away:
+                    _LOG.warning("Whose duty %s is cannot be said: %s", duty.name, explain(error))
+                held, away = False, True
             if not held:
                 await _stop(working)
                 working = None

@@ -59,6 +59,9 @@ def newer_model(configuration: Configuration, journey: Journey, version: str) ->
     if folder.name == version:
         return None
     model = load_model(Source(journey, folder))
+    if model.version != folder.name:
+        # It would be taken for a newer one at every look.
+        raise StartError(f"{folder} holds a copy of version {model.version}: promote that version instead")
     # Now rather than while somebody waits for an answer.
     model.explain(np.full((1, len(journey.table.features)), np.nan))
     return model

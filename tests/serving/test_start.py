@@ -73,6 +73,16 @@ def test_a_champion_is_taken_only_when_it_is_another(
     assert newer_model(configuration, shop, "8") is None
 
 
+def test_a_copy_of_a_version_under_another_name_is_not_taken_for_a_newer_one_again_and_again(
+    configuration: Configuration, shop: Journey
+) -> None:
+    models = configuration.home / "models" / "ecommerce"
+    shutil.copytree(models / VERSION, models / "8")
+    point_champion(configuration.home, "ecommerce", "8")
+    with pytest.raises(StartError, match=f"holds a copy of version {VERSION}: promote that version"):
+        newer_model(configuration, shop, VERSION)
+
+
 def test_a_champion_of_other_features_is_never_taken_by_a_service_that_runs(
     configuration: Configuration, shop: Journey, shop_model: RiskModel
 ) -> None:
