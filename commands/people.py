@@ -44,8 +44,7 @@ def forget(
         receipts = forget_person(
             engine,
             configuration.home,
-            visitor_id=ids.visitor_id(id_),
-            user_id=ids.user_id(id_),
+            ids=ids.every_id(id_),
             journey=journey,
             whole_person=not only_visitor,
             keep=dry_run,

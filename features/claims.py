@@ -71,7 +71,8 @@ def claim_of(event: Event) -> Claim | None:
 
 def is_placeholder(identity: str) -> bool:
     """Whether an id is no id at all, such as ``null``: whatever it linked would be many people at once."""
-    return "_".join(identity.lower().split()) in PLACEHOLDERS
+    bare = "_".join(identity.lower().split())
+    return not bare or bare in PLACEHOLDERS
 
 
 def placeholder_sql(column: str) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from features.identity import Known
 from insights.current import forget_facts
-from storage.database import forget_erased
+from storage.database import DatabaseError, forget_erased
 from storage.erasure import Erasure, journeys_kept
 from storage.fill_links import fill_links
 from storage.identity_store import IdentityStore
@@ -60,21 +60,28 @@ def forget_person(
     engine: Engine,
     home: Path,
     *,
-    visitor_id: str,
-    user_id: str,
+    ids: Sequence[str],
     journey: str = "",
     whole_person: bool = True,
     keep: bool = False,
     actor: str,
     now_us: int,
 ) -> list[Receipt]:
-    """Erase a visitor, or all visitors of a person, in one journey or in all; ``keep`` only counts."""
+    """Erase a visitor, or all visitors of a person, in one journey or in all; ``keep`` only counts.
+
+    ``ids`` are all under which the visitor or the user may be kept. Raises ``storage.database.DatabaseError`` for a
+    journey of which nothing is kept.
+    """
     receipts = []
-    for name in (journey,) if journey else journeys_kept(engine):
+    known = journeys_kept(engine)
+    if journey and journey not in known:
+        # A misspelt name must not look like somebody of whom nothing is kept.
+        raise DatabaseError(f"the database holds no journey {journey!r}, but: {', '.join(known) or 'none'}")
+    for name in (journey,) if journey else known:
         erasure = Erasure(engine, name)
         identity = IdentityStore(engine, name)
         fill_links(engine, identity)
-        meant = find_person(identity, visitor_id, user_id) if whole_person else [visitor_id]
+        meant = find_person(identity, ids) if whole_person else list(ids)
         models = models_of(erasure, home, meant)
         with engine.connect() as connection:
             transaction = connection.execution_options(immediate=True).begin()
@@ -90,14 +97,15 @@ def _counted(noun: str, count: int) -> str:
     return f"{count:,} {noun}" + "s" * (count != 1 and not noun.endswith("s"))
 
 
-def find_person(identity: IdentityStore, visitor_id: str, user_id: str) -> list[str]:
-    """Return the ids of whom an id speaks, be it a visitor's or a user's: all who are that person as known now.
+def find_person(identity: IdentityStore, ids: Sequence[str]) -> list[str]:
+    """Return the ids of whom an id, kept as ``ids``, speaks, be it a visitor's or a user's: who is that person now.
 
     The users' own are among them: what came from elsewhere is kept under these. Others who only shared a device with
     the person, or were named by the same placeholder, are not.
     """
     identity.catch_up()
-    return sorted(Known(identity).kin(visitor_id, user_id))
+    known = Known(identity)
+    return sorted(frozenset[str]().union(*(known.kin(one, one) for one in ids)))
 
 
 def models_of(erasure: Erasure, home: Path, visitor_ids: Sequence[str]) -> tuple[str, ...]:

@@ -132,6 +132,10 @@ class Privacy:
             return said
         return hashed_id(self.key, said) if self.hash_user_ids or names_somebody(said) else said
 
+    def every_id(self, said: str) -> tuple[str, ...]:
+        """Return all ids under which a visitor or a user may be kept, also from when user ids were hashed, or not."""
+        return tuple(sorted({self.visitor_id(said), self.user_id(said), hashed_id(self.key, said)}))
+
     def visitor_of(self, said: str, named: str | None) -> str:
         """Return the id under which a visitor is kept; where nothing but the user ``named`` it, that is the user's."""
         return self.user_id(said) if said == named else self.visitor_id(said)

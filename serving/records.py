@@ -171,10 +171,8 @@ async def erase_visitor(
 
 
 def _meant(runtime: Runtime, said: str, person: bool) -> list[str]:
-    visitor_id = runtime.privacy.visitor_id(said)
-    if not person:
-        return [visitor_id]
-    return find_person(runtime.identity, visitor_id, runtime.privacy.user_id(said))
+    ids = runtime.privacy.every_id(said)
+    return find_person(runtime.identity, ids) if person else list(ids)
 
 
 def _end(runtime: Runtime, session_id: str) -> SessionEndAnswer | None:

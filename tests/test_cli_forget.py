@@ -7,6 +7,8 @@ import pytest
 from newsletter import call
 
 from features.events import Event
+from serving.configuration import Configuration
+from serving.privacy import ids_of
 from storage.database import database_url, open_database
 from storage.event_log import EventLog
 from storage.models import publish
@@ -80,6 +82,29 @@ def test_nothing_is_kept_about_somebody_unknown(home: Path) -> None:
     ran = call("forget", "nobody")
     assert (ran.status, ran.out.strip()) == (0, "shop: nothing is kept about this id.")
     assert len(_left(home)) == 5
+
+
+def test_a_journey_of_which_nothing_is_kept_is_no_receipt(home: Path) -> None:
+    ran = call("forget", "anna", "--journey", "shpo")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.strip() == "dropoff: the database holds no journey 'shpo', but: shop"
+
+
+@pytest.mark.parametrize("hashed_then", [False, True])
+def test_users_are_forgotten_whether_or_not_ids_are_hashed_by_now(
+    home: Path, monkeypatch: pytest.MonkeyPatch, hashed_then: bool
+) -> None:
+    monkeypatch.setenv("DROPOFF_HASH_USER_IDS", str(hashed_then))
+    ids = ids_of(Configuration.from_environment())
+    engine = open_database(database_url(home))
+    writer, log = Writer(engine), EventLog(engine, "shop")
+    event = Event("f0", "page_view", START_US, "tablet", "s-tablet", ids.user_id("dora"), START_US)
+    writer.submit(lambda connection: log.append(connection, [event])).result()
+    writer.close()
+    engine.dispose()
+    monkeypatch.setenv("DROPOFF_HASH_USER_IDS", str(not hashed_then))
+    assert "Erased 1 visitor" in call("forget", "dora").out
+    assert "f0" not in _left(home)
 
 
 def test_people_who_share_a_device_or_a_placeholder_are_not_forgotten_with_somebody(home: Path) -> None:

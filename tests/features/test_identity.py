@@ -115,7 +115,7 @@ def test_of_two_users_in_one_session_it_is_the_later_ones() -> None:
     assert Known(known.book, 105).owner("tablet", "s", 90).user_id == "ann"
 
 
-@pytest.mark.parametrize("user", ["null", "undefined", "Anonymous", "0", " NULL ", "[object Object]", "test user"])
+@pytest.mark.parametrize("user", ["null", "undefined", "Anonymous", "0", " NULL ", " ", "[object Object]", "test user"])
 def test_a_placeholder_links_nobody_and_is_kept_with_its_reason(user: str) -> None:
     assert is_placeholder(user)
     book = book_of(claim("a", user, 1), claim("b", user, 2), claim("a", user, 3))
@@ -129,7 +129,7 @@ def test_ordinary_ids_are_no_placeholders() -> None:
 
 
 def test_sql_knows_the_same_placeholders() -> None:
-    ids = [*PLACEHOLDERS, "17", "ann", " NULL ", "Test  User", "null1", "u'0", "ANONYMOUS", "\tguest", "a_b"]
+    ids = [*PLACEHOLDERS, "17", "ann", " NULL ", "Test  User", "null1", "u'0", "ANONYMOUS", "\tguest", "a_b", " ", ""]
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE ids AS SELECT unnest(?) AS id", [ids])
         found = dict(connection.execute(f"SELECT id, {placeholder_sql('id')} FROM ids").fetchall())

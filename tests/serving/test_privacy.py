@@ -215,3 +215,9 @@ def test_what_is_refused_for_its_bytes_goes_with_its_visitor(open_client: OpenCl
     broken = b'{"type":"track","anonymousId":"v","event":"a","properties":{"product":"\xff"}}'
     assert client.post("/v1/batch", b'{"batch":[' + good + b"," + broken + b"]}").json()["quarantined"] == 1
     assert client.request("DELETE", "/v1/visitors/v").json()["quarantined"] == 1
+
+
+def test_a_hashed_user_who_is_all_that_names_the_visitor_is_erased_as_one(open_client: OpenClient) -> None:
+    client, _ = open_client(hash_user_ids=True)
+    client.post("/v1/track", {"messageId": "e1", "userId": "u-17", "event": "page_view"})
+    assert client.request("DELETE", "/v1/visitors/u-17").json()["events"] == 1
