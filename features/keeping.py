@@ -48,7 +48,7 @@ def create_kept(connection: duckdb.DuckDBPyConnection, keeping: Keeping | None) 
             f"CREATE VIEW kept AS SELECT *, CASE WHEN reason IS NOT NULL THEN {content} END AS content FROM checked"
         )
         return
-    placed = ("content", "visitor_id", "session_id")
+    placed = ("content", "visitor_id", "session_id", "event_id")
     replaced = [f"keep_{column}({column}) AS {column}" for column in rules if column not in placed]
     if keeping.properties is not None:
         define_pairs(connection, {"keep_properties": keeping.properties})
@@ -59,15 +59,18 @@ def create_kept(connection: duckdb.DuckDBPyConnection, keeping: Keeping | None) 
             kept_properties = f"CASE WHEN {own} THEN keep_own_properties(name, properties) ELSE {kept_properties} END"
         replaced.append(f"{kept_properties} AS properties")
     if "visitor_id" in rules and "user_id" in rules:
-        # Where nothing but the user names the visitor, both stay the same, and so does a session named after it.
+        # Where nothing but the user names the visitor, both stay the same, and so does what is named after it.
         of_user = "visitor_id = user_id"
         bare = _BARE_ALIAS if keeping.own_properties is not None else "false"
         replaced += [
             f"CASE WHEN {of_user} THEN keep_user_id(user_id) "
             f"WHEN {bare} THEN keep_user_id(coalesce(nullif(user_id, ''), visitor_id)) "
             "ELSE keep_visitor_id(visitor_id) END AS visitor_id",
-            f"CASE WHEN {of_user} AND starts_with(session_id, user_id || '.') THEN keep_user_id(session_id) "
-            "ELSE keep_session_id(session_id) END AS session_id",
+            *(
+                f"CASE WHEN {of_user} AND starts_with({column}, user_id || '.') THEN keep_user_id({column}) "
+                f"ELSE keep_{column}({column}) END AS {column}"
+                for column in ("session_id", "event_id")
+            ),
         ]
     withheld = f"({_CONSENT}) IS DISTINCT FROM 'true'" if keeping.consent_required else f"({_CONSENT}) = 'false'"
     # The properties of a row that is refused may be no JSON.

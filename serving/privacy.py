@@ -17,7 +17,6 @@ from storage.secrets import local_secret
 OWN_PROPERTIES = frozenset({"page", "country", "previous_id", "group_id", "click_id", "consent", "definition"})
 """What the service itself reads beside a journey's declared properties."""
 EVERYTHING = "*"
-_ABOUT_PEOPLE = frozenset({"traits", "context", "user_properties", "contexts"})
 _PROPERTIES = frozenset({"properties", "params"})
 _USERS = frozenset({"userId", "user_id", "uid", "previousId", "previous_id", "distinct_id"})
 _VISITORS = frozenset({"anonymousId", "visitor_id", "duid", "tnuid", "nuid", "domain_userid", "user_pseudo_id"})
@@ -54,17 +53,15 @@ class Privacy:
         # An alias without a user says nothing of whom it names; it may be one.
         named = event.properties.get(PREVIOUS_ID) if user_id is None and event.name == ALIAS else user_id
         properties = self.properties(event.properties, event.visitor_id if user_id is not None else None)
-        if session_id is not None:
-            # GA4's sessions are named after their visitor.
-            of_user = named == event.visitor_id and session_id.startswith(f"{named}.")
-            session_id = self.user_id(session_id) if of_user else self.visitor_id(session_id)
+        # GA4's sessions, and the events of its exports, are named after their visitor.
+        after_user = f"{named}." if named == event.visitor_id else None
         # As `dataclasses.replace` does, in a fraction of its time.
         return Event(
-            self.visitor_id(event.event_id),
+            self._named_after(event.event_id, after_user),
             word_without_contact(event.name),
             event.occurred_at_us,
             self.visitor_of(event.visitor_id, named),
-            session_id,
+            None if session_id is None else self._named_after(session_id, after_user),
             None if user_id is None else self.user_id(user_id),
             event.received_at_us,
             _cleaned(event.channel),
@@ -73,6 +70,9 @@ class Privacy:
             _cleaned(event.campaign),
             properties,
         )
+
+    def _named_after(self, said: str, user: str | None) -> str:
+        return self.user_id(said) if user is not None and said.startswith(user) else self.visitor_id(said)
 
     def may_quarantine(self, payload: str) -> bool:
         """Whether a payload that cannot be used may be kept: as an event, by what it says of consent."""
@@ -98,7 +98,7 @@ class Privacy:
             return f"[{len(payload):,} characters that are no JSON]"
         if not isinstance(said, dict):
             return f"[JSON, but no object: {len(payload):,} characters]"
-        kept = {name: value for name, value in said.items() if self._is_kept(name, value)}
+        kept = {name: value for name, value in said.items() if _explains(name, value)}
         for name in _PROPERTIES & kept.keys():
             kept[name] = self.properties(kept[name]) if isinstance(kept[name], dict) else None
         users = {said[name] for name in _USERS & kept.keys() if isinstance(said[name], str)}
@@ -108,11 +108,6 @@ class Privacy:
             if isinstance(kept[name], str):
                 kept[name] = self.user_id(kept[name]) if kept[name] in users else self.visitor_id(kept[name])
         return msgspec.json.encode(cleaned(kept)).decode()
-
-    def _is_kept(self, name: str, value: object) -> bool:
-        if self.allowed is None:
-            return name not in _ABOUT_PEOPLE
-        return name in _PROPERTIES or (name in _MEMBERS and not isinstance(value, dict | list))
 
     def properties(self, said: Mapping[str, Any], visitor_id: str | None = None) -> dict[str, Any]:
         """Return the properties that may be kept, without what names somebody.
@@ -156,6 +151,10 @@ def ids_of(configuration: Configuration) -> Privacy:
     """Return the rules for ids alone, which are those of every journey; raises ``storage.secrets.SecretUnreadable``."""
     key = configuration.id_secret.encode() or local_secret(configuration.home, _SECRET)
     return Privacy(None, key, configuration.hash_user_ids, configuration.consent_required)
+
+
+def _explains(name: str, value: object) -> bool:
+    return name in _PROPERTIES or (name in _MEMBERS and not isinstance(value, dict | list))
 
 
 def _cleaned(text: str | None) -> str | None:

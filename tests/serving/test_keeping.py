@@ -214,6 +214,21 @@ def test_a_row_that_is_refused_for_another_reason_leaves_no_content_without_cons
         assert sum(one.get("content") is not None for one in refused) == kept
 
 
+def test_no_hashed_user_id_is_in_what_a_row_of_a_user_alone_becomes(shop: Journey, tmp_path: Path) -> None:
+    rows = [
+        {"event_name": name, "event_timestamp": NOW_US, "user_id": "account-4711", "user_properties": [{"key": "plan"}]}
+        for name in ("add_to_cart", None)
+    ]
+    (tmp_path / "export.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    keeping = keeping_of(Configuration(home=tmp_path, hash_user_ids=True, keep_properties="*"), shop)
+    refused = tmp_path / "refused.jsonl"
+    import_log(named("ga4"), tmp_path / "export.jsonl", tmp_path / "out.parquet", keeping=keeping, quarantine=refused)
+    (event,) = _events(tmp_path / "out.parquet").values()
+    assert event["visitor_id"] == event["user_id"]
+    assert "account-4711" not in repr(event) + refused.read_text()
+    assert "user_properties" not in refused.read_text()
+
+
 def test_of_a_refused_row_no_more_is_kept_than_the_service_keeps(shop: Journey, tmp_path: Path) -> None:
     lines = [
         {"type": "track", "event": "view_product", "anonymousId": "a", "messageId": "1", "timestamp": "2026-02-01"},
