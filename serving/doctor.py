@@ -17,13 +17,15 @@ from features.events import US_PER_SECOND
 from insights.current import current_building, facts_home
 from insights.facts import FactsError
 from journeys.journey import Journey
-from serving.configuration import Configuration
+from serving.configuration import Configuration, ConfigurationError
+from serving.errors import StartError
+from serving.follow_ups import check_follow_ups
 from serving.times import show_time
 from storage.database import open_database
 from storage.database_state import DatabaseState, look_at_database
 from storage.event_log import EventLog
 from storage.key_store import KeyStore, living
-from storage.models import DigestMismatch, champion_version, model_folder, verify_digest
+from storage.models import DigestMismatch, ModelNotFound, champion_version, model_folder, verify_digest
 from storage.unknown_names import RefusedReason, refused_reasons
 
 _GB = 1 << 30
@@ -92,6 +94,10 @@ def examine(configuration: Configuration, journey: Journey | None, now_us: int |
     findings.append(_database(state, configuration))
     if configuration.redis_url:
         findings.append(_redis(configuration.redis_url))
+    try:
+        check_follow_ups(configuration)
+    except StartError as error:
+        findings.append(Finding("follow-ups", State.BROKEN, str(error), "the service does not start before"))
     refused: tuple[RefusedReason, ...] = ()
     usable = state.exists and not state.problem and not state.damage and state.revision == state.newest
     if usable:
@@ -142,7 +148,10 @@ def _disk(home: Path) -> Finding:
 
 
 def _database(state: DatabaseState, configuration: Configuration) -> Finding:
-    shown = make_url(configuration.address).render_as_string(hide_password=True)
+    try:
+        shown = make_url(configuration.address).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return Finding("database", State.BROKEN, state.problem, state.advice)
     if not state.exists:
         return Finding("database", State.TODO, f"there is none at {shown} yet", "dropoff serve makes it")
     if state.problem:
@@ -166,18 +175,20 @@ def _database(state: DatabaseState, configuration: Configuration) -> Finding:
 def _redis(url: str) -> Finding:
     from redis import Redis, RedisError
 
-    from serving.redis_visitors import client_address
+    from serving.redis_visitors import check_redis_address, client_address
 
     try:
+        check_redis_address(url)
         shown = make_url(url).render_as_string(hide_password=True)
+    except (ConfigurationError, ArgumentError, ValueError):
+        # What was found wrong may be a part of the password.
+        advice = "write it like redis://127.0.0.1:6379/0, with %40, %3A and %2F for @, : and / in the password"
+        return Finding("redis", State.BROKEN, "DROPOFF_REDIS_URL is no address of a Redis", advice)
+    try:
         with Redis.from_url(
             client_address(url), socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
         ) as client:
             client.ping()
-    except (ArgumentError, ValueError):
-        # What was found wrong may be a part of the password.
-        advice = "write it like redis://127.0.0.1:6379/0"
-        return Finding("redis", State.BROKEN, "DROPOFF_REDIS_URL is no address of a Redis", advice)
     except (RedisError, OSError) as error:
         advice = "start it, or correct DROPOFF_REDIS_URL: without it events are refused with 503"
         return Finding("redis", State.BROKEN, f"{shown} does not answer: {error}", advice)
@@ -205,6 +216,8 @@ def _model(home: Path, journey: Journey) -> Finding:
     try:
         folder = model_folder(home, journey.name, version)
         verify_digest(folder)
+    except ModelNotFound as error:
+        return Finding("model", State.BROKEN, str(error), f"dropoff promote {journey.name} VERSION, one of those")
     except (DigestMismatch, ValueError, OSError) as error:
         return Finding("model", State.BROKEN, str(error), f"dropoff rollback {journey.name}, or train it anew")
     made = datetime.fromtimestamp(folder.stat().st_mtime, UTC)

@@ -256,6 +256,11 @@ class RedisVisitors:
         self._returning = None
 
 
+def check_redis_address(url: str) -> None:
+    """Raise ConfigurationError for what is no address of a Redis; asks nobody."""
+    _connections(url)
+
+
 def client_address(url: str) -> str:
     """Return an address as the client knows it: Valkey speaks the same protocol under the older name."""
     return url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
@@ -271,7 +276,9 @@ def _connections(url: str) -> Any:
             socket_connect_timeout=_MOST_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
-    except ValueError as error:
+    except ValueError:
+        # What was found wrong may be a part of the password, so neither this nor its cause is shown.
         raise ConfigurationError(
-            f"DROPOFF_REDIS_URL is no address of a Redis: write it like redis://127.0.0.1:6379/0 ({error})"
-        ) from error
+            "DROPOFF_REDIS_URL is no address of a Redis: write it like redis://127.0.0.1:6379/0, "
+            "with %40, %3A and %2F for @, : and / in the password"
+        ) from None

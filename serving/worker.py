@@ -17,11 +17,12 @@ from contextlib import suppress
 
 import uvicorn
 
-from serving.configuration import Configuration
+from serving.configuration import Configuration, ConfigurationError
 from serving.connections import uvicorn_options
 from serving.errors import StartError
 from serving.follow_ups import check_follow_ups
 from serving.keyed import require_keys
+from serving.redis_visitors import check_redis_address
 from serving.start import check_database, find_source, load_model
 
 BEAT_SECONDS = 1.0
@@ -33,6 +34,11 @@ _STOP_SECONDS = 10
 def check_start(configuration: Configuration, host: str) -> None:
     """Raise :class:`StartError` with one sentence where the service could not start at ``host``."""
     check_follow_ups(configuration)
+    if configuration.redis_url:
+        try:
+            check_redis_address(configuration.redis_url)
+        except ConfigurationError as error:
+            raise StartError(str(error)) from None
     load_model(find_source(configuration))
     check_database(configuration)
     require_keys(configuration, host)

@@ -35,6 +35,11 @@ _POSTGRESQL_OPTIONS = {
     "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
 }
 _BACKENDS = ("sqlite", "postgresql")
+ADDRESS_ADVICE = (
+    "write it like sqlite:////var/lib/dropoff/dropoff.db, or "
+    "postgresql+psycopg://NAME:PASSWORD@HOST:5432/dropoff with %40, %3A and %2F for @, : and / in the password"
+)
+"""How an address is written."""
 _ADVICE = "check that the address is right, and that its folder is writable"
 
 
@@ -67,10 +72,7 @@ def open_database(url: str, durability: Durability = Durability.NORMAL) -> Engin
         address = make_url(url)
     except (ArgumentError, ValueError):
         # What was found wrong may be a part of the password, so neither this nor the cause is shown.
-        raise DatabaseError(
-            "the database's address is none: write it like sqlite:////var/lib/dropoff/dropoff.db, or "
-            "postgresql+psycopg://NAME:PASSWORD@HOST:5432/dropoff with %40, %3A and %2F for @, : and / in the password"
-        ) from None
+        raise DatabaseError(f"the database's address is none: {ADDRESS_ADVICE}") from None
     shown = address.render_as_string(hide_password=True)
     if address.get_backend_name() not in _BACKENDS:
         raise DatabaseError(f"the database {shown} is of no kind that can be used: write sqlite or postgresql")

@@ -8,8 +8,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from storage.database import ADDRESS_ADVICE
 from storage.failures import advise
 from storage.integrity import check_integrity
 
@@ -35,7 +36,10 @@ class DatabaseState:
 
 def look_at_database(url: str, *, check: bool = True) -> DatabaseState:
     """Return the state of a database; ``check`` has it looked over for damage."""
-    address = make_url(url)
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):
+        return DatabaseState("", exists=True, problem="the database's address is none", advice=ADDRESS_ADVICE)
     kind = address.get_backend_name()
     file = Path(address.database or "") if kind == "sqlite" else None
     if file is not None and not file.exists():

@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from conftest import NOW_US, SECOND, Client, OpenClient
+from conftest import NOW_US, SECOND, VERSION, Client, OpenClient
 from servers import RedisServer, free_port
 from typer.testing import CliRunner
 
@@ -155,6 +155,37 @@ def test_a_model_whose_files_were_changed_is_broken(shop: Journey, tmp_path: Pat
     booster = next((tmp_path / "models").rglob("*.txt"))
     booster.write_text(booster.read_text() + " ")
     assert states(examine(Configuration(home=tmp_path), shop, NOW_US))["model"] is State.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("setting", "address", "about"),
+    [
+        ("database_url", "nonsense", "database"),
+        ("database_url", "postgresql+psycopg://me:1/secret@127.0.0.1/shop", "database"),
+        ("redis_url", "nonsense", "redis"),
+        ("redis_url", "redis://me:1/secret@127.0.0.1/0", "redis"),
+        ("redis_url", "redis://me:secret@127.0.0.1:secret/0", "redis"),
+        ("follow_up_url", "http://example.org/hook", "follow-ups"),
+    ],
+)
+def test_an_address_that_is_none_is_broken_and_no_part_of_a_password_is_told(
+    setting: str, address: str, about: str, tmp_path: Path
+) -> None:
+    checkup = examine(Configuration(**{"home": tmp_path, setting: address}), None)  # type: ignore[arg-type]
+    [found] = [one for one in checkup.findings if one.about == about]
+    assert found.state is State.BROKEN
+    assert found.advice
+    assert "secret" not in f"{found.found} {found.advice}"
+
+
+def test_a_champion_that_is_gone_is_broken_and_the_versions_that_are_there_are_told(
+    shop: Journey, tmp_path: Path, model_home: Path
+) -> None:
+    shutil.copytree(model_home / "models", tmp_path / "models")
+    (tmp_path / "models" / "ecommerce" / "champion").write_text("gone")
+    [found] = [one for one in examine(Configuration(home=tmp_path), shop, NOW_US).findings if one.about == "model"]
+    assert (found.state, f"versions: {VERSION}" in found.found) == (State.BROKEN, True)
+    assert "dropoff promote ecommerce VERSION" in found.advice
 
 
 def test_unknown_names_are_counted_with_a_proposal_live_and_in_a_log(

@@ -82,6 +82,15 @@ def test_others_are_not_served_before_there_are_keys(home: Path) -> None:
             serve("ecommerce", host=host)
 
 
+def test_an_address_of_no_redis_is_told_before_anything_starts_and_without_its_password(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DROPOFF_REDIS_URL", "redis://me:1@127.0.0.1:secret/0")
+    with pytest.raises(StartError, match="DROPOFF_REDIS_URL is no address of a Redis") as caught:
+        serve("ecommerce", port=0)
+    assert "secret" not in str(caught.value)
+
+
 def test_without_a_model_it_says_which_command_to_run(home: Path) -> None:
     with pytest.raises(StartError, match="run `dropoff train loan_application --log PATH` first"):
         serve("loan_application")
