@@ -56,7 +56,8 @@ def forget(
     for line in (line for receipt in receipts for line in receipt.describe(dry_run=dry_run)):
         say(line)
     if not receipts:
-        say("The database holds no journey yet, so nothing is kept about anybody.")
+        where = engine.url.render_as_string(hide_password=True)
+        say(f"The database {where} holds no journey yet, so nothing is kept about anybody.")
     write_json(json_path, {"receipts": [receipt.to_json() for receipt in receipts]})
 
 
@@ -100,5 +101,6 @@ def identity(
     for line in (line for one in found for line in one.describe()):
         say(line)
     if not found:
-        say("The database holds no journey yet, so nothing is known about anybody.")
+        where = engine.url.render_as_string(hide_password=True)
+        say(f"The database {where} holds no journey yet, so nothing is known about anybody.")
     write_json(json_path, {"found": [one.to_json() for one in found]})

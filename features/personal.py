@@ -17,7 +17,8 @@ HASHED = "h_"
 # Each starts at a boundary and is bounded after it, so that no text takes more than linear time.
 _WORD = r"[^\s@<>()\[\]\"',;:/?&=#|]"
 _HOST = r"[^\s@<>()\[\]\"',;:/?&=#|%]"
-_EMAIL = re.compile(rf"(?<!{_WORD}){_WORD}+(?:@|%40){_HOST}+\.[^\s@<>()\[\]\"',;:/?&=#|%.]{{2,}}")
+_LOCAL = rf'(?:(?<!{_WORD}){_WORD}+|"[^"@]{{1,64}}")'
+_EMAIL = re.compile(rf"{_LOCAL}(?:@|%40){_HOST}+\.[^\s@<>()\[\]\"',;:/?&=#|%.]{{2,}}")
 _IPV4 = re.compile(r"(?<![\w.-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w-])(?!\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:.]{3,45}(?![\w:])")
 _QUERY = re.compile(r"((?:[a-zA-Z][a-zA-Z0-9+.-]{0,30}:)?//?[^?#\s]*)[?#]\S*")

@@ -84,6 +84,14 @@ def test_nothing_is_kept_about_somebody_unknown(home: Path) -> None:
     assert len(_left(home)) == 5
 
 
+def test_an_empty_database_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whoever forgets in the wrong folder must see it.
+    monkeypatch.setenv("DROPOFF_HOME", str(tmp_path / "elsewhere"))
+    for command in (("forget", "anna"), ("identity", "show", "anna")):
+        ran = call(*command)
+        assert (ran.status, "".join(ran.out.split()).count(str(tmp_path / "elsewhere" / "dropoff.db"))) == (0, 1)
+
+
 def test_a_journey_of_which_nothing_is_kept_is_no_receipt(home: Path) -> None:
     ran = call("forget", "anna", "--journey", "shpo")
     assert (ran.status, ran.out) == (1, "")

@@ -32,6 +32,11 @@ def test_no_e_mail_address_stays(local: str, domain: str, around: str) -> None:
         assert address not in without_contact(around.format(address, address))
 
 
+def test_a_quoted_name_goes_with_its_address() -> None:
+    # RFC 5321, section 4.1.2: the local part may be a quoted string.
+    assert without_contact('from "anna smith"@example.org, "lamp"') == 'from [e-mail], "lamp"'
+
+
 def test_an_address_of_other_letters_is_one_too() -> None:
     assert without_contact("jürgen@müller.de und 用户@例子.广告") == "[e-mail] und [e-mail]"
 
@@ -112,7 +117,7 @@ def test_only_allowed_properties_stay() -> None:
     assert allowed_only({"price": 3, "email": "x"}, frozenset({"price", "items"})) == {"price": 3}
 
 
-@pytest.mark.parametrize("part", ["a", ":", "a@", "%40", "1.", "f:", "/?", "a.", "@."])
+@pytest.mark.parametrize("part", ["a", ":", "a@", "%40", "1.", "f:", "/?", "a.", "@.", '"', '"a'])
 def test_no_text_takes_more_than_linear_time(part: str) -> None:
     def seconds(length: int) -> float:
         text = (part * length)[:length] + "g"
