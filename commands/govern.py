@@ -270,6 +270,8 @@ def audit(
     engine.dispose()
     if visitor is not None:
         entries = erasures_of(entries, visitor)
+    if entries:
+        say(f"Times are those of {declared.timezone}.")
     for entry in entries:
         say(say_entry(entry, declared.timezone))
     if not entries:
