@@ -36,7 +36,7 @@ lint: $(STAMP)  ## ruff, mypy --strict, import-linter
 	$(BIN)/lint-imports
 
 unit: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(TEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup $(TEST_ARGS)
 
 bench: $(STAMP) ## measure what the README and docs/benchmarks.md state
 	$(BIN)/python -m benchmarks

@@ -61,7 +61,7 @@ def forget(
     write_json(json_path, {"receipts": [receipt.to_json() for receipt in receipts]})
 
 
-@app.command(epilog="Example: dropoff identity show 3f9c2d4e; dropoff identity undo 17")
+@app.command(epilog="Example: dropoff identity show 3f9c2d4e")
 def identity(
     action: Annotated[Literal["show", "undo"], typer.Argument(metavar="ACTION", help="show or undo.")],
     id_: Annotated[str, typer.Argument(metavar="ID", help="An id, a visitor's or a user's; to undo, a link's number.")],

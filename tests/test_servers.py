@@ -40,11 +40,11 @@ def test_redis_answers_again_on_the_same_port_after_it_was_killed(redis_server: 
 def test_postgresql_keeps_what_was_committed_when_it_is_killed(postgres: PostgresServer) -> None:
     engine = open_database(postgres.url)
     with engine.begin() as connection:
-        connection.execute(text("INSERT INTO leases VALUES ('a', 'b', 3)"))
+        connection.execute(text("INSERT INTO erasures (journey, visitor_id, at_us) VALUES ('a', 'b', 3)"))
     engine.dispose()
     postgres.stop(signal.SIGQUIT)
     postgres.start()
     engine = open_database(postgres.url)
     with engine.connect() as connection:
-        assert connection.execute(text("SELECT until_us FROM leases")).scalar() == 3
+        assert connection.execute(text("SELECT at_us FROM erasures")).scalar() == 3
     engine.dispose()

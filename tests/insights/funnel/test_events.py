@@ -72,12 +72,12 @@ def test_batches_of_the_live_database_give_the_same_figures(tmp_path: Path) -> N
         )
         for row in rows_of(EVENTS)
     ]
-    with log._engine.begin() as connection:
+    with log.engine.begin() as connection:
         log.append(connection, received)
     wanted = measure_funnel(FUNNEL, write(tmp_path, "parquet"), now=NOW)
     assert told(measure_funnel(FUNNEL, log.batches(batch_events=2), now=NOW)) == told(wanted)
     with pytest.raises(LogError, match="holds no event yet"):
-        measure_funnel(FUNNEL, EventLog(log._engine, "other").batches())
+        measure_funnel(FUNNEL, EventLog(log.engine, "other").batches())
 
 
 def test_a_field_of_a_json_line_parts_as_a_property_does(tmp_path: Path) -> None:

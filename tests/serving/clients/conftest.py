@@ -55,7 +55,8 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return installed((base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "npm")
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps a loop running in this thread: whatever ran while the browser is open could start none of its own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser
