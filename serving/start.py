@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from storage.models import DigestMismatch, ModelNotFound, champion_version, mode
 
 _REHEARSALS = 40
 _REHEARSED_EVENTS = 20
+_SWITCH_SECONDS = 0.0005
 _GC_THRESHOLDS = (50_000, 50, 50)
 
 
@@ -100,6 +102,8 @@ def start(configuration: Configuration) -> Runtime:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
+    # The loop and the writing thread hand the interpreter to each other many times for each request.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     return runtime
 
 
