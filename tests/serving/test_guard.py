@@ -41,7 +41,6 @@ def test_an_object_passes_as_it_was_sent_whatever_type_it_claims(client: Any) ->
         (b"{", 400),
         (b"\xff", 400),
         (b'{"session_id": "\xed\xa0\x80"}', 400),
-        (b'{"session_id": "\\ud800"}', 400),
         (b'{"value": NaN}', 400),
         (b"[]", 422),
         (b"1", 422),
