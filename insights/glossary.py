@@ -15,6 +15,7 @@ class Term:
 CORE: tuple[Term, ...] = (
     Term("event", "something that happened at a moment: a name, a time, whose it is, properties"),
     Term("visitor, user", "anonymous, by device or browser; known, by an account"),
+    Term("person", "the visitors that users connect, as known at a moment"),
     Term("session", "one attempt at a journey: minutes in a shop, weeks in a loan application"),
     Term("journey", "ordered stages, how it can end, what is measured on the way, and what can be done"),
     Term("stage", "how far a session has come; the furthest one counts"),
