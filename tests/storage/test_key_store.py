@@ -1,39 +1,16 @@
 """Keys in the database: made, rotated, revoked, in both databases alike."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from servers import PostgresServer
 from sqlalchemy import Engine, text
 
 from storage.audit import read_audit
-from storage.database import database_url, open_database, writing
+from storage.database import writing
 from storage.key_store import Grant, KeyMistake, KeyStore, StoredKey
 from storage.key_text import digest_of
 
 NOW_US = 1_772_368_200_000_000
 DAY_US = 86_400_000_000
 SHOP = Grant("web shop", frozenset({"write"}))
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        url = database_url(tmp_path)
-    else:
-        url = request.getfixturevalue("postgres").new_database(f"keys-{tmp_path.name}")
-    opened = open_database(url)
-    yield opened
-    opened.dispose()
 
 
 @pytest.fixture

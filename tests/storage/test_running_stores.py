@@ -2,8 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +9,7 @@ from servers import PostgresServer
 from sqlalchemy import Engine
 
 from features.events import Event
-from storage.database import database_url, open_database, writing
+from storage.database import open_database, writing
 from storage.event_log import EventLog
 from storage.follow_ups import FollowUp, FollowUps, FollowUpState
 from storage.leases import LeaseLost, Leases, database_now_us
@@ -19,26 +17,6 @@ from storage.session_ends import SessionEnd, SessionEnds, SessionOutcome, Settle
 
 SECOND = 1_000_000
 AT_US = 1_772_368_200 * SECOND
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        url = database_url(tmp_path)
-    else:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        url = server.new_database(f"d{time.time_ns()}")
-    engine = open_database(url)
-    yield engine
-    engine.dispose()
 
 
 def append(engine: Engine, *events: tuple[str, str, float]) -> None:
@@ -57,27 +35,27 @@ def end(session: str) -> SessionEnd:
     return SessionEnd(session, f"v-{session}", None, SessionOutcome.ABANDONED, "cart", AT_US, AT_US + SECOND, 0.7)
 
 
-def test_a_lease_is_taken_confirmed_lost_and_taken_over(database: Engine) -> None:
-    leases = Leases(database)
-    with writing(database) as connection:
+def test_a_lease_is_taken_confirmed_lost_and_taken_over(engine: Engine) -> None:
+    leases = Leases(engine)
+    with writing(engine) as connection:
         assert leases.take(connection, "sweep", "a", 0.3)
         assert not leases.take(connection, "sweep", "b", 0.3)
         assert not leases.is_free(connection, "sweep", "b", 0.3)
-    with writing(database) as connection:
+    with writing(engine) as connection:
         assert leases.confirm(connection, "sweep", "a") == 0
         leases.advance(connection, "sweep", 7)
     time.sleep(0.35)
-    with writing(database) as connection:
+    with writing(engine) as connection:
         assert leases.take(connection, "sweep", "b", 5)
         with pytest.raises(LeaseLost):
             leases.confirm(connection, "sweep", "a")
         assert leases.confirm(connection, "sweep", "b") == 7
-    with database.connect() as connection:
+    with engine.connect() as connection:
         assert abs(database_now_us(connection) - time.time() * SECOND) < 2 * SECOND
 
 
-def test_whoever_writes_as_the_holder_is_not_overtaken_meanwhile(postgres: PostgresServer) -> None:
-    engine = open_database(postgres.new_database("held"))
+def test_whoever_writes_as_the_holder_is_not_overtaken_meanwhile(postgres_server: PostgresServer) -> None:
+    engine = open_database(postgres_server.new_database("held"))
     leases = Leases(engine)
     with writing(engine) as connection:
         assert leases.take(connection, "sweep", "a", 0.2)
@@ -94,10 +72,10 @@ def test_whoever_writes_as_the_holder_is_not_overtaken_meanwhile(postgres: Postg
     engine.dispose()
 
 
-def test_sessions_are_noted_closed_once_and_opened_again_by_what_comes(database: Engine) -> None:
-    ends = SessionEnds(database, "shop")
-    append(database, ("1", "s", 0), ("2", "t", 5), ("3", "s", 9))
-    with writing(database) as connection:
+def test_sessions_are_noted_closed_once_and_opened_again_by_what_comes(engine: Engine) -> None:
+    ends = SessionEnds(engine, "shop")
+    append(engine, ("1", "s", 0), ("2", "t", 5), ("3", "s", 9))
+    with writing(engine) as connection:
         latest = ends.next_position(connection, 0, 10**9, 100)
         assert ends.note(connection, 0, latest) == 0
         silent = ends.silent(connection, AT_US + 20 * SECOND, 10)
@@ -107,21 +85,21 @@ def test_sessions_are_noted_closed_once_and_opened_again_by_what_comes(database:
         assert not ends.close(connection, end("s"))
     assert ends.all_ends() == [end("s")]
     assert ends.waiting() == (1, AT_US + 5 * SECOND)
-    append(database, ("0", "s", 3))
-    with writing(database) as connection:
+    append(engine, ("0", "s", 3))
+    with writing(engine) as connection:
         again = ends.next_position(connection, latest, 10**9, 100)
         assert ends.note(connection, latest, again) == 1
         assert [one.session_id for one in ends.silent(connection, AT_US + 60 * SECOND, 10)] == ["s", "t"]
         # A late event does not take back what was noted of a later one.
         assert ends.next_position(connection, again, 10**9, 100) == again
     assert ends.end_of("s") is None
-    with writing(database) as connection:
+    with writing(engine) as connection:
         assert ends.erase_visitor(connection, "v-s") == {"session_ends": 0}
     assert ends.waiting() == (1, AT_US + 5 * SECOND)
 
 
-def test_an_event_that_is_committed_late_is_not_passed_over(postgres: PostgresServer) -> None:
-    engine = open_database(postgres.new_database("late"))
+def test_an_event_that_is_committed_late_is_not_passed_over(postgres_server: PostgresServer) -> None:
+    engine = open_database(postgres_server.new_database("late"))
     log, settled = EventLog(engine, "shop"), SettledPositions(engine)
     append(engine, ("first", "s", 0))
 
@@ -153,22 +131,22 @@ def test_an_event_that_is_committed_late_is_not_passed_over(postgres: PostgresSe
     engine.dispose()
 
 
-def test_a_message_is_claimed_once_for_each_attempt(database: Engine) -> None:
-    store = FollowUps(database, "shop")
+def test_a_message_is_claimed_once_for_each_attempt(engine: Engine) -> None:
+    store = FollowUps(engine, "shop")
     one = FollowUp("m", "s", "v", "d", "email", "{}", AT_US, AT_US)
-    with writing(database) as connection:
+    with writing(engine) as connection:
         store.add(connection, one)
     assert store.due(AT_US - 1, 5) == []
     assert store.due(AT_US, 5) == [one]
-    with writing(database) as connection:
+    with writing(engine) as connection:
         assert store.claim(connection, one, AT_US + 9)
         assert not store.claim(connection, one, AT_US + 9)
     [claimed] = store.due(AT_US + 9, 5)
     assert (claimed.attempts, claimed.state) == (1, FollowUpState.PENDING)
-    with writing(database) as connection:
+    with writing(engine) as connection:
         store.record_delivery(connection, "m", AT_US + 10)
     assert store.due(AT_US + 99, 5) == []
     counts: dict[Any, int] = store.counts()
     assert counts == {"pending": 0, "delivered": 1, "given_up": 0}
-    with writing(database) as connection:
+    with writing(engine) as connection:
         assert store.erase_visitor(connection, "v") == {"follow_ups": 1}
