@@ -1,5 +1,6 @@
 """Forget people: in the log, the ledger and everything beside them, with a receipt."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,13 +122,13 @@ def erase_people(
 
     ``visitors`` counts those of whom something was kept; the others are not audited.
     """
-    total: dict[str, int] = {"visitors": 0}
+    total = Counter(visitors=0)
     for visitor_id in visitor_ids:
         counts = erasure.erase(connection, [visitor_id], now_us)
         if any(counts.values()):
             records.audit_erasure(connection, visitor_id, counts, actor=actor, now_us=now_us)
         counts["visitors"] = int(any(counts.values()))
-        total = {name: total.get(name, 0) + count for name, count in counts.items()}
+        total.update(counts)
     return total
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -37,7 +38,7 @@ async def expire(runtime: Runtime, days: float) -> dict[str, int]:
     forgotten like erased ones.
     """
     before_us = runtime.now_us() - int(days * _DAY_SECONDS * US_PER_SECOND)
-    total: dict[str, int] = {}
+    total = Counter[str]()
     while True:
         now_us = runtime.now_us()
         counts = await runtime.commit(
@@ -45,7 +46,7 @@ async def expire(runtime: Runtime, days: float) -> dict[str, int]:
                 connection, before_us, now_us, most=_EVENTS_AT_ONCE
             )
         )
-        total = {name: total.get(name, 0) + count for name, count in counts.items()}
+        total.update(counts)
         if not counts["events"]:
             break
         await asyncio.sleep(_PAUSE_SECONDS)

@@ -1,5 +1,6 @@
 """Everything that is kept about visitors, erased together; and whatever has grown too old."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -61,7 +62,7 @@ class Erasure:
 
         ``sessions`` counts the sessions that their events belonged to.
         """
-        counts: dict[str, int] = {}
+        counts = Counter[str]()
         for visitor_id in visitor_ids:
             mine = (events.c.journey == self.journey, events.c.visitor_id == visitor_id)
             sessions = select(func.count(events.c.session_id.distinct())).where(*mine)
@@ -69,7 +70,7 @@ class Erasure:
             for store in self._stores:
                 erased |= store.erase_visitor(connection, visitor_id)
             connection.execute(insert(erasures), {"journey": self.journey, "visitor_id": visitor_id, "at_us": now_us})
-            counts = {name: counts.get(name, 0) + count for name, count in erased.items()}
+            counts.update(erased)
         return counts
 
     def window(self, visitor_ids: Sequence[str]) -> tuple[int, int] | None:
@@ -112,14 +113,24 @@ class Erasure:
             .limit(most)
         )
         rows = [row for row in connection.execute(oldest) if row.received_at_us < before_us]
-        counts = {"events": len(rows)}
+        counts = Counter(events=len(rows))
         if rows:
             positions = [row.position for row in rows]
             for start in range(0, len(positions), 500):
                 mine = events.c.position.in_(positions[start : start + 500])
                 connection.execute(delete(events).where(mine))
+        if len(rows) < most:
+            # Once for all steps: none of these can be found without looking at the whole table.
+            counts.update(self._expire_beside(connection, before_us))
+        gone = [one for one in sorted({row.visitor_id for row in rows}) if not self._has_events(connection, one)]
+        counts.update(self.erase(connection, gone, now_us))
+        counts["visitors"] = len(gone)
+        return counts
+
+    def _expire_beside(self, connection: Connection, before_us: int) -> dict[str, int]:
+        """Delete what came before a moment beside the events; return how many rows of each kind."""
         refused = (quarantine.c.journey == self.journey, quarantine.c.received_at_us < before_us)
-        counts["quarantined"] = connection.execute(delete(quarantine).where(*refused)).rowcount
+        counts = {"quarantined": connection.execute(delete(quarantine).where(*refused)).rowcount}
         old = (decisions.c.journey == self.journey, decisions.c.decided_at_us < before_us)
         ids = select(decisions.c.decision_id).where(*old)
         counts["outcomes"] = connection.execute(delete(outcomes).where(outcomes.c.decision_id.in_(ids))).rowcount
@@ -132,10 +143,6 @@ class Erasure:
         ):
             past = (kept.c.journey == self.journey, closed < before_us)
             counts[kept.name] = connection.execute(delete(kept).where(*past)).rowcount
-        gone = [one for one in sorted({row.visitor_id for row in rows}) if not self._has_events(connection, one)]
-        for name, count in self.erase(connection, gone, now_us).items():
-            counts[name] = counts.get(name, 0) + count
-        counts["visitors"] = len(gone)
         return counts
 
     def _has_events(self, connection: Connection, visitor_id: str) -> bool:
