@@ -55,14 +55,17 @@ class Decision:
     """One answer to "what should be done about this session now", as the ledger keeps it.
 
     ``propensities`` hold the probability of every option, doing nothing included; ``propensity`` is that of what
-    happened. ``drawn`` is the uniform number that chose, None when nothing was drawn. ``excluded`` says why each
-    other intervention was not eligible.
+    happened. ``confidence`` maps frictions by name to the probability that a visitor who leaves now leaves for them,
+    named among the blockers or not. ``drawn`` is the uniform number that chose, None when nothing was drawn.
+    ``excluded`` says why each other intervention was not eligible. ``variant`` is that of the ``experiment`` which
+    decided.
     """
 
     decision_id: str
     visitor_id: str
     score: Score
     blockers: tuple[Blocker, ...]
+    confidence: Mapping[str, float]
     narrative: str
     recommendation: Recommendation | None
     reason: Reason
@@ -74,3 +77,4 @@ class Decision:
     drawn: float | None
     policy_version: str
     experiment: str | None = None
+    variant: str | None = None

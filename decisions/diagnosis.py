@@ -5,8 +5,8 @@ leaves for. The contribution beside each piece of evidence is the risk model's o
 a trace of a late stage means progress.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -55,11 +55,16 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Blockers, the strongest first; none and ``abstained`` when nothing that can be treated stands out."""
+    """Blockers, the strongest first; none and ``abstained`` when nothing that can be treated stands out.
+
+    ``confidence`` maps every friction by name to the probability that a visitor who leaves now leaves for it, named or
+    not; it is empty where nobody asked.
+    """
 
     blockers: tuple[Blocker, ...]
     abstained: bool
     narrative: str
+    confidence: Mapping[str, float] = field(default_factory=dict)
 
 
 def first_blockers(confidence: FloatArray) -> IntArray:
@@ -85,8 +90,12 @@ def diagnose(
     """
     evidence = blockers.evidence(table, latest[None])
     confidence = blockers.attribute(table, latest[None], evidence)
+    named = {
+        friction.name: probability
+        for friction, probability in zip(table.frictions, confidence[0].tolist(), strict=True)
+    }
     if first_blockers(confidence)[0] == NOTHING:
-        return Diagnosis((), True, narrate(()))
+        return Diagnosis((), True, narrate(()), named)
     told = np.where((evidence[0] > 0) & ~np.isnan(row) & (row != 0), evidence[0], 0.0)
     listed = np.where(confidence[0] >= MIN_LISTED_SHARE * confidence[0].sum(), confidence[0], 0.0)
     found = [
@@ -99,7 +108,7 @@ def diagnose(
         for place in np.argsort(-listed, kind="stable").tolist()
         if listed[place] > 0
     ]
-    return Diagnosis(tuple(found), not found, narrate(found))
+    return Diagnosis(tuple(found), not found, narrate(found), named)
 
 
 def narrate(blockers: Sequence[Blocker]) -> str:

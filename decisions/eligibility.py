@@ -45,12 +45,14 @@ def eligible_interventions(
     consent: bool,
     messages_while_open: bool = False,
     reach: Reach | None = None,
+    only_matching: bool = True,
 ) -> Eligibility:
     """Return what may be shown to a session at a moment (microseconds); ``frictions`` are its blockers'.
 
     ``reach`` is None while the session is open: then what is shown in the product is meant, and messages (e-mail, SMS,
     push, ad) only where ``messages_while_open`` says so. Afterwards it is the other way round, and whatever an
-    intervention declares, its channel has to have been agreed to.
+    intervention declares, its channel has to have been agreed to. Without ``only_matching`` an intervention need not
+    treat one of the blockers.
     """
     blockers = set(frictions)
     this_session = [past for past in history if past.session_id == session_id]
@@ -67,7 +69,7 @@ def eligible_interventions(
             excluded[intervention.name] = "meant for while the session is open"
         elif reach is not None and intervention.channel not in reach.served:
             excluded[intervention.name] = "no webhook takes messages of its channel"
-        elif not blockers & set(intervention.treats):
+        elif only_matching and not blockers & set(intervention.treats):
             excluded[intervention.name] = "treats none of the blockers"
         elif not (consent or not intervention.needs_consent if reach is None else intervention.channel in reach.agreed):
             excluded[intervention.name] = "needs a consent that was not given"

@@ -14,7 +14,7 @@ from decisions.decision import Decision, Reason, Recommendation, Score
 from decisions.diagnosis import Diagnosis, diagnose
 from decisions.eligibility import Eligibility, PastIntervention, Reach, eligible_interventions
 from decisions.intervention import Intervention
-from decisions.policy import NOTHING, Choice, Policy, PolicySettings, PriorPolicy, choose
+from decisions.policy import NOTHING, Choice, Policy, PolicySettings, PriorPolicy, Situation, choose
 from decisions.risk import RiskModel
 from features.events import US_PER_SECOND, FloatArray
 from features.live import LiveSession
@@ -178,8 +178,10 @@ class Scorer:
             consent=consent,
             messages_while_open=self.settings.messages_while_open,
             reach=reach,
+            only_matching=self.settings.only_matching,
         )
-        decision = self._choose(identity, visitor_id, score, diagnosis, allowed, holdout)
+        situation = Situation(score.stage, score.risk, diagnosis.blockers, diagnosis.confidence, row)
+        decision = self._choose(identity, visitor_id, score, diagnosis, allowed, holdout, situation)
         self.timer("decide", perf_counter() - started)
         return decision
 
@@ -191,21 +193,22 @@ class Scorer:
         diagnosis: Diagnosis,
         allowed: Eligibility,
         holdout: bool,
+        situation: Situation,
     ) -> Decision:
-        if diagnosis.abstained:
+        if diagnosis.abstained and self.settings.only_matching:
             return self._nothing(identity, visitor_id, score, diagnosis, Reason.NO_BLOCKER, holdout, allowed)
         if holdout:
             return self._nothing(identity, visitor_id, score, diagnosis, Reason.HOLDOUT, holdout, allowed)
         if not allowed.eligible:
             return self._nothing(identity, visitor_id, score, diagnosis, Reason.NOT_ELIGIBLE, holdout, allowed)
         drawn = uniform("policy", self._policy.version, identity)
-        options = self._policy.options(allowed.eligible, diagnosis.blockers, score.risk)
-        choice = choose(options, self.settings.exploration, drawn)
+        choice = choose(self._policy.assess(allowed.eligible, situation), self.settings.exploration, drawn)
         return Decision(
             decision_id=identity,
             visitor_id=visitor_id,
             score=score,
             blockers=diagnosis.blockers,
+            confidence=diagnosis.confidence,
             narrative=diagnosis.narrative,
             recommendation=self._recommendation(choice),
             reason=_reason(choice),
@@ -233,6 +236,7 @@ class Scorer:
             visitor_id=visitor_id,
             score=score,
             blockers=diagnosis.blockers,
+            confidence=diagnosis.confidence,
             narrative=diagnosis.narrative,
             recommendation=None,
             reason=reason,

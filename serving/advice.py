@@ -156,6 +156,8 @@ def ledger_entry(decision: Decision, decided_at_us: int) -> LedgerEntry:
         drawn=decision.drawn,
         policy_version=decision.policy_version,
         model_version=decision.score.model_version,
+        variant=decision.variant,
+        confidence=decision.confidence,
     )
 
 

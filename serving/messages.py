@@ -319,6 +319,8 @@ class ErasureReceipt(Struct, frozen=True):
     assignments: int
     session_ends: int
     follow_ups: int
+    rewards: int
+    exposures: int
     touchpoints: int
     clicks: int
 

@@ -30,12 +30,14 @@ from storage.assignments import Assignments
 from storage.database import open_database
 from storage.erasure import Erasure
 from storage.event_log import EventLog
+from storage.exposure_store import ExposureStore
 from storage.fill_links import fill_links
 from storage.follow_ups import FollowUps
 from storage.identity_store import IdentityStore
 from storage.key_store import KeyStore
 from storage.ledger import Ledger
 from storage.record_store import RecordStore
+from storage.reward_store import RewardStore
 from storage.secrets import local_secret
 from storage.session_ends import SessionEnds
 from storage.touchpoint_store import TouchpointStore
@@ -73,6 +75,8 @@ class Runtime:
     ends: SessionEnds
     follow_ups: FollowUps
     touchpoints: TouchpointStore
+    rewards: RewardStore
+    exposures: ExposureStore
     sessions: SessionStore
     reader: SegmentReader
     privacy: Privacy
@@ -212,6 +216,8 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
     assignments = Assignments(engine, journey.name)
     touchpoints = TouchpointStore(engine, journey.name)
     ends, follow_ups = SessionEnds(engine, journey.name), FollowUps(engine, journey.name)
+    rewards, exposures = RewardStore(engine, journey.name), ExposureStore(engine, journey.name)
+    kept = (touchpoints, ledger, log, identity, assignments, ends, follow_ups, rewards, exposures)
     runtime = Runtime(
         configuration=configuration,
         journey=journey,
@@ -227,6 +233,8 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         identity=identity,
         assignments=assignments,
         touchpoints=touchpoints,
+        rewards=rewards,
+        exposures=exposures,
         reader=SegmentReader(
             journey.names,
             configuration.max_event_bytes,
@@ -236,7 +244,7 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         privacy=privacy_of(configuration, journey),
         keys=KeyStore(engine),
         access=Access(journey.name, configuration.requests_per_second, 1 / configuration.workers),
-        erasure=Erasure(engine, journey.name, (touchpoints, ledger, log, identity, assignments, ends, follow_ups)),
+        erasure=Erasure(engine, journey.name, kept),
         model=model,
         now_us=clock,
     )

@@ -8,10 +8,12 @@ from sqlalchemy import Connection, Engine, delete, exists, func, insert, select
 
 from storage.assignments import Assignments
 from storage.event_log import EventLog
+from storage.exposure_store import ExposureStore
 from storage.follow_ups import FollowUps
 from storage.identity_store import IdentityStore
 from storage.ledger import Ledger
 from storage.privacy_tables import erasures
+from storage.reward_store import RewardStore
 from storage.running_tables import follow_ups, session_ends
 from storage.session_ends import SessionEnds
 from storage.tables import decisions, events, outcomes, quarantine
@@ -45,6 +47,8 @@ def stores_about_people(engine: Engine, journey: str) -> tuple[AboutPeople, ...]
         Assignments(engine, journey),
         SessionEnds(engine, journey),
         FollowUps(engine, journey),
+        RewardStore(engine, journey),
+        ExposureStore(engine, journey),
     )
 
 

@@ -13,7 +13,7 @@ from storage.database import insert_if_absent
 from storage.tables import decisions, outcomes
 
 _ROWS_AT_ONCE = 5_000
-_JSON_COLUMNS = ("blockers", "eligible", "excluded", "propensities")
+_JSON_COLUMNS = ("blockers", "confidence", "eligible", "excluded", "propensities")
 
 
 class Outcome(StrEnum):
@@ -27,7 +27,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One decision as it is kept; ``propensities`` names every option, so that it can be weighed later."""
+    """One decision as it is kept; ``propensities`` names every option, so that it can be weighed later.
+
+    ``variant`` is that of the ``experiment`` which decided. ``confidence`` maps frictions by name to the probability
+    that a visitor who leaves now leaves for them; None in what was kept before it was kept too.
+    """
 
     decision_id: str
     session_id: str
@@ -51,6 +55,8 @@ class LedgerEntry:
     drawn: float | None
     policy_version: str
     model_version: str
+    variant: str | None = None
+    confidence: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,5 +182,5 @@ def _entry(row: Row[Any]) -> LedgerEntry:
     values = dict(row._mapping)
     del values["journey"]
     for name in _JSON_COLUMNS:
-        values[name] = msgspec.json.decode(values[name])
+        values[name] = None if values[name] is None else msgspec.json.decode(values[name])
     return LedgerEntry(**values)

@@ -86,6 +86,8 @@ decisions = Table(
     Column("drawn", Float, doc="the uniform number that chose; null when nothing was drawn"),
     Column("policy_version", Text, nullable=False),
     Column("model_version", Text, nullable=False),
+    Column("variant", Text, doc="of the experiment that decided"),
+    Column("confidence", Text, doc="JSON: probability of every friction that a visitor who leaves now leaves for it"),
     Index(None, "journey", "session_id"),
     Index(None, "journey", "visitor_id"),
 )

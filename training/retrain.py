@@ -10,7 +10,7 @@ import numpy as np
 
 from decisions.decision import Reason
 from decisions.diagnosis import Blocker
-from decisions.policy import NOTHING, PriorPolicy, choose
+from decisions.policy import NOTHING, PriorPolicy, Situation, choose
 from features.events import EncodedLog, FloatArray
 from features.read_log import ReadSummary
 from features.staging import Progress
@@ -206,8 +206,9 @@ def odds_of_nothing(journey: Journey, entry: LedgerEntry) -> float:
     known = {intervention.name: intervention for intervention in journey.interventions}
     eligible = [known[name] for name in entry.eligible if name in known]
     blockers = [_blocker(journey, blocker) for blocker in entry.blockers]
-    options = PriorPolicy(journey.policy).options(eligible, [one for one in blockers if one], entry.risk)
-    return float(choose(options, journey.policy.exploration, 0.0).propensities[NOTHING])
+    situation = Situation(entry.stage, entry.risk, tuple(one for one in blockers if one), entry.confidence or {})
+    assessment = PriorPolicy(journey.policy).assess(eligible, situation)
+    return float(choose(assessment, journey.policy.exploration, 0.0).propensities[NOTHING])
 
 
 def _blocker(journey: Journey, kept: Mapping[str, object]) -> Blocker | None:

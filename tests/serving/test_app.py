@@ -277,7 +277,7 @@ def test_erasing_a_visitor_leaves_nothing_and_says_how_much_it_was(open_client: 
     receipt = client.request("DELETE", "/v1/visitors/v").json()
     counts = {"events": len(STEPS), "sessions": 1, "decisions": 1, "outcomes": 1, "quarantined": 1}
     counts |= {"identity_links": 0, "assignments": 1}
-    counts |= {"session_ends": 0, "follow_ups": 0, "touchpoints": 0, "clicks": 0}
+    counts |= {"session_ends": 0, "follow_ups": 0, "rewards": 0, "exposures": 0, "touchpoints": 0, "clicks": 0}
     assert receipt == {"visitor_id": "v", "erased_at": show_time(NOW_US), "visitors": 1, "models": [], **counts}
     assert client.post("/v1/score", {"session_id": session_id}).status_code == 404
     assert client.post("/v1/score", {"visitor_id": "w"}).status_code == 200
@@ -303,6 +303,8 @@ def test_an_erasure_is_audited_once_and_without_the_id_of_whom(open_client: Open
             "assignments",
             "session_ends",
             "follow_ups",
+            "rewards",
+            "exposures",
             "touchpoints",
             "clicks",
         ),

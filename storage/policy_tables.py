@@ -1,0 +1,35 @@
+"""The tables of policies that learn: what came of each decision once it is known, and what was learnt from it."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table, Text, UniqueConstraint
+
+from storage.tables import POSITION, metadata
+
+rewards = Table(
+    "rewards",
+    metadata,
+    Column("position", POSITION, primary_key=True, autoincrement=True, doc="order in which outcomes became known"),
+    Column("journey", Text, nullable=False),
+    Column("decision_id", Text, nullable=False),
+    Column("visitor_id", Text, nullable=False),
+    Column("converted", Boolean, nullable=False, doc="whether the goal was reached within the decision's window"),
+    Column("value", Float, doc="what the goal brought, where that was said"),
+    Column("matured_us", BigInteger, nullable=False, doc="when nothing could change any more"),
+    UniqueConstraint("journey", "decision_id"),
+    Index(None, "journey", "visitor_id"),
+    sqlite_autoincrement=True,
+)
+
+policy_states = Table(
+    "policy_states",
+    metadata,
+    Column("journey", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("based_on", Text, doc="the version that it was learnt from; null for the priors"),
+    Column("kind", Text, nullable=False, doc="which policy reads the state"),
+    Column("status", Text, nullable=False, doc="learning, shadow, live or retired"),
+    Column("created_us", BigInteger, nullable=False),
+    Column("decisions", Integer, nullable=False, doc="how many decisions it has learnt from"),
+    Column("learnt_through", BigInteger, nullable=False, doc="the position of the last reward that it has learnt from"),
+    Column("state", Text, nullable=False, doc="JSON"),
+    Index(None, "journey", "created_us"),
+)
