@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decisions.intervention import Intervention
-from decisions.policy import NOTHING, PolicySettings
+from decisions.policy import NOTHING, Policy, PolicySettings
 from features.events import FloatArray, IntArray
 
 BoolArray = NDArray[np.bool_]
@@ -94,3 +95,16 @@ def costs(
     shown = [0.0 if name == NOTHING else known[name].cost + settings.annoyance for name in options]
     converted = [0.0 if name == NOTHING else known[name].cost_if_converted for name in options]
     return np.array(shown), np.array(converted)
+
+
+class WeighablePolicy(Policy, Protocol):
+    """A policy that can be asked about many logged situations at once, to be weighed on what was logged.
+
+    Both answers are those of :meth:`assess`, decision by decision; a test of each policy holds them equal.
+    """
+
+    def net_values(self, logged: LoggedDecisions) -> FloatArray:
+        """Return the expected net value of each option (N, A), 0 for doing nothing, -inf for what was not eligible."""
+
+    def best(self, logged: LoggedDecisions) -> FloatArray:
+        """Return the probability that each option is the best one (N, A); zero for what was not eligible."""
