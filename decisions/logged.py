@@ -48,6 +48,10 @@ class LoggedDecisions:
     """(N,) each: what is known of people besides, such as their device; not what a policy goes by."""
     rows: FloatArray | None = None
     """(N, F) raw features at the moment of the decision, where they were read."""
+    values: FloatArray | None = None
+    """(N,) what the goal brought in money, where that was said; NaN elsewhere, None where nobody asked."""
+    left_out: int = 0
+    """How many further decisions chose among interventions that are no options any more."""
 
     def __post_init__(self) -> None:
         if self.options[:1] != (NOTHING,):

@@ -1,0 +1,95 @@
+"""Decisions with what came of them: the ledger joined with rewards, and with whom chance went by."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, and_, func, select
+
+from storage.identity_tables import assignments
+from storage.policy_tables import rewards
+from storage.tables import decisions
+
+_ROWS_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class MaturedDecision:
+    """A decision of which nothing can change any more; ``position`` is that of its reward.
+
+    ``unit`` is whom chance went by: the visitor's assignment id, else the visitor. ``confidence`` is None in what was
+    kept before it was kept too.
+    """
+
+    position: int
+    decision_id: str
+    session_id: str
+    unit: str
+    at_us: int
+    stage: str | None
+    risk: float
+    blockers: Sequence[Mapping[str, Any]]
+    confidence: Mapping[str, float] | None
+    propensities: Mapping[str, float]
+    chosen: str | None
+    holdout: bool
+    policy_version: str
+    converted: bool
+    value: float | None
+
+
+def all_matured(connection: Connection, journey: str) -> Iterator[MaturedDecision]:
+    """Stream every decision that has a reward, in no order; all of them may not fit into memory."""
+    return _stream(connection, _matured(journey))
+
+
+def matured_after(connection: Connection, journey: str, position: int, most: int) -> list[MaturedDecision]:
+    """Return the decisions whose rewards come after a position, at most so many, in the order of the rewards.
+
+    A decision that has been erased takes no part: its reward goes with it.
+    """
+    ordered = _matured(journey).where(rewards.c.position > position).order_by(rewards.c.position).limit(most)
+    return list(_stream(connection, ordered))
+
+
+def _stream(connection: Connection, query: Select[Any]) -> Iterator[MaturedDecision]:
+    for row in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query):
+        yield _decoded(row)
+
+
+def _matured(journey: str) -> Select[Any]:
+    mine = and_(assignments.c.journey == decisions.c.journey, assignments.c.visitor_id == decisions.c.visitor_id)
+    return (
+        select(
+            rewards.c.position,
+            decisions.c.decision_id,
+            decisions.c.session_id,
+            func.coalesce(assignments.c.assignment_id, decisions.c.visitor_id),
+            decisions.c.at_us,
+            decisions.c.stage,
+            decisions.c.risk,
+            decisions.c.blockers,
+            decisions.c.confidence,
+            decisions.c.propensities,
+            decisions.c.chosen,
+            decisions.c.holdout,
+            decisions.c.policy_version,
+            rewards.c.converted,
+            rewards.c.value,
+        )
+        .select_from(
+            rewards.join(
+                decisions,
+                and_(decisions.c.decision_id == rewards.c.decision_id, decisions.c.journey == rewards.c.journey),
+            ).outerjoin(assignments, mine)
+        )
+        .where(rewards.c.journey == journey)
+    )
+
+
+def _decoded(row: Row[Any]) -> MaturedDecision:
+    values = list(row)
+    for place in (7, 8, 9):
+        values[place] = None if values[place] is None else msgspec.json.decode(values[place])
+    return MaturedDecision(*values)
