@@ -36,7 +36,7 @@ def estimate_share(hits: int, count: int, level: float = LEVEL, *, design: float
     if count == 0:
         return None
     share, known = hits / count, count / design
-    z_squared = _normal_quantile(level) ** 2
+    z_squared = normal_quantile(level) ** 2
     middle = (share + z_squared / (2 * known)) / (1 + z_squared / known)
     variance = share * (1 - share) / known + z_squared / (4 * known**2)
     half = math.sqrt(z_squared * variance) / (1 + z_squared / known)
@@ -119,7 +119,7 @@ def estimate_ratio(
         high = (product + math.sqrt(max(0.0, product**2 - high_part * low_of_other))) / low_of_other
         return Estimate(ratio, min(low, ratio), max(high, ratio))
     squared = designs[0] * (1 / hits - 1 / count) + designs[1] * (1 / other_hits - 1 / other_count)
-    reach = math.exp(_normal_quantile(level) * math.sqrt(squared))
+    reach = math.exp(normal_quantile(level) * math.sqrt(squared))
     return Estimate(ratio, ratio / reach, ratio * reach)
 
 
@@ -151,7 +151,7 @@ def estimate_mean_ratio(one: Sums, other: Sums, level: float = LEVEL) -> Estimat
     if min(one.people, other.people) < 2 or min(one.mean, other.mean) <= 0:
         return None
     squared = one.variance_of_mean / one.mean**2 + other.variance_of_mean / other.mean**2
-    ratio, reach = one.mean / other.mean, math.exp(_normal_quantile(level) * math.sqrt(squared))
+    ratio, reach = one.mean / other.mean, math.exp(normal_quantile(level) * math.sqrt(squared))
     return Estimate(ratio, ratio / reach, ratio * reach)
 
 
@@ -201,7 +201,8 @@ def estimate_count(expected: float, variance: float, level: float = LEVEL) -> Es
     return Estimate(expected, min(low, expected), max(high, expected))
 
 
-def _normal_quantile(level: float) -> float:
+def normal_quantile(level: float) -> float:
+    """Return how many standard deviations a two-sided interval of that level reaches on either side."""
     return NormalDist().inv_cdf((1 + level) / 2)
 
 

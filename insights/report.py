@@ -58,24 +58,39 @@ def make_pages(
 
 def write_report(pages: Sequence[Page], journey: Journey, facts: Facts, filters: Filters, out: Path) -> None:
     """Write the pages into one HTML file; it appears under its name only when it is whole."""
+    title = f"{journey.title}: where people stop, and why"
+    write_pages(
+        pages,
+        title=title,
+        journey=journey.title,
+        lede=_describe(facts, filters),
+        foot=_foot(facts),
+        timezone=facts.timezone,
+        out=out,
+    )
+
+
+def write_pages(
+    pages: Sequence[Page], *, title: str, journey: str, lede: str, foot: Sequence[str], timezone: str, out: Path
+) -> None:
+    """Write any pages into one HTML file, under a title, with a line on what they show and lines at their foot."""
     links = ReportLinks(tuple(page.slug for page in pages))
     sections = [
-        ReportSection(page, in_blocks(show_figures(page, links, facts.timezone, prefix=f"{page.slug}--")))
-        for page in pages
+        ReportSection(page, in_blocks(show_figures(page, links, timezone, prefix=f"{page.slug}--"))) for page in pages
     ]
     style, script, charts = (_read(name) for name in ("pages.css", "pages.js", "echarts.min.js"))
     html = render_template(
         "report.html",
-        title=f"{journey.title}: where people stop, and why",
-        journey=journey.title,
-        lede=_describe(facts, filters),
+        title=title,
+        journey=journey,
+        lede=lede,
         nav=[NavEntry(page.title, f"#{page.slug}", current=False) for page in pages],
         sections=sections,
         style=style,
         scripts=(charts, script),
         policy=_policy(style, charts, script),
         icon=base64.b64encode((STATIC / "icon.svg").read_bytes()).decode(),
-        foot=_foot(facts),
+        foot=foot,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f".{out.name}.unfinished")
