@@ -18,6 +18,7 @@ from rich.text import Text
 from journeys.tables import Cell, FittedTable
 
 if TYPE_CHECKING:
+    from decisions.logged import LoggedDecisions
     from decisions.risk import RiskModel
     from features.read_log import ReadSummary
     from insights.facts import Facts
@@ -124,6 +125,30 @@ def noted_down(journey: "Journey") -> "Records":
     engine = open_database(configuration.address, configuration.durability)
     try:
         return load_records(engine, journey.name, configuration.home)
+    finally:
+        engine.dispose()
+
+
+def decisions_of(journey: "Journey", path: Path | None) -> "LoggedDecisions":
+    """Return the decisions whose outcome is known: those of a file, by default those of the service's ledger.
+
+    Raises ``decisions.logged_files.DecisionsUnreadable``; a ledger that is not there holds no decisions.
+    """
+    from decisions.logged_files import read_decisions
+    from decisions.logged_ledger import gather, read_ledger
+    from serving.configuration import Configuration
+    from storage.database import open_database
+
+    options = [intervention.name for intervention in journey.interventions]
+    stages, frictions = [stage.name for stage in journey.stages], [friction.name for friction in journey.frictions]
+    if path is not None:
+        return read_decisions(path, options=options, stages=stages, frictions=frictions)
+    configuration = Configuration.from_environment()
+    if not configuration.database_url and not (configuration.home / "dropoff.db").exists():
+        return gather((), options, stages, frictions)
+    engine = open_database(configuration.address, configuration.durability)
+    try:
+        return read_ledger(engine, journey.name, options, stages, frictions)
     finally:
         engine.dispose()
 

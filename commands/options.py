@@ -52,3 +52,9 @@ PortOption = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 
 SeedOption = Annotated[
     int, typer.Option(metavar="N", min=0, max=2**31 - 1, help="The same seed and input give the same result.")
 ]
+DecisionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--decisions", metavar="PATH", help="A Parquet file of decisions, in place of those of the service's ledger."
+    ),
+]
