@@ -232,13 +232,16 @@ def _opportunity(
         times_others=times,
         value_at_stake=at_stake(affected, journey.policy.goal_value, period.weeks),
         revenue_at_stake=None if revenue is None else at_stake(affected, revenue, period.weeks),
-        plan=_best_plan(journey, affected, period, measured),
+        plan=plan_best(journey, affected, period, measured),
         stage_owner=stage.owner,
         history=history_of(statuses, former_ids(journey, stage.name, friction.name, affected.cohort)),
     )
 
 
-def _best_plan(journey: Journey, affected: Affected, period: Period, measured: Sequence[MeasuredEffect]) -> Plan | None:
+def plan_best(
+    journey: Journey, affected: Affected, period: Period, measured: Sequence[MeasuredEffect] = ()
+) -> Plan | None:
+    """Return what would bring most per day of work against a blocker at a stage; None where nothing may be shown."""
     stage = journey.stages[affected.stage_index].name
     plans = []
     for intervention in journey.interventions:

@@ -62,7 +62,7 @@ def propose(journey: Journey, affected: Affected, intervention: Intervention, ga
         visitors_per_day=per_day,
         size=size,
         detectable=detectable,
-        reason=_reason(size, detectable, per_day, baseline),
+        reason=say_obstacle(size, detectable, per_day, baseline),
     )
 
 
@@ -93,7 +93,8 @@ def _hypothesis(
     )
 
 
-def _reason(size: ExperimentSize | None, detectable: float | None, per_day: float, baseline: float) -> str:
+def say_obstacle(size: ExperimentSize | None, detectable: float | None, per_day: float, baseline: float) -> str:
+    """Return what is in the way of an experiment on a rate, empty where its traffic reaches its size in time."""
     finds = (
         f"in {MOST_WEEKS} weeks it finds a rise of {100 * detectable:.1f} points or more"
         if detectable is not None

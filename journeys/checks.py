@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from decisions.intervention import MESSAGE_CHANNELS
 from decisions.policy import MAX_EXPLORATION
+from features.duration import parse_duration
 from features.friction import Friction
 from features.names import EVERY_EVENT
 from features.scan import Clock, ClockKind, DeclarationError, Scan, ScanKind, ValueKind, any_event, scans
@@ -263,6 +264,11 @@ def _check_durations(journey: "Journey") -> None:
                 f"leaving_soon_within={journey.leaving_soon_within!r} must not exceed the session timeout, {timeout:g} "
                 "seconds",
             )
+    for field in ("evidence_half_life", "evidence_limit"):
+        try:
+            parse_duration(getattr(journey, field))
+        except ValueError as error:
+            _refuse(journey, f"{field}: {error}")
     if list(ticks) != sorted(set(ticks)):
         _refuse(journey, f"idle_ticks_seconds={ticks!r} must ascend, each tick once: {tuple(sorted(set(ticks)))!r}")
 

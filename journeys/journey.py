@@ -53,7 +53,8 @@ class Journey:
     does the same for properties, by event or, under ``""``, for all:
     ``{"": {"product": ("product_id", "items.0.item_id")}}``. ``consents`` maps a channel of messages (``"email"``) to
     the property by which people say whether they agree to it; without one, or before they have said so, nobody is
-    followed up by it.
+    followed up by it. In ``evidence_half_life`` what an experiment has found comes to count half in the playbook; what
+    is older than ``evidence_limit`` is to be tested again.
     """
 
     name: str
@@ -81,6 +82,8 @@ class Journey:
     aliases: Mapping[str, str] = field(default_factory=dict)
     property_aliases: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     consents: Mapping[str, str] = field(default_factory=dict)
+    evidence_half_life: str = "365d"
+    evidence_limit: str = "730d"
 
     def __post_init__(self) -> None:
         _ = self.table

@@ -14,6 +14,7 @@ from storage.audit import ERASURE, AuditEntry, read_audit, visitor_subject, with
 from storage.database import insert_if_absent
 from storage.holdout import count_holdout
 from storage.models import champion_history
+from storage.playbook_store import PlaybookStore
 from storage.record_rows import alarm_row, shown, to_alarm, to_annotation, to_milestone, to_status
 from storage.records import (
     Alarm,
@@ -25,6 +26,7 @@ from storage.records import (
     RecordError,
     Records,
     RefusedRows,
+    require_said,
 )
 from storage.tables import alarms, annotations, milestones, opportunity_statuses, quarantine
 
@@ -50,6 +52,7 @@ def load_records(engine: Engine, journey: str, home: Path | None = None) -> Reco
         alarms=store.alarms(),
         opportunity_statuses=store.opportunity_statuses(),
         milestones=store.milestones(),
+        tactics=PlaybookStore(engine, journey).tactics(),
         audit=entries,
         refused=store.refused(),
         count_holdout=partial(count_holdout, engine, journey),
@@ -73,7 +76,7 @@ class RecordStore:
         self, connection: Connection, *, at_us: int, kind: AnnotationKind, text: str, actor: str, now_us: int
     ) -> Annotation:
         """Write down what was done at ``at_us``."""
-        _require(text=text, actor=actor)
+        require_said(text=text, actor=actor)
         row: dict[str, Any] = {
             "at_us": at_us,
             "kind": AnnotationKind(kind),
@@ -94,7 +97,7 @@ class RecordStore:
 
     def open_alarm(self, connection: Connection, alarm: Alarm, *, actor: str, now_us: int) -> bool:
         """Keep a new alarm and return True, or False if one with its id is there, which stays as it is."""
-        _require(id=alarm.id, stage=alarm.stage, direction=alarm.direction)
+        require_said(id=alarm.id, stage=alarm.stage, direction=alarm.direction)
         inserted = connection.execute(self._insert_alarm, alarm_row(alarm) | {"journey": self.journey})
         if inserted.first() is None:
             return False
@@ -149,7 +152,7 @@ class RecordStore:
         at_us: int | None = None,
     ) -> OpportunityStatus:
         """Give an opportunity a status, in force from ``at_us``, by default now; the earlier ones are kept."""
-        _require(opportunity_id=opportunity_id, status=status, actor=actor)
+        require_said(opportunity_id=opportunity_id, status=status, actor=actor)
         before = connection.execute(
             select(opportunity_statuses.c.status)
             .where(
@@ -182,7 +185,7 @@ class RecordStore:
         self, connection: Connection, *, due: date, title: str, owner: str, actor: str, now_us: int
     ) -> Milestone:
         """Write down what is to be done by a day, and by whom."""
-        _require(title=title, owner=owner, actor=actor)
+        require_said(title=title, owner=owner, actor=actor)
         row: dict[str, Any] = {"due": due, "title": title, "owner": owner}
         written = Milestone(id=self._insert(connection, milestones, row), **row)
         self._audit(connection, now_us, actor, "add milestone", f"milestone {written.id}", None, shown(written))
@@ -288,9 +291,3 @@ class RecordStore:
         after: Mapping[str, Any] | None,
     ) -> None:
         write_audit(connection, self.journey, AuditEntry(None, at_us, actor, action, subject, before, after))
-
-
-def _require(**texts: str) -> None:
-    for name, text in texts.items():
-        if not text.strip():
-            raise RecordError(f"the {name.replace('_', ' ')} is empty; write what it is")

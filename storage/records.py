@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from storage.audit import AuditEntry
+from storage.playbook import Tactic
 
 
 class RecordError(ValueError):
@@ -119,7 +120,15 @@ class Records:
     alarms: tuple[Alarm, ...] = ()
     opportunity_statuses: tuple[OpportunityStatus, ...] = ()
     milestones: tuple[Milestone, ...] = ()
+    tactics: tuple[Tactic, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
     refused: tuple[RefusedRows, ...] = ()
     count_holdout: Callable[[], HoldoutCounts | None] = field(default=lambda: None, compare=False)
     """The randomised comparison so far, counted when asked for: it reads every decision."""
+
+
+def require_said(**texts: str) -> None:
+    """Raise :class:`RecordError` for a text that says nothing."""
+    for name, text in texts.items():
+        if not text.strip():
+            raise RecordError(f"the {name.replace('_', ' ')} is empty; write what it is")

@@ -1,0 +1,51 @@
+"""The playbook in words: metrics, effects with their interval and dates, and what an experiment taught."""
+
+from collections.abc import Mapping
+
+from insights.days import day_of
+from insights.intervals import Estimate
+from storage.playbook import TacticEvidence
+
+_METRICS: Mapping[str, str] = {
+    "goal": "the share that reaches the goal",
+    "revenue": "revenue per person",
+    "net_value": "net value per person",
+    "dismissed": "the share that dismisses it",
+    "goals_per_session": "goals per session",
+}
+_TOLD: Mapping[str, str] = {
+    "ship": "it works",
+    "stop": "it does not pay",
+    "inconclusive": "it decides nothing",
+    "invalid": "it counts for nothing",
+}
+
+
+def say_metric(metric: str) -> str:
+    """Return what a metric is in words; one of which nothing is known keeps its name."""
+    return _METRICS.get(metric, metric.replace("_", " "))
+
+
+def say_rise(value: float, *, share: bool) -> str:
+    """Return a rise with its sign: of a share in points, of anything else in the metric's unit."""
+    return f"{100 * value:+.1f} points" if share else f"{value:+,.2f}"
+
+
+def say_effect(effect: Estimate, *, share: bool) -> str:
+    """Return a rise with its 95 % interval: ``+2.1 points (95% interval +0.8 to +3.4)``."""
+    ends = [f"{100 * end:+.1f}" if share else f"{end:+,.2f}" for end in (effect.low, effect.high)]
+    return f"{say_rise(effect.value, share=share)} (95% interval {ends[0]} to {ends[1]})"
+
+
+def say_period(found: TacticEvidence, timezone: str) -> str:
+    """Return the days of an experiment."""
+    return f"{day_of(found.from_us, timezone)} to {day_of(found.to_us, timezone)}"
+
+
+def learn_from(found: TacticEvidence, timezone: str) -> str:
+    """Return in a sentence what an experiment taught: a randomised estimate with interval, people and dates."""
+    effect = say_effect(Estimate(found.effect, found.low, found.high), share=found.baseline is not None)
+    return (
+        f"Randomised experiment {found.experiment}, {say_period(found, timezone)}, {found.people:,} people: "
+        f"{say_metric(found.metric)} {effect}; {found.verdict}, {_TOLD.get(found.verdict, 'as its verdict says')}."
+    )
