@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn, cast
 
 import typer
 
-from commands import champions, doctor, explore, govern, keys, learn, measure, people, report, start
+from commands import champions, doctor, experiment, explore, govern, keys, learn, measure, people, report, start
 from commands.options import MISUSED
 
 app = typer.Typer(
@@ -47,7 +47,10 @@ _INTERRUPTED = 130
 
 _interrupted = threading.Event()
 
-for kind in (start, learn, measure, champions, explore, report, govern, people, keys, doctor):
+for kind in (start, learn, measure, champions, explore, report):
+    app.add_typer(kind.app)
+app.add_typer(experiment.app, name="experiment")
+for kind in (govern, people, keys, doctor):
     app.add_typer(kind.app)
 
 

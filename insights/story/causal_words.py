@@ -1,9 +1,12 @@
-"""The words that claim a cause, in one place: what is said, and what tests hold every text of the product to."""
+"""The words that claim a cause, in one place: what is said, and what tests hold every text of the product to.
+
+The name of a command line's option, after two dashes, says nothing of anybody.
+"""
 
 import re
 
 CAUSE = re.compile(
-    r"\b(because|caus(e[sd]?|ing)|due to|thanks to|leads? to|led to|results? in|will recover|recover(s|ed|able)|"
+    r"(?<!--)\b(because|caus(e[sd]?|ing)|due to|thanks to|leads? to|led to|results? in|will recover|recover(s|ed|able)|"
     r"lift(s|ed)?)\b",
     re.IGNORECASE,
 )

@@ -1,0 +1,1 @@
+"""Experiments: how large they have to be, and what came of them."""
