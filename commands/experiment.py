@@ -63,9 +63,9 @@ def size(
     """Say how many people an experiment needs, and for how long.
 
     Twice: for a test that is looked at once, in the end, and for an always-valid one, that may be looked at every day
-    and stopped as soon as it is clear. The size is what makes a result trustworthy: with fewer people a real change is
-    mostly missed, and what is found by looking again and again until it shows is mostly chance. People are what
-    is counted, not sessions; more arms share the error between them.
+    and stopped as soon as it is clear. With fewer people a change is missed more often than the power says; who
+    looks a hundred times at a plain test finds a change in 37 of 100 experiments that have none. People are counted,
+    not sessions; more arms share the error between them.
     """
     from console import out, say, write_json
     from features.output import require_writable
@@ -101,10 +101,9 @@ def size(
 
 def _draw_size(found: "Sizing", path: Path) -> None:
     if path.suffix.lower() == ".html":
-        from insights.experiments.size_page import size_page
-        from insights.pages.standalone import write_pages
+        from insights.experiments.size_page import write_size
 
-        write_pages([size_page(found)], path, title="How many people an experiment needs")
+        write_size(found, path)
     else:
         from training.pictures.experiment_size import draw_size
 

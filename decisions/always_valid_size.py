@@ -2,7 +2,7 @@
 
 It is decided by a confidence sequence (``decisions.sequences``), and is over as soon as the sequence leaves out zero.
 Sizes are those by which it has done so with the wanted power, at a hundred evenly spaced looks, from the tenth on; the
-sequence is tuned to that very size. Then its power depends on the expected z-statistic at that size alone, and on alpha.
+sequence is tuned to that size. Its power then depends on alpha and on the z-statistic expected at that size.
 """
 
 import math

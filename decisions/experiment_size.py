@@ -6,8 +6,8 @@ and Proportions*, section 4.2, without the continuity correction)
 
     n = (z(1 - alpha/2) sqrt(2 m (1 - m)) + z(power) sqrt(p1 (1 - p1) + p2 (1 - p2)))^2 / d^2
 
-which is also what R's ``power.prop.test`` solves. Means, and ratios by the delta method (Deng, Knoblich and Lu 2018), are
-compared with a standard deviation s per person that is the same in both arms:
+which is also what R's ``power.prop.test`` solves. Means, and ratios by the delta method (Deng, Knoblich and Lu 2018),
+are compared with a standard deviation s per person that is the same in both arms:
 
     n = 2 (z(1 - alpha/2) + z(power))^2 s^2 / d^2
 
@@ -28,8 +28,8 @@ class ExperimentError(ValueError):
 class ExperimentSize:
     """An experiment's size: people per arm and in all, and the days until that many have come.
 
-    ``baseline`` and ``treated`` are the two rates, 0 to 1, or with a ``deviation`` the two means. ``days`` is None where
-    the traffic is not known, else whole days, rounded up.
+    ``baseline`` and ``treated`` are the two rates, 0 to 1, or with a ``deviation`` the two means. ``days`` is None
+    where the traffic is not known, else whole days, rounded up.
     """
 
     baseline: float

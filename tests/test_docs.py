@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
+from command_tree import leaves
 
 from benchmarks.__main__ import BENCHMARKS
 from cli import app
@@ -29,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = tuple(sorted((ROOT / "docs").rglob("*.md")))
 TEXTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS)
 DROPOFF: Any = typer.main.get_command(app)
-COMMANDS: dict[str, Any] = DROPOFF.commands
+COMMANDS = leaves(DROPOFF)
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -122,12 +123,19 @@ def test_a_dropoff_command_in_a_text_exists_with_its_options(shown: Shown) -> No
     if words[0].startswith("-"):
         assert words[0] in options_of(DROPOFF) | {"--help"}
         return
-    assert words[0] in COMMANDS
-    command, arguments = COMMANDS[words[0]], words[1:]
+    name, command, arguments = named_command(words)
     if shown.language == "typed":
-        command.make_context(words[0], arguments)
+        command.make_context(name, arguments)
         return
     assert {word for word in arguments if word.startswith("-")} <= options_of(command) | {"--help"}
+
+
+def named_command(words: list[str]) -> tuple[str, Any, list[str]]:
+    """The command that the first words name, alone or in a group, and the words after them."""
+    count = 2 if " ".join(words[:2]) in COMMANDS else 1
+    name = " ".join(words[:count])
+    assert name in COMMANDS
+    return name, COMMANDS[name], words[count:]
 
 
 def options_of(command: Any) -> set[str]:
@@ -137,11 +145,11 @@ def options_of(command: Any) -> set[str]:
 def test_the_readme_has_the_commands_that_there_are() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").split("| command | what it does |\n")[1].splitlines()
     rows = [line for line in lines[1 : lines.index("")] if line.startswith("|")]
-    listed = [re.match(r"\| `dropoff ([\w-]+)", row) for row in rows]
-    assert [row[1] for row in listed if row] == list(COMMANDS)
+    listed = []
     for row in rows:
         synopsis = re.findall(r"`(dropoff [^`]+)`", row)[0]
-        command = COMMANDS[synopsis.split()[1]]
+        name, command, _ = named_command(synopsis.split()[1:])
+        listed.append(name)
         required = {parameter.opts[0] for parameter in command.params if parameter.required}
         written = set(re.sub(r"\[[^\]]*\]", "", synopsis).split())
         assert {name for name in required if name.startswith("-")} <= written, synopsis
@@ -150,6 +158,7 @@ def test_the_readme_has_the_commands_that_there_are() -> None:
         assert [word for word in synopsis.split()[2:] if word.isupper()][: len(arguments)] == [
             parameter.opts[0].rstrip("_").upper() for parameter in arguments
         ]
+    assert listed == list(COMMANDS)
 
 
 @pytest.mark.parametrize("shown", [block for path in TEXTS for block in blocks(path)], ids=str)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import typer
+from command_tree import leaves
 
 from cli import app
 from decisions.diagnosis import Blocker, Evidence, narrate
@@ -104,6 +105,7 @@ def test_a_cause_is_known_when_it_is_seen(text: str) -> None:
         "Sessions like this one are more often abandoned; payment failed twice.",
         "write true or false into caused_exit",
         "lifting a bag, a shoplifter, a causeway",
+        "Example: dropoff experiment size --baseline .05 --lift .2",
         "a lift of 4 % in a randomised comparison (95 % interval 1 to 7 %, 3 March to 2 April)",
     ],
 )
@@ -176,7 +178,7 @@ def spoken(feature: Feature, value: float) -> str:
 
 def test_no_help_claims_a_cause() -> None:
     command: Any = typer.main.get_command(app)
-    everything = [command, *command.commands.values()]
+    everything = [command, *command.commands.values(), *leaves(command).values()]
     shown = [text for one in everything for text in (one.help, one.epilog, one.short_help) if text]
     shown += [option.help for one in everything for option in one.params if getattr(option, "help", None)]
     assert len(shown) > 60

@@ -85,7 +85,7 @@ def entitle(figure: Figure, seen: str, context: str) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure and forget it: as an SVG where the path ends so, else as a PNG of few colours, a third as large."""
+    """Write a figure and forget it: an SVG where the path ends so, else a PNG of few colours, a third as large."""
     if path.suffix.lower() == ".svg":
         figure.savefig(path, format="svg")
         plt.close(figure)

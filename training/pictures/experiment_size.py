@@ -1,5 +1,6 @@
 """The picture by which an experiment's size is chosen: power over time, and people over the change to be found."""
 
+import math
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -23,9 +24,9 @@ def draw_size(sizing: Sizing, path: Path) -> None:
         entitle(
             figure,
             f"{fixed.per_arm:,} people per arm{days}; {sizing.always_valid.per_arm:,} if it is looked at every day",
-            f"{sizing.kind.capitalize()}: from {write(sizing, fixed.baseline)} to {write(sizing, fixed.treated)}, power "
-            f"{fixed.power:.0%}, error {fixed.alpha:.0%}, {fixed.arms} arms. Half of the experiments that may stop early "
-            "need fewer than the average.",
+            f"{sizing.kind.capitalize()}: from {write(sizing, fixed.baseline)} to {write(sizing, fixed.treated)}, "
+            f"power {fixed.power:.0%}, error {fixed.alpha:.0%}, {fixed.arms} arms. Looked at every day, it takes "
+            f"{sizing.always_valid.mean_per_arm:,} people per arm on average.",
         )
         save(figure, path)
 
@@ -39,9 +40,8 @@ def _draw_power(axes: Axes, sizing: Sizing) -> None:
     ):
         axes.plot([0, *along], [0, *powers], color=colour, linewidth=2.5, label=name)
         axes.plot(needed, sizing.fixed.power, color=colour, marker="o", markersize=8)
-        axes.annotate(
-            f"{needed:,.0f}", (needed, sizing.fixed.power), xytext=(6, -14), textcoords="offset points", color=colour
-        )
+        point = (needed, sizing.fixed.power)
+        axes.annotate(f"{math.ceil(needed):,}", point, xytext=(6, -14), textcoords="offset points", color=colour)
     axes.axhline(sizing.fixed.power, color=GREY, linestyle="--", linewidth=1)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:,.0f}"))
