@@ -10,7 +10,20 @@ from typing import Annotated, NoReturn, cast
 
 import typer
 
-from commands import champions, doctor, experiment, explore, govern, keys, learn, measure, people, report, start
+from commands import (
+    champions,
+    doctor,
+    experiment,
+    explore,
+    govern,
+    keys,
+    learn,
+    measure,
+    people,
+    policy,
+    report,
+    start,
+)
 from commands.options import MISUSED
 
 app = typer.Typer(
@@ -49,6 +62,7 @@ _interrupted = threading.Event()
 
 for kind in (start, learn, measure, champions, explore, report):
     app.add_typer(kind.app)
+app.add_typer(policy.app, name="policy")
 app.add_typer(experiment.app, name="experiment")
 for kind in (govern, people, keys, doctor):
     app.add_typer(kind.app)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-MISUSED, MOVED = 2, 3
-"""Exit statuses: the command was not understood; something that is watched has moved."""
+MISUSED, MOVED, UNSUPPORTED = 2, 3, 4
+"""Exit statuses: the command was not understood; something that is watched has moved; what there is cannot tell."""
 MLRUNS = Path("mlruns")
 """Where runs are kept, under the working directory."""
 
