@@ -66,8 +66,9 @@ class Overlap:
 class Evaluation:
     """What a policy would bring per decision, in the journey's value unit and as a rate of goals.
 
-    It is of the ``decisions`` where there was a choice; ``quiet`` further ones left none to any policy, and ``unknown`` were made at odds that nobody kept. ``reasons`` say why the log cannot tell, where it
-    cannot; ``cautions`` what to bear in mind.
+    It is of the ``decisions`` where there was a choice; ``quiet`` further ones left none to any policy, and ``unknown``
+    were made at odds that nobody kept. ``reasons`` say why the log cannot tell, where it cannot; ``cautions`` what to
+    bear in mind.
     """
 
     decisions: int
