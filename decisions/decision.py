@@ -58,7 +58,7 @@ class Decision:
     happened. ``confidence`` maps frictions by name to the probability that a visitor who leaves now leaves for them,
     named among the blockers or not. ``drawn`` is the uniform number that chose, None when nothing was drawn.
     ``excluded`` says why each other intervention was not eligible. ``variant`` is that of the ``experiment`` which
-    decided.
+    decided. ``withheld`` are the propensities that a visitor in the holdout would have had.
     """
 
     decision_id: str
@@ -78,3 +78,4 @@ class Decision:
     policy_version: str
     experiment: str | None = None
     variant: str | None = None
+    withheld: Mapping[str, float] | None = None

@@ -19,6 +19,8 @@ MOST_QUICK_DAYS = 5.0
 """A quick win takes at most a week of one person's work; what takes longer is strategic."""
 MESSAGE_CHANNELS = ("email", "sms", "push", "ad")
 """Channels that need words and an audience, and no release of the app or site."""
+MESSAGE_REWARD_SECONDS = 7 * 86_400.0
+"""How long a message that declares nothing else may take to bring somebody to the goal."""
 _MESSAGE_DAYS, _QUICK_DAYS, _STRATEGIC_DAYS = 1.0, 3.0, 20.0
 
 
@@ -35,6 +37,9 @@ class Intervention:
     ``prior_deviation`` is the standard deviation of that belief, None for as much as the effect itself: one chance in
     six that it does nothing or harm. ``effort_days`` are the days of one person's work until it runs, None for what its
     effort and channel usually take (:attr:`days_of_work`).
+
+    ``reward_within_seconds`` is how long after a decision about it a goal of the same person counts for it; None for
+    seven days with messages, and with what is shown in the product for until the session has ended.
     """
 
     name: str
@@ -53,6 +58,7 @@ class Intervention:
     needs_consent: bool = False
     prior_deviation: float | None = None
     effort_days: float | None = None
+    reward_within_seconds: float | None = None
 
     def __post_init__(self) -> None:
         where = f"intervention {self.name!r}"
@@ -75,6 +81,11 @@ class Intervention:
             )
         if self.effort_days is not None and not 0 < self.effort_days < math.inf:
             raise DeclarationError(f"{where}: effort_days={self.effort_days!r} must be positive: days of work")
+        if self.reward_within_seconds is not None and not 0 < self.reward_within_seconds < math.inf:
+            raise DeclarationError(
+                f"{where}: reward_within_seconds={self.reward_within_seconds!r} must be positive: seconds that a goal "
+                "may take after a decision"
+            )
         if self.effort is Effort.QUICK_WIN and self.days_of_work > MOST_QUICK_DAYS:
             raise DeclarationError(
                 f"{where}: {self.days_of_work:g} days of work are no quick win, which takes at most "
@@ -98,3 +109,10 @@ class Intervention:
         if self.effort is Effort.STRATEGIC:
             return _STRATEGIC_DAYS
         return _MESSAGE_DAYS if self.channel in MESSAGE_CHANNELS else _QUICK_DAYS
+
+    @property
+    def reward_seconds(self) -> float | None:
+        """How long after a decision about it a goal counts; None for until the session has ended."""
+        if self.reward_within_seconds is not None:
+            return self.reward_within_seconds
+        return MESSAGE_REWARD_SECONDS if self.channel in MESSAGE_CHANNELS else None

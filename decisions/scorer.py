@@ -3,7 +3,7 @@
 import math
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from time import perf_counter
 
@@ -197,12 +197,15 @@ class Scorer:
     ) -> Decision:
         if diagnosis.abstained and self.settings.only_matching:
             return self._nothing(identity, visitor_id, score, diagnosis, Reason.NO_BLOCKER, holdout, allowed)
-        if holdout:
-            return self._nothing(identity, visitor_id, score, diagnosis, Reason.HOLDOUT, holdout, allowed)
         if not allowed.eligible:
-            return self._nothing(identity, visitor_id, score, diagnosis, Reason.NOT_ELIGIBLE, holdout, allowed)
+            reason = Reason.HOLDOUT if holdout else Reason.NOT_ELIGIBLE
+            return self._nothing(identity, visitor_id, score, diagnosis, reason, holdout, allowed)
         drawn = uniform("policy", self._policy.version, identity)
         choice = choose(self._policy.assess(allowed.eligible, situation), self.settings.exploration, drawn)
+        if holdout:
+            # What the policy would have done now cannot be asked later: by then it has learnt more.
+            kept = self._nothing(identity, visitor_id, score, diagnosis, Reason.HOLDOUT, holdout, allowed)
+            return replace(kept, withheld=choice.propensities)
         return Decision(
             decision_id=identity,
             visitor_id=visitor_id,

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Connection
 
-from decisions.decision import Decision, Recommendation, Score
+from decisions.decision import Decision, Reason, Recommendation, Score
 from decisions.diagnosis import Blocker
 from decisions.eligibility import PastIntervention, Reach
+from decisions.rewards import reward_window_seconds
 from features.duration import write_duration
+from features.events import US_PER_SECOND
 from serving.messages import (
     BlockerAnswer,
     EvidenceAnswer,
@@ -68,7 +70,7 @@ async def _advise(runtime: Runtime, subject: Subject, *, consent: bool) -> Decis
     def write(connection: Connection, decision: Decision) -> None:
         if not is_kept:
             runtime.assignments.keep(connection, assignment)
-        runtime.ledger.append(connection, ledger_entry(decision, runtime.now_us()))
+        keep_decision(connection, runtime, decision)
 
     try:
         # A visitor of the body's own events may be known too, and has then been advised before.
@@ -158,7 +160,19 @@ def ledger_entry(decision: Decision, decided_at_us: int) -> LedgerEntry:
         model_version=decision.score.model_version,
         variant=decision.variant,
         confidence=decision.confidence,
+        withheld=decision.withheld,
     )
+
+
+def keep_decision(connection: Connection, runtime: Runtime, decision: Decision) -> None:
+    """Write a decision into the ledger, and when to look for what came of it."""
+    window_seconds = reward_window_seconds(decision.eligible, runtime.journey.interventions)
+    looked_us = None
+    if decision.reason is not Reason.ENDED:
+        # A session without a sign of life after this moment cannot be over sooner.
+        seconds = runtime.journey.session_timeout_seconds if window_seconds is None else window_seconds
+        looked_us = decision.score.at_us + round((seconds + runtime.configuration.late_seconds) * US_PER_SECOND)
+    runtime.ledger.append(connection, ledger_entry(decision, runtime.now_us()), looked_us)
 
 
 def _written(seconds: float | None) -> str | None:

@@ -135,6 +135,25 @@ class Configuration:
         default=1.0,
         metadata={"about": "Seconds between two looks for sessions that have fallen silent; 0 closes none"},
     )
+    reward_seconds: float = field(
+        default=5.0,
+        metadata={"about": "Seconds between two looks for what came of decisions; 0 looks for nothing"},
+    )
+    late_seconds: float = field(
+        default=300.0,
+        metadata={
+            "about": "How long after a session's end, or a message's time, what arrives late still counts for what "
+            "came of a decision"
+        },
+    )
+    learn_seconds: float = field(
+        default=5.0,
+        metadata={"about": "Seconds between two times that policies learn from new outcomes; 0 learns nothing"},
+    )
+    policy_watch_seconds: float = field(
+        default=2.0,
+        metadata={"about": "How often to look for what was learnt, and for another policy; 0 never looks"},
+    )
     follow_up_url: str = field(
         default="",
         repr=False,

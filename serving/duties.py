@@ -10,6 +10,7 @@ from insights.facts import Facts
 from serving.alarms import watch_for_alarms
 from serving.deliver import deliver
 from serving.duty import Duty, on_duty
+from serving.maturing import mature
 from serving.refresh import keep_fresh
 from serving.runtime import Runtime
 from serving.sweep import sweep
@@ -30,6 +31,8 @@ def duties_of(runtime: Runtime) -> list[Coroutine[Any, Any, None]]:
         found.append(on_duty(runtime, f"figures:{_home_id(runtime)}", _make_figures))
     if configuration.sweep_seconds:
         found.append(on_duty(runtime, "sweep", sweep))
+    if configuration.reward_seconds:
+        found.append(on_duty(runtime, "rewards", mature))
     if configuration.follow_up_url:
         found.append(on_duty(runtime, "follow-ups", deliver))
     if configuration.metrics_folder is not None:

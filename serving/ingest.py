@@ -1,13 +1,12 @@
 """Events in, of whatever protocol: put into their sessions, and kept before anybody is told so."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 from sqlalchemy import Connection
 
-from features.encode import number
+from decisions.rewards import goal_value
 from features.events import US_PER_SECOND, Event
 from features.identity import Link
 from features.personal import without_contact
@@ -18,8 +17,6 @@ from serving.runtime import Runtime
 from serving.segment import CALLS, Arrival
 from serving.session_store import Placements
 from serving.visitor import Placed
-
-_VALUE_PROPERTIES = ("revenue", "value", "total")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +115,8 @@ async def _keep(
         runtime.touchpoints.learn_clicks(connection, new)
         for one in placements.placed:
             if one.is_new and one.event.name in runtime.goals:
-                runtime.ledger.record_conversion(
-                    connection, str(one.event.session_id), one.event.occurred_at_us, _value(one.event)
-                )
+                value = goal_value(one.event.properties, runtime.journey.revenue)
+                runtime.ledger.record_conversion(connection, str(one.event.session_id), one.event.occurred_at_us, value)
 
     kept = await runtime.sessions.keep(events, write_beside)
     learn_links(runtime, links)
@@ -141,8 +137,3 @@ def _refused(runtime: Runtime, placements: Placements) -> list[Refused]:
 
 def _too_long(runtime: Runtime) -> str:
     return f"The visitor has {runtime.configuration.max_visitor_events:,} events already, the most that are kept."
-
-
-def _value(event: Event) -> float | None:
-    values = (number(event.properties.get(name)) for name in _VALUE_PROPERTIES)
-    return next((value for value in values if not math.isnan(value)), None)

@@ -82,6 +82,12 @@ class Metrics:
             ["result"],
             registry=self.registry,
         )
+        self.rewards = Counter(
+            "dropoff_rewards",
+            "Decisions of which it became known what came of them: converted, not_converted, or unknown for ever.",
+            ["came"],
+            registry=self.registry,
+        )
         self.sessions_open = Gauge(
             "dropoff_sessions_open",
             "Sessions in memory that an event could still join; one that two workers know counts twice.",
@@ -117,15 +123,20 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
-        # Only one process sweeps at a time: the latest to say so is right.
-        self.sessions_waiting, self.sweep_lag_seconds, self.sweep_events_behind = (
-            Gauge(f"dropoff_{name}", about, registry=self.registry, multiprocess_mode="livemostrecent")
-            for name, about in (
-                ("sessions_waiting", "Sessions whose end is not known, of all processes."),
-                ("sweep_lag_seconds", "For how long the longest silent session should have been closed."),
-                ("sweep_events_behind", "Positions of the log that the sweeper has not looked at."),
-            )
+        # Only one process has a duty at a time: the latest to say so is right.
+        self.sessions_waiting, self.sweep_lag_seconds, self.sweep_events_behind = self._of_a_duty(
+            ("sessions_waiting", "Sessions whose end is not known, of all processes."),
+            ("sweep_lag_seconds", "For how long the longest silent session should have been closed."),
+            ("sweep_events_behind", "Positions of the log that the sweeper has not looked at."),
         )
+        self.decisions_waiting, self.oldest_waiting_seconds = self._of_a_duty(
+            ("decisions_waiting", "Decisions of which it is not known yet what came of them."),
+            ("oldest_waiting_seconds", "How long ago the oldest of them was made."),
+        )
+
+    def _of_a_duty(self, *gauges: tuple[str, str]) -> Iterator[Gauge]:
+        for name, about in gauges:
+            yield Gauge(f"dropoff_{name}", about, registry=self.registry, multiprocess_mode="livemostrecent")
 
     def observe_step(self, step: str, seconds: float) -> None:
         """Record how long ``replay``, ``predict``, ``explain`` or ``decide`` took."""

@@ -28,6 +28,7 @@ from serving.sessions import AloneStore
 from serving.shared_drift import counts_of_others, publish_counts
 from storage.assignments import Assignments
 from storage.database import open_database
+from storage.due_decisions import DueDecisions
 from storage.erasure import Erasure
 from storage.event_log import EventLog
 from storage.exposure_store import ExposureStore
@@ -76,6 +77,7 @@ class Runtime:
     follow_ups: FollowUps
     touchpoints: TouchpointStore
     rewards: RewardStore
+    due: DueDecisions
     exposures: ExposureStore
     sessions: SessionStore
     reader: SegmentReader
@@ -234,6 +236,7 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         assignments=assignments,
         touchpoints=touchpoints,
         rewards=rewards,
+        due=DueDecisions(engine, journey.name),
         exposures=exposures,
         reader=SegmentReader(
             journey.names,

@@ -8,7 +8,7 @@ from time import perf_counter
 from sqlalchemy import Connection
 
 from features.events import US_PER_SECOND
-from serving.advice import ledger_entry
+from serving.advice import keep_decision
 from serving.closing import Closing, NotClosed, examine
 from serving.duty import Duty
 from serving.follow_ups import Proposal, propose
@@ -54,7 +54,7 @@ async def sweep_once(duty: Duty, settled: SettledPositions) -> Turn:
     examined = [(one, await propose(runtime, one, now_us) if isinstance(one, Closing) else None) for one in found]
     closed: list[tuple[Closing, Proposal | None]] = []
     if examined:
-        closed = await runtime.commit(lambda connection: _keep(duty, examined, now_us, connection))
+        closed = await runtime.commit(lambda connection: _keep(duty, examined, connection))
     runtime.metrics.sessions_reopened.inc(reopened)
     runtime.metrics.sweep_events_behind.set(behind)
     for closing, proposal in closed:
@@ -98,7 +98,7 @@ def _examine_silent(runtime: Runtime, now_us: int) -> tuple[list[_Examined], boo
 
 
 def _keep(
-    duty: Duty, examined: Sequence[tuple[_Examined, Proposal | None]], now_us: int, connection: Connection
+    duty: Duty, examined: Sequence[tuple[_Examined, Proposal | None]], connection: Connection
 ) -> list[tuple[Closing, Proposal | None]]:
     """Write the ends, with the decisions and messages about them; return those that are new."""
     duty.confirm(connection)
@@ -123,7 +123,7 @@ def _keep(
             if proposal is not None and runtime.ledger.holds(connection, proposal.decision.decision_id):
                 proposal = None
             if proposal is not None:
-                runtime.ledger.append(connection, ledger_entry(proposal.decision, now_us))
+                keep_decision(connection, runtime, proposal.decision)
                 if proposal.message is not None:
                     runtime.follow_ups.add(connection, proposal.message)
             closed.append((one, proposal))

@@ -12,6 +12,7 @@ from storage.exposure_store import ExposureStore
 from storage.follow_ups import FollowUps
 from storage.identity_store import IdentityStore
 from storage.ledger import Ledger
+from storage.policy_tables import rewards
 from storage.privacy_tables import erasures
 from storage.reward_store import RewardStore
 from storage.running_tables import follow_ups, session_ends
@@ -142,6 +143,7 @@ class Erasure:
         for kept, closed in (
             (session_ends, session_ends.c.closed_us),
             (follow_ups, follow_ups.c.created_us),
+            (rewards, rewards.c.matured_us),
             (touchpoints, touchpoints.c.received_at_us),
             (clicks, clicks.c.at_us),
         ):

@@ -13,7 +13,7 @@ from storage.database import insert_if_absent
 from storage.tables import decisions, outcomes
 
 _ROWS_AT_ONCE = 5_000
-_JSON_COLUMNS = ("blockers", "confidence", "eligible", "excluded", "propensities")
+_JSON_COLUMNS = ("blockers", "confidence", "eligible", "excluded", "propensities", "withheld")
 
 
 class Outcome(StrEnum):
@@ -30,7 +30,8 @@ class LedgerEntry:
     """One decision as it is kept; ``propensities`` names every option, so that it can be weighed later.
 
     ``variant`` is that of the ``experiment`` which decided. ``confidence`` maps frictions by name to the probability
-    that a visitor who leaves now leaves for them; None in what was kept before it was kept too.
+    that a visitor who leaves now leaves for them; None in what was kept before it was kept too. ``withheld`` are the
+    propensities that somebody in the holdout would have had; None for everybody else.
     """
 
     decision_id: str
@@ -57,6 +58,7 @@ class LedgerEntry:
     model_version: str
     variant: str | None = None
     confidence: Mapping[str, float] | None = None
+    withheld: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,10 @@ class Ledger:
         # An outcome that is reported again changes nothing.
         self._insert_outcome = insert_if_absent(engine, outcomes)
 
-    def append(self, connection: Connection, entry: LedgerEntry) -> None:
-        """Insert one decision."""
-        row = {column: getattr(entry, column) for column in _ENTRY_COLUMNS} | {"journey": self.journey}
+    def append(self, connection: Connection, entry: LedgerEntry, due_us: int | None = None) -> None:
+        """Insert one decision; from ``due_us`` on it is looked for what came of it, never where None."""
+        row = {column: getattr(entry, column) for column in _ENTRY_COLUMNS}
+        row |= {"journey": self.journey, "due_us": due_us}
         for name in _JSON_COLUMNS:
             row[name] = msgspec.json.encode(row[name]).decode()
         connection.execute(insert(decisions), row)
@@ -180,7 +183,7 @@ class Ledger:
 
 def _entry(row: Row[Any]) -> LedgerEntry:
     values = dict(row._mapping)
-    del values["journey"]
+    del values["journey"], values["due_us"]
     for name in _JSON_COLUMNS:
         values[name] = None if values[name] is None else msgspec.json.decode(values[name])
     return LedgerEntry(**values)

@@ -19,17 +19,24 @@ rewards = Table(
     sqlite_autoincrement=True,
 )
 
+policies = Table(
+    "policies",
+    metadata,
+    Column("journey", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("kind", Text, nullable=False, doc="which policy reads its states"),
+    Column("created_us", BigInteger, nullable=False),
+    Column("paused_us", BigInteger, doc="since when it learns no more; null while it learns"),
+)
+
 policy_states = Table(
     "policy_states",
     metadata,
     Column("journey", Text, primary_key=True),
     Column("version", Text, primary_key=True),
-    Column("based_on", Text, doc="the version that it was learnt from; null for the priors"),
-    Column("kind", Text, nullable=False, doc="which policy reads the state"),
-    Column("status", Text, nullable=False, doc="learning, shadow, live or retired"),
+    Column("revision", Integer, primary_key=True, doc="counts up with everything that is learnt"),
     Column("created_us", BigInteger, nullable=False),
     Column("decisions", Integer, nullable=False, doc="how many decisions it has learnt from"),
     Column("learnt_through", BigInteger, nullable=False, doc="the position of the last reward that it has learnt from"),
     Column("state", Text, nullable=False, doc="JSON"),
-    Index(None, "journey", "created_us"),
 )

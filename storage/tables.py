@@ -88,8 +88,17 @@ decisions = Table(
     Column("model_version", Text, nullable=False),
     Column("variant", Text, doc="of the experiment that decided"),
     Column("confidence", Text, doc="JSON: probability of every friction that a visitor who leaves now leaves for it"),
+    Column("withheld", Text, doc="JSON: the propensities had the visitor not been held out; null for everybody else"),
+    Column("due_us", BigInteger, doc="when to look for what came of it; null once that is known, or cannot be"),
     Index(None, "journey", "session_id"),
     Index(None, "journey", "visitor_id"),
+    Index(
+        None,
+        "journey",
+        "due_us",
+        sqlite_where=text("due_us IS NOT NULL"),
+        postgresql_where=text("due_us IS NOT NULL"),
+    ),
 )
 
 outcomes = Table(

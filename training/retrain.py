@@ -199,9 +199,12 @@ def join_ledger(journey: Journey, log: EncodedLog, ledger: Iterable[LedgerEntry]
 def odds_of_nothing(journey: Journey, entry: LedgerEntry) -> float:
     """Return the probability that nothing was recommended, had the visitor not been in the holdout.
 
-    The ledger has it for everybody else. For the holdout the policy is asked again what it would have done.
+    The ledger has it for everybody, also what was withheld from the holdout. Where that was not kept yet, the only
+    policy that there was then is asked again what it would have done.
     """
-    if not entry.holdout:
+    if entry.withheld is not None:
+        return float(entry.withheld[NOTHING])
+    if not entry.holdout or not entry.eligible:
         return float(entry.propensities[NOTHING])
     known = {intervention.name: intervention for intervention in journey.interventions}
     eligible = [known[name] for name in entry.eligible if name in known]

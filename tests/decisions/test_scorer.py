@@ -69,6 +69,14 @@ def test_a_held_out_visitor_is_diagnosed_but_never_treated(trained: Trained) -> 
     assert "pay_later" in decision.eligible
 
 
+def test_what_is_withheld_from_the_holdout_are_the_odds_that_everybody_else_has(trained: Trained) -> None:
+    decided = decide(trained, *TROUBLED, holdout=0.0)
+    assert decided.withheld is None
+    held_out = decide(trained, *TROUBLED, holdout=1.0)
+    assert held_out.withheld == decided.propensities
+    assert held_out.propensities == {NOTHING: 1.0}
+
+
 def test_what_was_just_shown_is_not_shown_again(trained: Trained) -> None:
     history = [PastIntervention("s1", 9_000_000, offered.name) for offered in OFFERS]
     decision = scorer_of(trained).recommend(session_of(trained, *TROUBLED), (), 10_000_000, history)

@@ -363,6 +363,7 @@ def _decision(decision_id: str, *, nudge: bool) -> Decision:
         visitor_id="v",
         score=Score("s", "j", None, 0.9, 1, "1", START_US),
         blockers=(),
+        confidence={},
         narrative="",
         recommendation=chosen,
         reason=Reason.BEST_VALUE if nudge else Reason.NOT_ELIGIBLE,

@@ -118,4 +118,6 @@ def test_the_odds_of_nothing_are_the_ledgers_and_for_the_holdout_those_of_the_po
     # .05 x 10 - .1 is worth more than nothing, which is the one other option and gets all of the exploration.
     assert odds_of_nothing(JOURNEY, held_out) == pytest.approx(0.04)
     assert odds_of_nothing(JOURNEY, replace(held_out, eligible=[])) == 1.0
+    # A policy that has learnt since is not asked again: what was withheld is in the ledger.
+    assert odds_of_nothing(JOURNEY, replace(held_out, withheld={"nothing": 0.75, "payment_help": 0.25})) == 0.75
     assert odds_of_nothing(JOURNEY, replace(held_out, eligible=["gone"], blockers=[])) == 1.0
