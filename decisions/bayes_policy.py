@@ -1,0 +1,131 @@
+"""The policy that learns: Thompson sampling on the posterior of the effects, with propensities that are exact."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from decisions.intervention import Intervention
+from decisions.logged import LoggedDecisions, costs
+from decisions.policy import Assessment, Option, PolicySettings, Situation
+from decisions.posterior import Posterior
+from features.events import FloatArray
+
+DRAWS = 256
+"""Draws of the posterior; a propensity before the floor is a multiple of 1/256."""
+WIDTH = 1.0
+"""How wide the draws spread, in standard deviations of the posterior."""
+_CHUNK = 2_048
+"""Situations worked on at once: N x A x DRAWS numbers are held."""
+
+
+@dataclass(frozen=True)
+class BayesPolicy:
+    """Chooses by what ``posterior`` knows, as sure as it is.
+
+    The draws belong to ``version``: the same version has the same ones, so that an option's share of draws in which it
+    has the highest net value is its exact probability of being chosen, before the exploration that ``choose`` adds.
+    """
+
+    posterior: Posterior
+    interventions: tuple[Intervention, ...]
+    settings: PolicySettings
+    version: str
+
+    def __post_init__(self) -> None:
+        names = tuple(intervention.name for intervention in self.interventions)
+        if names != self.posterior.terms.options[1:]:
+            raise ValueError(
+                f"the posterior is of the interventions {', '.join(self.posterior.terms.options[1:])}, not of "
+                f"{', '.join(names)}"
+            )
+
+    def assess(self, eligible: Sequence[Intervention], situation: Situation) -> Assessment:
+        """Return what each eligible intervention is worth in a situation, and how likely each option is the best."""
+        seen, offset = self.posterior.terms.situation(situation)
+        coefficients = self._coefficients
+        base = offset + seen @ coefficients[0]
+        untreated = _sigmoid(base)
+        values = np.zeros((1 + len(eligible), DRAWS))
+        uplifts = np.empty((len(eligible), DRAWS))
+        for row, intervention in enumerate(eligible):
+            option = self._places[intervention.name]
+            treated = _sigmoid(base + seen @ coefficients[option])
+            uplifts[row] = treated - untreated
+            values[1 + row] = self._value(option, uplifts[row], treated)
+        means, deviations = values[1:].mean(axis=1).tolist(), values[1:].std(axis=1).tolist()
+        options = tuple(
+            Option(intervention.name, uplift, mean, deviation)
+            for intervention, uplift, mean, deviation in zip(
+                eligible, uplifts.mean(axis=1).tolist(), means, deviations, strict=True
+            )
+        )
+        return Assessment(options, np.bincount(values.argmax(axis=0), minlength=len(values)) / DRAWS)
+
+    def net_values(self, logged: LoggedDecisions) -> FloatArray:
+        """Return the expected net value of each option (N, A), 0 for doing nothing, -inf for what was not eligible."""
+        found = np.zeros(logged.propensities.shape)
+        for rows, values in self.drawn_values(logged):
+            found[rows] = values.mean(axis=2)
+        return found
+
+    def best(self, logged: LoggedDecisions) -> FloatArray:
+        """Return the probability that each option is the best one (N, A); zero for what was not eligible."""
+        found = np.zeros(logged.propensities.shape)
+        for rows, values in self.drawn_values(logged):
+            first = values.argmax(axis=1)
+            for option in range(len(logged.options)):
+                found[rows, option] = (first == option).mean(axis=1)
+        return found
+
+    def drawn_values(self, logged: LoggedDecisions) -> Iterator[tuple[slice, FloatArray]]:
+        """Yield net values (n, A, DRAWS) of some decisions after the other, -inf for what was not eligible."""
+        situations, offset = self.posterior.terms.situations(logged)
+        eligible = logged.eligible
+        places = self.posterior.terms.places_of(logged.options).tolist()
+        for start in range(0, len(logged), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            base = offset[rows, None] + situations[rows] @ self._coefficients[0]
+            untreated = _sigmoid(base)
+            values = np.full((len(base), len(places), DRAWS), -np.inf)
+            values[:, 0] = 0.0
+            for column, option in enumerate(places[1:], start=1):
+                mine = np.flatnonzero(eligible[rows, column])
+                treated = _sigmoid(base[mine] + situations[rows][mine] @ self._coefficients[option])
+                values[mine, column] = self._value(option, treated - untreated[mine], treated)
+            yield rows, values
+
+    def margins(self, logged: LoggedDecisions) -> FloatArray:
+        """Return the expected log-odds (N, A) of the goal with each option, eligible or not."""
+        return self.posterior.margins(logged)
+
+    def _value(self, option: int, uplift: FloatArray, treated: FloatArray) -> FloatArray:
+        shown, if_converted = self._costs
+        found: FloatArray = uplift * self.settings.goal_value - shown[option] - if_converted[option] * treated
+        return found
+
+    @cached_property
+    def draws(self) -> FloatArray:
+        """(D, DRAWS) the numbers as drawn, in pairs that mirror each other, so that their mean is the posterior's."""
+        seed = int.from_bytes(hashlib.sha256(self.version.encode()).digest()[:8], "big")
+        half = np.random.default_rng(seed).standard_normal((self.posterior.terms.size, DRAWS // 2))
+        return self.posterior.draws(WIDTH * np.column_stack([half, -half]))
+
+    @cached_property
+    def _coefficients(self) -> FloatArray:
+        return self.posterior.terms.coefficients(self.draws)
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {name: place for place, name in enumerate(self.posterior.terms.options)}
+
+    @cached_property
+    def _costs(self) -> tuple[FloatArray, FloatArray]:
+        return costs(self.posterior.terms.options, self.interventions, self.settings)
+
+
+def _sigmoid(margin: FloatArray) -> FloatArray:
+    found: FloatArray = 1.0 / (1.0 + np.exp(-margin))
+    return found
