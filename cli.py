@@ -13,6 +13,7 @@ import typer
 from commands import (
     champions,
     doctor,
+    effects,
     experiment,
     explore,
     govern,
@@ -60,7 +61,7 @@ _INTERRUPTED = 130
 
 _interrupted = threading.Event()
 
-for kind in (start, learn, measure, champions, explore, report):
+for kind in (start, learn, measure, champions, explore, report, effects):
     app.add_typer(kind.app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(experiment.app, name="experiment")

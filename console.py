@@ -134,21 +134,18 @@ def decisions_of(journey: "Journey", path: Path | None) -> "LoggedDecisions":
 
     Raises ``decisions.logged_files.DecisionsUnreadable``; a ledger that is not there holds no decisions.
     """
-    from decisions.logged_files import read_decisions
-    from decisions.logged_ledger import gather, read_ledger
+    from journeys.decided import decided_in, decided_in_file, nothing_decided
     from serving.configuration import Configuration
     from storage.database import open_database
 
-    options = [intervention.name for intervention in journey.interventions]
-    stages, frictions = [stage.name for stage in journey.stages], [friction.name for friction in journey.frictions]
     if path is not None:
-        return read_decisions(path, options=options, stages=stages, frictions=frictions)
+        return decided_in_file(path, journey)
     configuration = Configuration.from_environment()
     if not configuration.database_url and not (configuration.home / "dropoff.db").exists():
-        return gather((), options, stages, frictions)
+        return nothing_decided(journey)
     engine = open_database(configuration.address, configuration.durability)
     try:
-        return read_ledger(engine, journey.name, options, stages, frictions)
+        return decided_in(engine, journey)
     finally:
         engine.dispose()
 

@@ -38,8 +38,9 @@ def insights(
     The same as a running service shows at /: where people stop, why, for whom, what changed and what to do. The file
     needs no server and loads nothing from elsewhere. Without a model it says nothing of risk and blockers.
     """
-    from console import facts_of, noted_down, progress, say, write_json
+    from console import decisions_of, facts_of, noted_down, progress, say, write_json
     from features.output import require_writable
+    from insights.effects.kept import keep_effects
     from insights.filters import Filters
     from insights.report import figures_json, make_pages, write_report
     from journeys.load import load_journey
@@ -50,6 +51,7 @@ def insights(
         require_writable(json_path, log=log)
     filters = Filters.from_texts(only or (), since, until, declared)
     with facts_of(declared, journey, log, None, model, quarantine) as facts, progress() as report:
+        keep_effects(facts.folder, declared, decisions_of(declared, None))
         pages = make_pages(declared, facts, filters, noted_down(declared), report, retell=retell)
         report("writing the report", 0.0)
         write_report(pages, declared, facts, filters, out)

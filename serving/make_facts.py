@@ -13,7 +13,9 @@ from pathlib import Path
 
 from features.log_files import EVENTS_FOLDER, TOUCHPOINTS_FOLDER
 from insights.build_facts import build_facts
+from insights.effects.kept import keep_effects
 from insights.find_alarms import find_alarms
+from journeys.decided import decided_in
 from serving.configuration import Configuration
 from serving.start import find_source, load_model
 from storage.database import open_database
@@ -44,6 +46,7 @@ def make(folder: Path, configuration: Configuration, progress: Callable[[str, fl
             facts = build_facts(source.journey, exported, folder / FACTS, model, progress=progress)
             # Kept beside the facts, so that the service itself need not work it out.
             find_alarms(facts, source.journey)
+            keep_effects(facts.folder, source.journey, decided_in(engine, source.journey))
         finally:
             shutil.rmtree(exported, ignore_errors=True)
     finally:
