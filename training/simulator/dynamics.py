@@ -23,7 +23,7 @@ def step_odds(
         onward = rules.advance[s] + rules.kind_advance[c] + context_advance + rules.remedy_advance[t]
         onward += rules.intent_advance * intent - rules.drags[b, s] * felt
         share = 1.0 / (1.0 + np.exp(-onward))
-        away = rules.leave[changed, s] + rules.kind_leave[c] + context_leave + rules.remedy_leave[t]
+        away = rules.leave[changed, s] + rules.kind_leave[c] + context_leave + rules.remedy_leave[t, c]
         away += rules.intent_leave * intent
         for k in range(LEVELS):
             own[s, k] = 1.0 / (1.0 + np.exp(-(away + rules.upset[k])))

@@ -43,7 +43,7 @@ class Rules(NamedTuple):
     relief: FloatArray
     """(T, B)"""
     remedy_leave: FloatArray
-    """(T,)"""
+    """(T, K)"""
     remedy_advance: FloatArray
     """(T,)"""
     gap_log: FloatArray
@@ -111,7 +111,9 @@ def compile_world(world: World) -> Rules:
         relief=np.array(
             [[r.relief.get(o.friction, 0.0) if r and o else 0.0 for o in obstacles] for r in remedies], np.float64
         ),
-        remedy_leave=np.array([r.leave if r else 0.0 for r in remedies]),
+        remedy_leave=np.array(
+            [[r.leave + r.kinds.get(kind.name, 0.0) if r else 0.0 for kind in world.kinds] for r in remedies]
+        ),
         remedy_advance=np.array([r.advance if r else 0.0 for r in remedies]),
         gap_log=gap_log[:, None, None] + slow[:, :, None] + pace[None, None, :],
         gap_spread=np.array([kind.spread for kind in world.kinds]),

@@ -79,13 +79,17 @@ class Trait:
 
 @dataclass(frozen=True)
 class Remedy:
-    """What an intervention does: the part of a blocker's exits and drag it takes away, and what it does to all."""
+    """What an intervention does: the part of a blocker's exits and drag it takes away, and what it does to all.
+
+    ``kinds`` maps kinds of visitors to what it adds to their log-odds to leave beyond that.
+    """
 
     name: str
     stages: tuple[str, ...]
     relief: Mapping[Friction, float]
     leave: float = 0.0
     advance: float = 0.0
+    kinds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
