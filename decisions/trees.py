@@ -1,10 +1,11 @@
-"""A boosted model's trees as flat arrays: read from LightGBM, and walked in compiled code."""
+"""A boosted model's trees as LightGBM tells them, split by split and leaf by leaf."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import lightgbm
 import numba
 import numpy as np
 
@@ -44,7 +45,43 @@ class Leaf:
     shares: tuple[float, ...]
 
 
-def read_leaves(
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """The trees of a model with one output, in their order."""
+
+    feature_count: int
+    splits: tuple[Split, ...]
+    leaves: tuple[Leaf, ...]
+    roots: tuple[int, ...]
+    """Where each tree begins: a split, or a leaf as its complement."""
+    children: tuple[tuple[int, int], ...]
+    """Where right and left of each split lead to, in the same way."""
+
+
+def read_trees(booster: lightgbm.Booster) -> Trees:
+    """Return the trees of a model with one output. Raises :class:`UnsupportedModel`."""
+    model = booster.dump_model()
+    if model["num_tree_per_iteration"] != 1 or model.get("average_output"):
+        raise UnsupportedModel("only boosted models with one output have tables")
+    if "is_linear=1" in booster.model_to_string(num_iteration=1):
+        raise UnsupportedModel("linear trees have no tables")
+    splits: list[Split] = []
+    leaves: list[Leaf] = []
+    children: list[list[int]] = []
+    roots: list[int] = []
+    for tree in model["tree_info"]:
+        roots.append(len(splits) if "split_feature" in tree["tree_structure"] else ~len(leaves))
+        leaves += list(_read_leaves(tree["tree_structure"], splits, children, len(leaves)))
+    return Trees(
+        int(model["max_feature_idx"]) + 1,
+        tuple(splits),
+        tuple(leaves),
+        tuple(roots),
+        tuple((right, left) for right, left in children),
+    )
+
+
+def _read_leaves(
     root: dict[str, Any], splits: list[Split], children: list[list[int]], leaf_count: int
 ) -> Iterator[Leaf]:
     """Yield the leaves of a tree, and append its splits and where each leads to."""
@@ -127,30 +164,3 @@ def decide(
     if (kind == MISSING_NAN and missing) or (kind == MISSING_ZERO and abs(value) <= ZERO_THRESHOLD):
         return np.int64(split_default_left[split])
     return np.int64(value <= thresholds[split])
-
-
-@numba.njit(cache=True)
-def walk(
-    rows: FloatArray,
-    roots: IntArray,
-    children: IntArray,
-    split_features: IntArray,
-    split_kinds: IntArray,
-    split_default_left: IntArray,
-    thresholds: FloatArray,
-    category_starts: IntArray,
-    category_words: IntArray,
-    leaf_values: FloatArray,
-    margins: FloatArray,
-) -> None:
-    """Write the margins (R,) of rows (R, F): the leaves' values, added in the order of the trees."""
-    for row in range(rows.shape[0]):
-        margin = 0.0
-        for tree in range(roots.shape[0]):
-            node = roots[tree]
-            while node >= 0:
-                value = rows[row, split_features[node]]
-                left = decide(value, node, split_kinds, split_default_left, thresholds, category_starts, category_words)
-                node = children[node, left]
-            margin += leaf_values[~node]
-        margins[row] = margin

@@ -18,7 +18,8 @@ import lightgbm
 import numba
 import numpy as np
 
-from decisions.trees import Leaf, Split, UnsupportedModel, bit_words, decide, read_leaves, walk
+from decisions.forest import Forest
+from decisions.trees import UnsupportedModel, decide, read_trees
 from features.events import FloatArray, IntArray
 
 MAX_TABLE_NUMBERS = 16_000_000
@@ -31,46 +32,23 @@ class TreeExplainer:
 
     feature_count: int
     base: float
-    split_features: IntArray
-    split_kinds: IntArray
-    split_default_left: IntArray
-    thresholds: FloatArray
-    category_starts: IntArray
-    category_words: IntArray
+    forest: Forest
     path_starts: IntArray
     path_steps: IntArray
     place_starts: IntArray
     place_features: IntArray
     table_starts: IntArray
     tables: FloatArray
-    leaf_values: FloatArray
-    roots: IntArray
-    """(trees,) where each begins: a split, or a leaf as its complement."""
-    children: IntArray
-    """(splits, 2) where right and left lead to, in the same way."""
 
     @classmethod
     def of(cls, booster: lightgbm.Booster) -> "TreeExplainer":
         """Return the explainer of a model with one output. Raises :class:`UnsupportedModel`."""
-        model = booster.dump_model()
-        if model["num_tree_per_iteration"] != 1 or model.get("average_output"):
-            raise UnsupportedModel("only boosted models with one output have tables")
-        if "is_linear=1" in booster.model_to_string(num_iteration=1):
-            raise UnsupportedModel("linear trees have no tables")
-        splits: list[Split] = []
-        leaves: list[Leaf] = []
-        children: list[list[int]] = []
-        roots: list[int] = []
-        base = 0.0
-        for tree in model["tree_info"]:
-            roots.append(len(splits) if "split_feature" in tree["tree_structure"] else ~len(leaves))
-            found = list(read_leaves(tree["tree_structure"], splits, children, len(leaves)))
-            base += sum(leaf.value * math.prod(leaf.shares) for leaf in found)
-            leaves += found
+        trees = read_trees(booster)
+        leaves = trees.leaves
+        base = sum(leaf.value * math.prod(leaf.shares) for leaf in leaves)
         sizes = [2 ** len(leaf.features) * len(leaf.features) for leaf in leaves]
         if sum(sizes) > MAX_TABLE_NUMBERS:
             raise UnsupportedModel(f"the tables would hold {sum(sizes):,} numbers; use shallower trees")
-        words = [bit_words(split.categories) for split in splits]
         place_starts = np.cumsum([0, *(len(leaf.features) for leaf in leaves)])
         table_starts = np.cumsum([0, *sizes])
         tables = np.zeros(int(table_starts[-1]))
@@ -78,14 +56,9 @@ class TreeExplainer:
         shares = np.array([share for leaf in leaves for share in leaf.shares], np.float64)
         _fill_tables(place_starts, shares, leaf_values, table_starts, tables)
         return cls(
-            feature_count=int(model["max_feature_idx"]) + 1,
+            feature_count=trees.feature_count,
             base=base,
-            split_features=np.array([split.feature for split in splits], np.int64),
-            split_kinds=np.array([split.kind for split in splits], np.int64),
-            split_default_left=np.array([split.default_left for split in splits], np.int64),
-            thresholds=np.array([split.threshold for split in splits], np.float64),
-            category_starts=np.cumsum([0, *(len(word) for word in words)]),
-            category_words=np.array([word for group in words for word in group], np.int64),
+            forest=Forest.of_trees([trees]),
             path_starts=np.cumsum([0, *(len(leaf.path) for leaf in leaves)]),
             path_steps=np.array(
                 [(split << 1 | left) << 6 | place for leaf in leaves for split, left, place in leaf.path], np.int64
@@ -94,27 +67,11 @@ class TreeExplainer:
             place_features=np.array([feature for leaf in leaves for feature in leaf.features], np.int64),
             table_starts=table_starts,
             tables=tables,
-            leaf_values=leaf_values,
-            roots=np.array(roots, np.int64),
-            children=np.array(children, np.int64).reshape(-1, 2),
         )
 
     def margins(self, rows: FloatArray) -> FloatArray:
         """Return the margins (R,) of rows (R, F): the booster's own to the last bit, without the price of a call."""
-        margins = np.empty(len(rows))
-        walk(
-            np.ascontiguousarray(rows, np.float64),
-            self.roots,
-            self.children,
-            self.split_features,
-            self.split_kinds,
-            self.split_default_left,
-            self.thresholds,
-            self.category_starts,
-            self.category_words,
-            self.leaf_values,
-            margins,
-        )
+        margins: FloatArray = self.forest.margins(rows)[0]
         return margins
 
     def explain(self, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -123,19 +80,19 @@ class TreeExplainer:
         contributions = np.zeros((len(rows), self.feature_count))
         _explain(
             np.ascontiguousarray(rows, np.float64),
-            self.split_features,
-            self.split_kinds,
-            self.split_default_left,
-            self.thresholds,
-            self.category_starts,
-            self.category_words,
+            self.forest.split_features,
+            self.forest.split_kinds,
+            self.forest.split_default_left,
+            self.forest.thresholds,
+            self.forest.category_starts,
+            self.forest.category_words,
             self.path_starts,
             self.path_steps,
             self.place_starts,
             self.place_features,
             self.table_starts,
             self.tables,
-            self.leaf_values,
+            self.forest.leaf_values,
             margins,
             contributions,
         )
