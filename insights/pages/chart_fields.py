@@ -6,7 +6,7 @@ from insights.pages.write import write
 
 
 def draw_heat(chart: Heat, table: Table, timezone: str) -> Option:
-    """Return a field for each pair of x and y, the darker the larger."""
+    """Return a field for each pair of x and y, the darker the larger; below nothing, in another colour."""
     across, down, shown = (find_column(table, name) for name in chart.names)
     xs = list(dict.fromkeys(table.column(chart.x)))
     ys = list(dict.fromkeys(table.column(chart.y)))
@@ -20,10 +20,10 @@ def draw_heat(chart: Heat, table: Table, timezone: str) -> Option:
         if (number := finite(value)) is not None:
             named = f"{y_names[place[1]]}, {x_names[place[0]]}"
             data.append({"value": [*place, number], "text": text, "name": named})
-    low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
+    low, high, colours = _scale(numbers)
     scale: Option = {
-        "min": min(low, 0.0) if low >= 0 else low,
-        "max": high if high > low else low + 1,
+        "min": low,
+        "max": high,
         "calculable": False,
         "orient": "horizontal",
         "left": "center",
@@ -32,7 +32,7 @@ def draw_heat(chart: Heat, table: Table, timezone: str) -> Option:
         "itemWidth": 10,
         "textStyle": {"color": "var(--muted)"},
         "formatter": f"axis:{shown.unit}",
-        "inRange": {"color": [f"var(--heat-{step})" for step in range(4)]},
+        "inRange": {"color": colours},
     }
     axis = {"type": "category", "axisTick": {"show": False}, "axisLine": {"show": False}}
     option = frame(legend=False, names=())
@@ -54,6 +54,16 @@ def draw_heat(chart: Heat, table: Table, timezone: str) -> Option:
         ],
         "tooltip": tooltip("item"),
     }
+
+
+def _scale(numbers: list[float]) -> tuple[float, float, list[str]]:
+    """Return the ends of the scale and its colours; nothing has the palest one, whichever way the rest lies."""
+    warm = [f"var(--heat-{step})" for step in range(4)]
+    low, high = min([*numbers, 0.0]), max([*numbers, 0.0])
+    if low < 0:
+        reach = max(-low, high)
+        return -reach, reach, [*(f"var(--cold-{step})" for step in (3, 2, 1)), *warm]
+    return low, high if high > low else low + 1, warm
 
 
 def draw_sankey(chart: Sankey, table: Table, timezone: str) -> Option:

@@ -86,13 +86,14 @@ def _said(knowledge: Knowledge, cells: Sequence[Effect], titles: dict[str, Inter
         Knowledge.PAYS: f"Showing is known to pay in {many}",
         Knowledge.HARMS: f"Fewer reach the goal with it in {many}",
         Knowledge.DOES_NOT_PAY: f"Showing is known not to pay in {many}",
-        Knowledge.UNKNOWN: f"Not known yet is {many}",
-        Knowledge.UNTRIED: f"Never tried, or with too few people, is {many}",
+        Knowledge.UNKNOWN: f"Not known yet: {many}",
+        Knowledge.UNTRIED: f"Never tried, or with too few people: {many}",
     }[knowledge]
     if knowledge not in _KNOWN:
         return f"{told}."
     largest = max(cells, key=lambda one: abs(one.belief.effect))
-    return f"{told}, first of all {titles[largest.intervention].title!r} where {_blocker(largest)} was named."
+    title = f"\N{LEFT DOUBLE QUOTATION MARK}{titles[largest.intervention].title}\N{RIGHT DOUBLE QUOTATION MARK}"
+    return f"{told}, first of all {title} where {_blocker(largest)} was named."
 
 
 def _map(found: Effects, titles: dict[str, Intervention]) -> Figure:

@@ -109,3 +109,13 @@ def test_no_text_ends_the_script_element_that_holds_it(text: str) -> None:
     assert "<" not in embedded
     assert ">" not in embedded
     assert "&" not in embedded
+
+
+def test_fields_below_nothing_have_colours_of_their_own_and_nothing_is_in_the_middle() -> None:
+    columns = (Column("x", "X"), Column("y", "Y"), Column("n", "N", Unit.NUMBER))
+    both = drawn(Table(columns, (("a", "b", -0.2), ("a", "c", 0.1))), Heat("x", "y", "n"))["visualMap"]
+    assert (both["min"], both["max"]) == (-0.2, 0.2)
+    assert len(both["inRange"]["color"]) == 7
+    assert both["inRange"]["color"][3] == "var(--heat-0)"
+    above = drawn(Table(columns, (("a", "b", 0.2), ("a", "c", 0.1))), Heat("x", "y", "n"))["visualMap"]
+    assert (above["min"], above["max"], len(above["inRange"]["color"])) == (0.0, 0.2, 4)
