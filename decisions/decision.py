@@ -18,6 +18,7 @@ class Reason(StrEnum):
     NOT_WORTH_IT = "not_worth_it"
     BEST_VALUE = "best_value"
     EXPLORED = "explored"
+    EXPERIMENT = "experiment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,28 @@ class Recommendation:
 
 
 @dataclass(frozen=True, slots=True)
+class Met:
+    """A variant of an experiment that a decision exposes to.
+
+    ``other_blocker`` is the friction that might have been treated in place of the named one, where the experiment
+    compares the two.
+    """
+
+    experiment: str
+    variant: str
+    other_blocker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """One answer to "what should be done about this session now", as the ledger keeps it.
 
     ``propensities`` hold the probability of every option, doing nothing included; ``propensity`` is that of what
     happened. ``confidence`` maps frictions by name to the probability that a visitor who leaves now leaves for them,
     named among the blockers or not. ``drawn`` is the uniform number that chose, None when nothing was drawn.
-    ``excluded`` says why each other intervention was not eligible. ``variant`` is that of the ``experiment`` which
-    decided. ``withheld`` are the propensities that a visitor in the holdout would have had.
+    ``excluded`` says why each other intervention was not eligible. ``met`` are the experiments whose variants could
+    have made a difference; the last is the one that decided. ``withheld`` are the propensities that a visitor in the
+    holdout would have had.
     """
 
     decision_id: str
@@ -76,6 +91,15 @@ class Decision:
     excluded: Mapping[str, str]
     drawn: float | None
     policy_version: str
-    experiment: str | None = None
-    variant: str | None = None
+    met: tuple[Met, ...] = ()
     withheld: Mapping[str, float] | None = None
+
+    @property
+    def experiment(self) -> str | None:
+        """The experiment that decided."""
+        return self.met[-1].experiment if self.met else None
+
+    @property
+    def variant(self) -> str | None:
+        """The variant of the experiment that decided."""
+        return self.met[-1].variant if self.met else None

@@ -30,12 +30,12 @@ def takes_part(journey: str, layer: str, spans: Sequence[Span], assignment: str)
     return any(first <= mine < beyond for first, beyond in spans)
 
 
-def variant_of(journey: str, plan: ExperimentPlan, assignment: str) -> Variant:
-    """Return the variant that an assignment id is in, should it take part."""
+def draw_variant(journey: str, plan: ExperimentPlan, assignment: str) -> tuple[Variant, float]:
+    """Return the variant that an assignment id is in, should it take part, and the number in [0, 1) that drew it."""
     drawn = uniform("variant", journey, plan.name, assignment)
     # The last bound is left out: rounding may put it below the number drawn.
     bounds = list(accumulate(plan.shares))[:-1]
-    return plan.variants[bisect_right(bounds, drawn)]
+    return plan.variants[bisect_right(bounds, drawn)], drawn
 
 
 def take_buckets(taken: Iterable[Span], share: float) -> tuple[Span, ...]:

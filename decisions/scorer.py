@@ -9,13 +9,14 @@ from time import perf_counter
 
 import numpy as np
 
-from decisions.assignment import in_holdout, uniform
+from decisions.assignment import in_holdout
 from decisions.decision import Decision, Reason, Recommendation, Score
 from decisions.diagnosis import Diagnosis, diagnose
 from decisions.eligibility import Eligibility, PastIntervention, Reach, eligible_interventions
 from decisions.intervention import Intervention
-from decisions.policy import NOTHING, Choice, Policy, PolicySettings, PriorPolicy, Situation, choose
+from decisions.policy import NOTHING, Option, Policy, PolicySettings, PriorPolicy, Situation
 from decisions.risk import RiskModel
+from decisions.trial import FirstKey, Moment, RunningExperiment, decide_among
 from features.events import US_PER_SECOND, FloatArray
 from features.live import LiveSession
 
@@ -38,11 +39,17 @@ def ignore_row(_row: FloatArray, _risk: float) -> None:
     """Watch nothing."""
 
 
+def no_key(_name: str) -> float:
+    """Know nothing of a session's columns."""
+    return math.nan
+
+
 @dataclass(frozen=True)
 class Scorer:
     """Answers for one journey with one model; everything it needs is handed in.
 
     ``ends`` are the codes of the events after which nothing is recommended: no model has learnt from what follows them.
+    ``experiments`` are those that run, the one that started first first.
     """
 
     journey: str
@@ -52,6 +59,7 @@ class Scorer:
     model: RiskModel
     policy: Policy | None = None
     ends: frozenset[int] = frozenset()
+    experiments: tuple[RunningExperiment, ...] = ()
     timer: Timer = field(default=ignore_time, compare=False)
     watcher: Watcher = field(default=ignore_row, compare=False)
 
@@ -136,6 +144,7 @@ class Scorer:
             decision_id=decision_id,
             assignment_id=assignment_id,
             reach=reach,
+            first_key=lambda name: session.first_key(name, at_us),
         )
 
     def decide(
@@ -150,11 +159,13 @@ class Scorer:
         decision_id: str | None = None,
         assignment_id: str | None = None,
         reach: Reach | None = None,
+        first_key: FirstKey = no_key,
     ) -> Decision:
         """Return the decision about a row (F,) that has been scored.
 
         ``at_latest_event`` (F,) is the row right after the session's latest event, by default ``row`` itself. With
-        ``reach`` the session has been abandoned, so that no risk of it is low.
+        ``reach`` the session has been abandoned, so that no risk of it is low. Experiments tell cohorts by
+        ``first_key``.
         """
         identity = decision_id or uuid.uuid4().hex
         holdout = in_holdout(self.journey, assignment_id or visitor_id, self.settings.holdout)
@@ -167,45 +178,52 @@ class Scorer:
         started = perf_counter()
         latest = row if at_latest_event is None else at_latest_event
         diagnosis = diagnose(self.model.table, self.model.blockers, row, latest, explanation.contributions[0])
-        allowed = eligible_interventions(
-            self.interventions,
-            stage=score.stage,
-            frictions=[blocker.friction for blocker in diagnosis.blockers],
-            session_id=score.session_id,
-            at_us=score.at_us,
-            history=history,
-            session_cap=self.settings.session_cap,
-            consent=consent,
-            messages_while_open=self.settings.messages_while_open,
-            reach=reach,
-            only_matching=self.settings.only_matching,
+
+        def allow(only_matching: bool) -> Eligibility:
+            return eligible_interventions(
+                self.interventions,
+                stage=score.stage,
+                frictions=[blocker.friction for blocker in diagnosis.blockers],
+                session_id=score.session_id,
+                at_us=score.at_us,
+                history=history,
+                session_cap=self.settings.session_cap,
+                consent=consent,
+                messages_while_open=self.settings.messages_while_open,
+                reach=reach,
+                only_matching=only_matching,
+            )
+
+        moment = Moment(
+            self.journey,
+            assignment_id or visitor_id,
+            identity,
+            Situation(score.stage, score.risk, diagnosis.blockers, diagnosis.confidence, row),
+            allow(self.settings.only_matching),
+            lambda: allow(only_matching=False),
+            first_key,
+            self._policy,
+            self.settings,
         )
-        situation = Situation(score.stage, score.risk, diagnosis.blockers, diagnosis.confidence, row)
-        decision = self._choose(identity, visitor_id, score, diagnosis, allowed, holdout, situation)
+        decision = self._choose(visitor_id, score, diagnosis, holdout, moment)
         self.timer("decide", perf_counter() - started)
         return decision
 
-    def _choose(
-        self,
-        identity: str,
-        visitor_id: str,
-        score: Score,
-        diagnosis: Diagnosis,
-        allowed: Eligibility,
-        holdout: bool,
-        situation: Situation,
-    ) -> Decision:
+    def _choose(self, visitor_id: str, score: Score, diagnosis: Diagnosis, holdout: bool, moment: Moment) -> Decision:
+        identity, allowed = moment.identity, moment.allowed
         if diagnosis.abstained and self.settings.only_matching:
             return self._nothing(identity, visitor_id, score, diagnosis, Reason.NO_BLOCKER, holdout, allowed)
         if not allowed.eligible:
             reason = Reason.HOLDOUT if holdout else Reason.NOT_ELIGIBLE
             return self._nothing(identity, visitor_id, score, diagnosis, reason, holdout, allowed)
-        drawn = uniform("policy", self._policy.version, identity)
-        choice = choose(self._policy.assess(allowed.eligible, situation), self.settings.exploration, drawn)
+        chosen = decide_among(() if holdout else self.experiments, moment)
         if holdout:
             # What the policy would have done now cannot be asked later: by then it has learnt more.
             kept = self._nothing(identity, visitor_id, score, diagnosis, Reason.HOLDOUT, holdout, allowed)
-            return replace(kept, withheld=choice.propensities)
+            return replace(kept, withheld=chosen.propensities)
+        # An experiment may show what the policy could not have.
+        eligible = {NOTHING, *(one.name for one in allowed.eligible), *chosen.propensities}
+        names = [name for name in (NOTHING, *(one.name for one in self.interventions)) if name in eligible]
         return Decision(
             decision_id=identity,
             visitor_id=visitor_id,
@@ -213,15 +231,16 @@ class Scorer:
             blockers=diagnosis.blockers,
             confidence=diagnosis.confidence,
             narrative=diagnosis.narrative,
-            recommendation=self._recommendation(choice),
-            reason=_reason(choice),
+            recommendation=self._recommendation(chosen.option),
+            reason=chosen.reason,
             holdout=holdout,
-            propensity=choice.propensities[choice.chosen],
-            propensities=choice.propensities,
-            eligible=tuple(intervention.name for intervention in allowed.eligible),
-            excluded=allowed.excluded,
-            drawn=drawn,
-            policy_version=self._policy.version,
+            propensity=chosen.propensities[chosen.option.name if chosen.option else NOTHING],
+            propensities={name: chosen.propensities.get(name, 0.0) for name in names},
+            eligible=tuple(names[1:]),
+            excluded={name: reason for name, reason in allowed.excluded.items() if name not in eligible},
+            drawn=chosen.drawn,
+            policy_version=chosen.policy_version,
+            met=chosen.met,
         )
 
     def _nothing(
@@ -252,22 +271,11 @@ class Scorer:
             policy_version=self._policy.version,
         )
 
-    def _recommendation(self, choice: Choice) -> Recommendation | None:
-        for intervention, option in (
-            (intervention, option)
-            for intervention in self.interventions
-            for option in choice.options
-            if intervention.name == option.name == choice.chosen
-        ):
-            return Recommendation(
-                intervention.name,
-                intervention.title,
-                intervention.message,
-                intervention.channel,
-                option.expected_uplift,
-                intervention.cost,
-            )
-        return None
+    def _recommendation(self, chosen: Option | None) -> Recommendation | None:
+        if chosen is None:
+            return None
+        [shown] = [intervention for intervention in self.interventions if intervention.name == chosen.name]
+        return Recommendation(shown.name, shown.title, shown.message, shown.channel, chosen.expected_uplift, shown.cost)
 
     def _rows(self, session: LiveSession, earlier: Sequence[LiveSession], at_us: int) -> FloatArray:
         """Return the rows (2, F) right after the latest event and at the moment."""
@@ -280,9 +288,3 @@ class Scorer:
     def _stage(self, row: FloatArray) -> str | None:
         index = row[self._stage_column]
         return None if math.isnan(index) else self.stage_names[int(np.int64(index))]
-
-
-def _reason(choice: Choice) -> Reason:
-    if choice.explored:
-        return Reason.EXPLORED
-    return Reason.NOT_WORTH_IT if choice.chosen == NOTHING else Reason.BEST_VALUE

@@ -1,5 +1,6 @@
 """One open session: an append-only list of encoded events, replayed through the same kernel as history."""
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from itertools import pairwise
@@ -11,6 +12,7 @@ from features import kernel
 from features.encode import EncodedEvent
 from features.events import CodeArray, EncodedLog, FloatArray, IntArray
 from features.plan import Plan
+from features.scan import ValueKind
 
 _INITIAL_CAPACITY = 4
 _State = tuple[FloatArray, IntArray, IntArray]
@@ -110,6 +112,19 @@ class LiveSession:
     def happened(self, codes: Collection[int], at_us: int) -> bool:
         """Whether an event of one of these codes had occurred by the moment."""
         return not frozenset(codes).isdisjoint(self._codes[: self.seen(at_us)].tolist())
+
+    def first_key(self, name: str, at_us: int) -> float:
+        """Return the key of the first known value of a column or property by the moment; NaN where there is none.
+
+        Only what a feature reads as a key or category is known of a session.
+        """
+        read = self.plan.context_columns.get(name, ()) or self.plan.property_columns.get(name, ())
+        for place, kind in read:
+            if kind is ValueKind.KEY:
+                values = self._values[: self.seen(at_us), place]
+                known = values[~np.isnan(values)]
+                return float(known[0]) if len(known) else math.nan
+        return math.nan
 
     def latest_us(self, at_us: int) -> int:
         """Return the time of the latest event that had occurred by the moment; the moment itself where none had."""

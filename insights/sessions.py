@@ -38,7 +38,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A decision about a session, as the ledger has it."""
+    """A decision about a session, as the ledger has it; ``experiment`` names the one that decided, and the variant."""
 
     at: str
     stage: str | None
@@ -47,6 +47,7 @@ class Advice:
     reason: str
     narrative: str
     outcomes: tuple[str, ...]
+    experiment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

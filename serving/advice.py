@@ -11,9 +11,11 @@ from decisions.eligibility import PastIntervention, Reach
 from decisions.rewards import reward_window_seconds
 from features.duration import write_duration
 from features.events import US_PER_SECOND
+from serving.experiments import keep_exposures
 from serving.messages import (
     BlockerAnswer,
     EvidenceAnswer,
+    ExperimentAnswer,
     RecommendAnswer,
     RecommendationAnswer,
     RecommendRequest,
@@ -71,6 +73,7 @@ async def _advise(runtime: Runtime, subject: Subject, *, consent: bool) -> Decis
         if not is_kept:
             runtime.assignments.keep(connection, assignment)
         keep_decision(connection, runtime, decision)
+        keep_exposures(runtime, connection, decision, assignment.assignment_id, len(subject.earlier))
 
     try:
         # A visitor of the body's own events may be known too, and has then been advised before.
@@ -128,7 +131,7 @@ def describe(decision: Decision) -> RecommendAnswer:
         reason=str(decision.reason),
         holdout=decision.holdout,
         propensity=decision.propensity,
-        experiment=decision.experiment,
+        experiment=ExperimentAnswer(decision.met[-1].experiment, decision.met[-1].variant) if decision.met else None,
     )
 
 

@@ -83,12 +83,14 @@ def _require_safe(address: str) -> None:
 class Proposal:
     """A decision about somebody who has left, and the message for the outbox; None for nothing.
 
-    ``assignment`` is what chance went by, where that is not kept yet.
+    ``assignment`` is what chance went by; ``visits`` are the sessions before this one.
     """
 
     decision: Decision
     message: FollowUp | None
-    assignment: Assignment | None
+    assignment: Assignment
+    is_kept: bool
+    visits: int
 
 
 async def propose(runtime: Runtime, closing: Closing, now_us: int) -> Proposal | None:
@@ -130,7 +132,7 @@ async def propose(runtime: Runtime, closing: Closing, now_us: int) -> Proposal |
         )
 
     decision = await asyncio.to_thread(deciding)
-    return Proposal(decision, _message(decision, end.user_id, now_us), None if is_kept else assignment)
+    return Proposal(decision, _message(decision, end.user_id, now_us), assignment, is_kept, len(earlier))
 
 
 def agreed_channels(journey: Journey, events: Sequence[Event]) -> frozenset[str]:

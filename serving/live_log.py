@@ -52,6 +52,7 @@ class LiveLog:
                 entry.reason,
                 entry.narrative,
                 tuple(outcomes.get(entry.decision_id, ())),
+                f"{entry.experiment}: {entry.variant}" if entry.experiment else None,
             )
             for entry in runtime.ledger.session_decisions(session_id)
             if entry.visitor_id == replayed.visitor_id

@@ -105,6 +105,13 @@ class RecommendationAnswer(Struct, frozen=True):
     cost: float
 
 
+class ExperimentAnswer(Struct, frozen=True):
+    """The experiment that decided, and the variant that this visitor is in."""
+
+    name: str
+    variant: str
+
+
 class RecommendAnswer(Struct, frozen=True):
     """Risk, blockers and one recommendation or none, as they stand in the ledger under ``decision_id``.
 
@@ -127,7 +134,7 @@ class RecommendAnswer(Struct, frozen=True):
     reason: str
     holdout: bool
     propensity: float
-    experiment: str | None
+    experiment: ExperimentAnswer | None
 
 
 class OutcomeRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -215,6 +222,7 @@ class SessionDecision(Struct, frozen=True):
     holdout: bool
     narrative: str
     model_version: str
+    experiment: ExperimentAnswer | None
     outcomes: list[str]
 
 

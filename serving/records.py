@@ -13,6 +13,7 @@ from insights.forget import erase_people, find_person, models_of, tidy_up
 from serving.errors import ClientError
 from serving.messages import (
     ErasureReceipt,
+    ExperimentAnswer,
     OutcomeRequest,
     SessionAnswer,
     SessionDecision,
@@ -210,5 +211,6 @@ def _decision(entry: LedgerEntry, outcomes: list[str]) -> SessionDecision:
         holdout=entry.holdout,
         narrative=entry.narrative,
         model_version=entry.model_version,
+        experiment=ExperimentAnswer(entry.experiment, entry.variant) if entry.experiment and entry.variant else None,
         outcomes=outcomes,
     )

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from decisions.risk import RiskModel
 from decisions.scorer import Scorer
+from decisions.trial import RunningExperiment
 from features.events import US_PER_SECOND, FloatArray
 from features.plan import Plan, compile_plan
 from journeys.journey import Journey
@@ -31,6 +32,7 @@ from storage.database import open_database
 from storage.due_decisions import DueDecisions
 from storage.erasure import Erasure
 from storage.event_log import EventLog
+from storage.experiment_store import ExperimentStore, KeptExperiment
 from storage.exposure_store import ExposureStore
 from storage.fill_links import fill_links
 from storage.follow_ups import FollowUps
@@ -58,7 +60,7 @@ def now_us() -> int:
 
 @dataclass
 class Runtime:
-    """One service in one process; ``metrics`` and the model can be replaced.
+    """One service in one process; ``metrics``, the model and the experiments that run can be replaced.
 
     ``erasures`` counts the visitors that were erased: what was being made of the log meanwhile must not be used.
     """
@@ -79,6 +81,7 @@ class Runtime:
     rewards: RewardStore
     due: DueDecisions
     exposures: ExposureStore
+    experiments: ExperimentStore
     sessions: SessionStore
     reader: SegmentReader
     privacy: Privacy
@@ -88,6 +91,7 @@ class Runtime:
     model: RiskModel
     now_us: Clock = now_us
     erasures: int = 0
+    running: tuple[KeptExperiment, ...] = ()
     outages: Outages = field(default_factory=Outages)
     scorer: Scorer = field(init=False)
     metrics: Metrics = field(init=False)
@@ -138,7 +142,13 @@ class Runtime:
         """Answer with another model from now on; sessions are replayed, so nothing needs converting."""
         self.metrics.model.labels(self.journey.name, self.model.version).set(0)
         self.metrics.model.labels(self.journey.name, model.version).set(1)
-        self.model, self.scorer, self.drift = model, self._scorer_of(model), self._window_of(model)
+        scorer = replace(self._scorer_of(model), experiments=self.scorer.experiments)
+        self.model, self.scorer, self.drift = model, scorer, self._window_of(model)
+
+    def replace_experiments(self, kept: tuple[KeptExperiment, ...], usable: tuple[RunningExperiment, ...]) -> None:
+        """Decide by the ``usable`` ones of the experiments that are kept as running, from now on."""
+        self.running = kept
+        self.scorer = replace(self.scorer, experiments=usable)
 
     def show_metrics(self) -> bytes:
         """Return the metrics as Prometheus reads them."""
@@ -238,6 +248,7 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         rewards=rewards,
         due=DueDecisions(engine, journey.name),
         exposures=exposures,
+        experiments=ExperimentStore(engine, journey.name),
         reader=SegmentReader(
             journey.names,
             configuration.max_event_bytes,

@@ -28,6 +28,7 @@ from serving.app import answer, attach, create_app  # noqa: E402
 from serving.duties import duties_of  # noqa: E402
 from serving.erasures import watch_erasures  # noqa: E402
 from serving.errors import StartError  # noqa: E402
+from serving.experiments import watch_experiments  # noqa: E402
 from serving.guard import Guard  # noqa: E402
 from serving.messages import RecommendRequest, ScoreRequest, convert  # noqa: E402
 from serving.retention import keep_no_longer  # noqa: E402
@@ -63,6 +64,7 @@ class Lifecycle:
             self._tasks.append(asyncio.create_task(self._watch()))
         self._tasks.append(asyncio.create_task(self._watch_keys()))
         self._tasks.append(asyncio.create_task(watch_erasures(self.runtime)))
+        self._tasks.append(asyncio.create_task(watch_experiments(self.runtime)))
         if CONFIGURATION.retention_days:
             self._tasks.append(asyncio.create_task(keep_no_longer(self.runtime, CONFIGURATION.retention_days)))
         self._tasks += map(asyncio.create_task, duties_of(self.runtime))

@@ -11,6 +11,7 @@ from features.events import US_PER_SECOND
 from serving.advice import keep_decision
 from serving.closing import Closing, NotClosed, examine
 from serving.duty import Duty
+from serving.experiments import keep_exposures
 from serving.follow_ups import Proposal, propose
 from serving.runtime import Runtime
 from storage.assignments import AlreadyAssigned
@@ -60,7 +61,7 @@ async def sweep_once(duty: Duty, settled: SettledPositions) -> Turn:
     for closing, proposal in closed:
         runtime.metrics.sessions_closed.labels(closing.end.outcome.value).inc()
         if proposal is not None:
-            if proposal.assignment is not None:
+            if not proposal.is_kept:
                 runtime.assignments.learn(proposal.assignment)
             runtime.metrics.decisions.labels(str(proposal.decision.reason)).inc()
             # What is in memory does not know of this decision, which counts against caps and pauses.
@@ -106,7 +107,7 @@ def _keep(
     closed: list[tuple[Closing, Proposal | None]] = []
     for one, proposed in examined:
         proposal = proposed
-        if proposal is not None and proposal.assignment is not None:
+        if proposal is not None and not proposal.is_kept:
             try:
                 runtime.assignments.keep(connection, proposal.assignment)
             except AlreadyAssigned as overtaken:
@@ -124,6 +125,9 @@ def _keep(
                 proposal = None
             if proposal is not None:
                 keep_decision(connection, runtime, proposal.decision)
+                keep_exposures(
+                    runtime, connection, proposal.decision, proposal.assignment.assignment_id, proposal.visits
+                )
                 if proposal.message is not None:
                     runtime.follow_ups.add(connection, proposal.message)
             closed.append((one, proposal))

@@ -12,6 +12,8 @@ experiments = Table(
     Column("declaration", Text, nullable=False, doc="JSON: the experiment as it was declared"),
     Column("status", Text, nullable=False, doc="draft, running or stopped"),
     Column("created_us", BigInteger, nullable=False),
+    Column("layer", Text, nullable=False, doc="experiments of one layer exclude each other"),
+    Column("buckets", Text, doc="JSON: which buckets of the layer it holds, as pairs; null for a draft"),
     Column("started_us", BigInteger),
     Column("stopped_us", BigInteger),
     Column("stopped_for", Text, doc="why it was stopped"),
@@ -31,6 +33,7 @@ exposures = Table(
     Column("decision_id", Text, nullable=False),
     Column("stage", Text),
     Column("blocker", Text, doc="the first blocker that was named at that moment"),
+    Column("other_blocker", Text, doc="might have been treated in place of the named one"),
     Column("visits", Integer, nullable=False, doc="sessions before that one"),
     Index(None, "journey", "visitor_id"),
 )

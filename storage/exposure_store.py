@@ -25,6 +25,7 @@ class Exposure:
     stage: str | None
     blocker: str | None
     visits: int
+    other_blocker: str | None = None
 
 
 class ExposureStore:

@@ -161,11 +161,21 @@ def _decisions(told: ToldSession, name: str) -> Figure:
         Column("risk", "Risk", Unit.SHARE),
         Column("chosen", "Recommended"),
         Column("reason", "Reason"),
+        Column("experiment", "Experiment: variant"),
         Column("outcomes", "Outcomes"),
         Column("narrative", "What was said"),
     )
     rows = tuple(
-        (one.at, one.stage, one.risk, one.chosen or "nothing", one.reason, ", ".join(one.outcomes), one.narrative)
+        (
+            one.at,
+            one.stage,
+            one.risk,
+            one.chosen or "nothing",
+            one.reason,
+            one.experiment,
+            ", ".join(one.outcomes),
+            one.narrative,
+        )
         for one in told.advice
     )
     definition = "Every recommendation that was asked for, with its reason and what became of it, from the ledger."

@@ -25,7 +25,7 @@ from decisions.experiments import (
     show,
     to_json,
 )
-from decisions.layers import BUCKETS, bucket, take_buckets, takes_part, variant_of
+from decisions.layers import BUCKETS, bucket, draw_variant, take_buckets, takes_part
 from decisions.plan_checks import Declared, missing, refusals, wrong
 
 DECLARED = Declared(("browse", "pay"), ("payment", "form"), ("pay_later", "form_help"), ("device",), has_revenue=False)
@@ -149,7 +149,7 @@ def test_people_are_spread_evenly_over_the_buckets_of_a_layer() -> None:
 
 
 def test_variants_get_people_in_proportion_to_their_weights() -> None:
-    names = [variant_of("shop", COMPLETE, one).name for one in PEOPLE]
+    names = [draw_variant("shop", COMPLETE, one)[0].name for one in PEOPLE]
     counts = [names.count(variant.name) for variant in COMPLETE.variants]
     assert chisquare(counts, np.array([0.25, 0.25, 0.5]) * len(PEOPLE)).pvalue > RARE
 
@@ -159,8 +159,8 @@ def test_layers_variants_and_the_holdout_are_independent_of_each_other() -> None
     drawn = {
         "first layer": [bucket("shop", "default", one) < 500 for one in PEOPLE],
         "second layer": [bucket("shop", "second", one) < 500 for one in PEOPLE],
-        "first variant": [variant_of("shop", COMPLETE, one).name for one in PEOPLE],
-        "second variant": [variant_of("shop", other, one).name for one in PEOPLE],
+        "first variant": [draw_variant("shop", COMPLETE, one)[0].name for one in PEOPLE],
+        "second variant": [draw_variant("shop", other, one)[0].name for one in PEOPLE],
         "holdout": [in_holdout("shop", one, 0.1) for one in PEOPLE],
     }
     names = list(drawn)

@@ -18,6 +18,8 @@ def upgrade() -> None:
         sa.Column("declaration", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.Column("layer", sa.Text(), nullable=False),
+        sa.Column("buckets", sa.Text(), nullable=True),
         sa.Column("started_us", sa.BigInteger(), nullable=True),
         sa.Column("stopped_us", sa.BigInteger(), nullable=True),
         sa.Column("stopped_for", sa.Text(), nullable=True),
@@ -36,6 +38,7 @@ def upgrade() -> None:
         sa.Column("decision_id", sa.Text(), nullable=False),
         sa.Column("stage", sa.Text(), nullable=True),
         sa.Column("blocker", sa.Text(), nullable=True),
+        sa.Column("other_blocker", sa.Text(), nullable=True),
         sa.Column("visits", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("journey", "experiment", "visitor_id", name=op.f("pk_exposures")),
     )

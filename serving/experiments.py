@@ -1,0 +1,75 @@
+"""Running experiments in the service: known to every worker within seconds, and each first exposure kept."""
+
+import asyncio
+import logging
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from decisions.decision import Decision
+from decisions.experiments import PlanError, from_json
+from decisions.trial import RunningExperiment
+from serving.runtime import Runtime
+from storage.experiment_store import KeptExperiment
+from storage.exposure_store import Exposure
+from storage.failures import explain
+
+_LOG = logging.getLogger("dropoff.serving")
+_LOOK_SECONDS = 2.0
+
+
+async def watch_experiments(runtime: Runtime, look_seconds: float = _LOOK_SECONDS) -> None:
+    """Go by the experiments that run, within seconds of their start or stop, until cancelled."""
+    unread = False
+    while True:
+        try:
+            await renew_experiments(runtime)
+            unread = False
+        except SQLAlchemyError as error:
+            # Those that are known go on; a database that cannot be reached is also told where it is needed.
+            if not unread:
+                _LOG.warning("The experiments cannot be read: %s", explain(error))
+            unread = True
+        await asyncio.sleep(look_seconds)
+
+
+async def renew_experiments(runtime: Runtime) -> None:
+    """Go by the experiments as the database has them now."""
+    kept = await asyncio.to_thread(runtime.experiments.running)
+    if kept != runtime.running:
+        runtime.replace_experiments(kept, await asyncio.to_thread(_usable, kept))
+
+
+def keep_exposures(runtime: Runtime, connection: Connection, decision: Decision, assignment: str, visits: int) -> None:
+    """Insert the exposures of a decision, in its own transaction; ``visits`` are the sessions before this one.
+
+    Of a visitor who was exposed before, the first exposure stays.
+    """
+    for met in decision.met:
+        runtime.exposures.add(
+            connection,
+            Exposure(
+                experiment=met.experiment,
+                visitor_id=decision.visitor_id,
+                assignment_id=assignment,
+                variant=met.variant,
+                first_us=decision.score.at_us,
+                session_id=decision.score.session_id,
+                decision_id=decision.decision_id,
+                stage=decision.score.stage,
+                blocker=decision.blockers[0].friction.name if decision.blockers else None,
+                visits=visits,
+                other_blocker=met.other_blocker,
+            ),
+        )
+
+
+def _usable(kept: tuple[KeptExperiment, ...]) -> tuple[RunningExperiment, ...]:
+    found = []
+    for one in kept:
+        try:
+            found.append(RunningExperiment(from_json(one.declaration), one.buckets))
+        except PlanError as error:
+            # Written by another version: nobody is exposed here, rather than to something else.
+            _LOG.warning("The experiment %s is not applied: %s", one.name, error)
+    return tuple(found)
