@@ -33,8 +33,9 @@ def effects(
     from console import decisions_of, out, say, write_json
     from features.output import require_writable
     from insights.effects.effects import measure_effects
+    from insights.effects.period import period_of
     from insights.effects.tables import effect_tables
-    from insights.pages.effects import SLUG, effect_figures, period_of, rests_on
+    from insights.pages.effects import SLUG, effect_figures, rests_on
     from insights.pages.figure import Page
     from insights.report import write_pages
     from journeys.load import load_journey

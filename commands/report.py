@@ -111,10 +111,11 @@ def opportunities(
     to bring, its owner, its status, and the experiment that would tell. Values are per week; gains are priors until an
     experiment has measured them.
     """
-    from console import load_model, noted_down, out, progress, quarantine_path, tell, write_json
+    from console import decisions_of, load_model, noted_down, out, progress, quarantine_path, tell, write_json
     from features.output import require_writable
     from features.read_log import ReadSummary
     from insights.build_facts import facts_for_now
+    from insights.effects.kept import keep_effects
     from insights.opportunities import find_opportunities
     from insights.opportunity_tables import opportunity_tables, to_json
     from journeys.load import load_journey
@@ -124,6 +125,7 @@ def opportunities(
         require_writable(json_path, log=log)
     loaded = load_model(declared, journey, model)
     with progress() as report, facts_for_now(declared, log, loaded, quarantine=refused, progress=report) as facts:
+        keep_effects(facts.folder, declared, decisions_of(declared, None))
         found = find_opportunities(declared, facts, records=noted_down(declared))
         summary = ReadSummary(**facts.summary)
     tell(summary, refused)

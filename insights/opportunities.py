@@ -18,6 +18,8 @@ from decisions.intervention import Effort, Intervention
 from features.friction import Friction
 from insights.affected import Affected, Cohort, Period, count_affected, dimensions_of, period_of
 from insights.comparisons import Correction, adjust, p_of_shares
+from insights.effects.kept import kept_effects
+from insights.effects.measured import measured_effects
 from insights.facts import Facts
 from insights.filters import Filters
 from insights.gain import Expected, Gain, MeasuredEffect, at_stake, expect, expected_gain
@@ -137,12 +139,15 @@ def find_opportunities(
     facts: Facts,
     filters: Filters | None = None,
     records: Records | None = None,
-    measured: Sequence[MeasuredEffect] = (),
+    measured: Sequence[MeasuredEffect] | None = None,
 ) -> Opportunities:
     """Return the opportunities of a journey in what the filters let through, the best first.
 
-    ``measured`` are effects that experiments found, the latest last; they take the place of what is declared.
+    ``measured`` are effects that were measured, the latest last; they take the place of what is declared. By default
+    they are those that lie beside the facts.
     """
+    if measured is None:
+        measured = measured_effects(journey, kept_effects(facts.folder))
     chosen, statuses = filters or Filters(), (records or Records()).opportunity_statuses
     period = period_of(facts, chosen)
     with facts.connect(chosen) as connection:

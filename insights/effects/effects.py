@@ -38,9 +38,9 @@ class Effect:
     """One intervention where one blocker was named first, in one group if there are groups.
 
     ``belief`` is the shrunk effect, or the declared one where none is measured; ``own`` how much of the shrunk effect
-    is the cell's own, 1 for all. ``least`` is the effect from which showing pays,
-    None where it never does. Per week: ``decisions``, in which it
-    could have been shown, and ``worth_of_knowing``. ``people_needed`` are those of a test that would tell.
+    is the cell's own, 1 for all. ``least`` is the effect from which showing pays, None where it never does.
+    ``confidence`` is the mean confidence in the frictions that it treats. Per week: ``decisions``, in which it could
+    have been shown, and ``worth_of_knowing``. ``people_needed`` are those of a test that would tell.
     """
 
     blocker: str
@@ -52,6 +52,7 @@ class Effect:
     own: float
     least: float | None
     knowledge: Knowledge
+    confidence: float
     decisions: float
     worth_of_knowing: float
     people_needed: int | None
@@ -182,6 +183,7 @@ def _judged(
             own=own,
             least=least,
             knowledge=judge(belief, least),
+            confidence=_confidence(cell, logged),
             decisions=per_week,
             worth_of_knowing=per_week * worth_of_knowing(belief, least, cell.intervention, settings),
             people_needed=people_needed(belief, base, least),
@@ -209,9 +211,13 @@ def _believe(
 
 def _declared(cell: _Cell, logged: LoggedDecisions) -> Belief:
     """Return what the journey declares, diluted by how sure it is that the blocker stands in the way at all."""
-    treated = [place for place, name in enumerate(logged.frictions) if name in _names(cell.intervention)]
-    share = float(logged.confidence[cell.chosen][:, treated].sum(axis=1).mean()) if treated else 0.0
+    share = _confidence(cell, logged)
     return Belief(cell.intervention.prior_effect * share, cell.intervention.deviation * share, is_measured=False)
+
+
+def _confidence(cell: _Cell, logged: LoggedDecisions) -> float:
+    treated = [place for place, name in enumerate(logged.frictions) if name in _names(cell.intervention)]
+    return float(logged.confidence[cell.chosen][:, treated].sum(axis=1).mean()) if treated else 0.0
 
 
 def _names(intervention: Intervention) -> frozenset[str]:

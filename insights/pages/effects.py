@@ -1,16 +1,15 @@
 """The page about effects: what each intervention does about each blocker, what is known and what is worth testing."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from decisions.intervention import Intervention
 from insights.effects.cells import Arm
 from insights.effects.effects import NO_BLOCKER, Effect, Effects
 from insights.effects.kept import kept_effects
 from insights.effects.knowledge import Knowledge
+from insights.effects.period import period_of
 from insights.pages.figure import Bars, Column, Field, Figure, Heat, Page, Sentences, Table, Unit, Value, View
 from insights.pages.next_steps import ends_of
-from insights.pages.write import write_day
 from journeys.journey import Journey
 
 SLUG = "effects"
@@ -42,12 +41,6 @@ def effect_figures(found: Effects, journey: Journey) -> tuple[Figure, ...]:
         _tests(found, titles),
         _table(found, titles),
     )
-
-
-def period_of(found: Effects) -> str:
-    """Return the dates that the decisions span, in words."""
-    first, last = (datetime.fromtimestamp(us / 1e6, UTC).date() for us in (found.first_us, found.last_us))
-    return f"{write_day(first)} to {write_day(last)}"
 
 
 def rests_on(found: Effects) -> str:
