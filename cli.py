@@ -21,6 +21,7 @@ from commands import (
     learn,
     measure,
     people,
+    playbook,
     policy,
     report,
     start,
@@ -65,7 +66,7 @@ for kind in (start, learn, measure, champions, explore, report, effects):
     app.add_typer(kind.app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(experiment.app, name="experiment")
-for kind in (govern, people, keys, doctor):
+for kind in (playbook, govern, people, keys, doctor):
     app.add_typer(kind.app)
 
 

@@ -17,6 +17,7 @@ from insights.pages import (
     opportunities,
     overview,
     pacing,
+    playbook,
     sessions,
     story,
 )
@@ -38,6 +39,7 @@ PAGES: tuple[Entry, ...] = (
     Entry("cohorts", "Cohorts", cohorts.page),
     Entry("opportunities", "Opportunities", opportunities.page),
     Entry("effects", "Effects", effects.page),
+    Entry("playbook", "Playbook", playbook.page),
     Entry("channels", "Channels", channels.page),
     Entry("pacing", "Pacing", pacing.page),
     Entry("alerts", "Alerts", alerts.page),

@@ -25,6 +25,12 @@ class Entry:
     test: Draft | None
 
     @property
+    def what(self) -> str:
+        """The tactic in words: the intervention, what it is against, where and for whom."""
+        where = f"at {self.stage}" if self.tactic.stage else f"at {self.stage} where it may be shown"
+        return f"“{self.title}” against {self.tactic.blocker} {where}, for {self.audience}"
+
+    @property
     def why_due(self) -> str:
         """Why it is to be tested again; empty where it is not."""
         return self.standing.why_due if self.standing else ""

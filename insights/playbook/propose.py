@@ -37,11 +37,7 @@ def keep_proposals(
     engine: Engine, journey: Journey, facts: Facts, records: Records, *, now_us: int
 ) -> tuple[Tactic, ...]:
     """Open the entries that the figures propose, renew drafts that have waited for long, and return what was opened."""
-    found = find_opportunities(journey, facts, records=records)
-    proposed = [
-        *from_alarms(journey, facts, records.alarms, found, now_us),
-        *from_opportunities(journey, found, now_us),
-    ]
+    proposed = _proposed(journey, facts, records, now_us)
     store = PlaybookStore(engine, journey.name)
     with writing(engine) as connection:
         known = store.all_tactics(connection)
@@ -49,6 +45,14 @@ def keep_proposals(
             store.revise_tactic(connection, one, action="renew draft", actor=ACTOR, now_us=now_us)
         opened = [store.open_tactic(connection, one, actor=ACTOR) for one in new_entries(known, proposed)]
     return tuple(one for one in opened if one is not None)
+
+
+def with_proposals(records: Records, facts: Facts, journey: Journey) -> Records:
+    """Return the records, with the entries that the figures propose where the playbook is empty."""
+    if records.tactics:
+        return records
+    now_us = facts.built_at_us
+    return replace(records, tactics=tuple(new_entries((), _proposed(journey, facts, records, now_us))))
 
 
 def from_opportunities(journey: Journey, found: Opportunities, now_us: int) -> list[Tactic]:
@@ -101,6 +105,14 @@ def renewed_drafts(known: Sequence[Tactic], proposed: Sequence[Tactic], now_us: 
         and one.draft is not None
         and one.key in drafts
         and now_us - one.draft.drafted_us >= RENEWED_DAYS * US_PER_DAY
+    ]
+
+
+def _proposed(journey: Journey, facts: Facts, records: Records, now_us: int) -> list[Tactic]:
+    found = find_opportunities(journey, facts, records=records)
+    return [
+        *from_alarms(journey, facts, records.alarms, found, now_us),
+        *from_opportunities(journey, found, now_us),
     ]
 
 

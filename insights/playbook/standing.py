@@ -44,6 +44,11 @@ class Standing:
         return self.counted[-1]
 
     @property
+    def is_share(self) -> bool:
+        """Whether the effect is the rise of a share, which is told in points."""
+        return self.latest.baseline is not None
+
+    @property
     def weight(self) -> float:
         """What the evidence still counts: the variance without its age over that with it, 1 when all of it is new."""
         fresh, aged = (_width(one.effect) for one in (self.measured, self.now))
