@@ -146,6 +146,17 @@ INSIGHTS: tuple[Term, ...] = (
         "expected gain",
         "what an intervention is believed to bring, from its declared prior until an experiment has measured it",
     ),
+    Term(
+        "tactic",
+        "an intervention against a blocker, at a stage and for an audience: proposed, testing, proven or retired",
+    ),
+    Term("playbook", "the library of tactics, each with its evidence, its owner and what was learnt"),
+    Term(
+        "evidence",
+        "of a tactic: what its randomised experiments measured; it counts half after the journey's "
+        "`evidence_half_life`, a year by default",
+    ),
+    Term("re-test", "the experiment that a proven tactic is due for, once its evidence has become too weak or too old"),
     Term("quick win, strategic", "an opportunity of little effort; one of much"),
     Term("micro-conversion, macro-outcome", "the next step; the goal and its revenue"),
     Term("journey map", "one page with touchpoints, stages, drop-off, blockers, tests and owners along the journey"),

@@ -11,6 +11,7 @@ from serving.alarms import watch_for_alarms
 from serving.deliver import deliver
 from serving.duty import Duty, on_duty
 from serving.maturing import mature
+from serving.playbook import keep_playbook
 from serving.refresh import keep_fresh
 from serving.runtime import Runtime
 from serving.sweep import sweep
@@ -41,16 +42,17 @@ def duties_of(runtime: Runtime) -> list[Coroutine[Any, Any, None]]:
 
 
 def _make_figures(duty: Duty) -> Awaitable[None]:
-    return keep_fresh(duty.runtime, _watch_for_alarms_once, duty.is_held)
+    return keep_fresh(duty.runtime, _look_at_figures_once, duty.is_held)
 
 
-def _watch_for_alarms_once(runtime: Runtime, facts: Facts) -> None:
+def _look_at_figures_once(runtime: Runtime, facts: Facts) -> None:
     duty = Duty(runtime, f"alarms:{runtime.journey.name}")
     with writing(runtime.engine) as connection:
         if not duty.leases.take(connection, duty.name, duty.holder, _ALARM_SECONDS):
             return
     try:
         watch_for_alarms(runtime, facts)
+        keep_playbook(runtime, facts)
     finally:
         with writing(runtime.engine) as connection:
             duty.leases.release(connection, duty.name, duty.holder)

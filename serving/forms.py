@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from serving import annotations, governance
+from serving import annotations, governance, playbook
 from serving.opportunities import take_status
 from serving.runtime import Runtime
 
@@ -30,5 +30,8 @@ FORMS: Mapping[tuple[str, str], TakenForm] = {
     ("governance", "done"): TakenForm(governance.complete_milestone, "The milestone is done."),
     ("governance", "review"): TakenForm(governance.hold_review, "The next agenda begins after that day."),
     ("opportunities", "status"): TakenForm(take_status, "The status of the opportunity is saved."),
+    ("playbook", "status"): TakenForm(playbook.set_status, "The status of the tactic is saved."),
+    ("playbook", "learn"): TakenForm(playbook.learn, "What was learnt is saved."),
+    ("playbook", "add"): TakenForm(playbook.add, "The tactic is in the playbook."),
 }
 """The forms by the slug of their page and their name."""
