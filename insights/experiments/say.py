@@ -1,0 +1,42 @@
+"""An experiment's figures in words. Every change is a randomised estimate, and has its interval beside it."""
+
+from collections.abc import Mapping
+
+from insights.experiments.result import Effect, Verdict
+from insights.experiments.sizing import MetricKind
+from insights.intervals import Estimate
+
+VERDICTS = {
+    Verdict.SHIP: "Ship",
+    Verdict.STOP: "Stop",
+    Verdict.INCONCLUSIVE: "Inconclusive",
+    Verdict.INVALID: "Invalid",
+}
+
+
+def say_change(effect: Effect, interval: Estimate) -> str:
+    """Return a change with both arms' values and the interval of the rule."""
+    treated, control = (write(effect.kind, arm.value) for arm in (effect.treated, effect.control))
+    return f"{effect.measure} {treated} against {control}, a difference of {say_interval(effect.kind, interval)}"
+
+
+def say_interval(kind: MetricKind, interval: Estimate) -> str:
+    """Return a difference with its interval, rates in points."""
+    unit = " points" if kind is MetricKind.PROPORTION else ""
+    value, low, high = (write_difference(kind, end) for end in (interval.value, interval.low, interval.high))
+    return f"{value}{unit} ({low} to {high})"
+
+
+def say_slice(observed: Mapping[str, int], expected: Mapping[str, float]) -> str:
+    """Return the numbers of people in the arms against those that were planned."""
+    return ", ".join(f"{name} {count:,} of {expected[name]:,.0f} expected" for name, count in observed.items())
+
+
+def write(kind: MetricKind, value: float) -> str:
+    """Return a metric's value: rates in percent."""
+    return f"{value:.2%}" if kind is MetricKind.PROPORTION else f"{value:,.4g}"
+
+
+def write_difference(kind: MetricKind, value: float) -> str:
+    """Return a difference with its sign: rates in points."""
+    return f"{100 * value:+.2f}" if kind is MetricKind.PROPORTION else f"{value:+,.3g}"
