@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import MLRUNS, JourneyArgument, LogOption, OutOption, QuarantineOption, SeedOption
+from commands.options import MLRUNS, JourneyArgument, LogOption, ModelOption, OutOption, QuarantineOption, SeedOption
 
 app = typer.Typer()
 
@@ -61,16 +61,38 @@ def simulate(
     sessions: Annotated[int, typer.Option(metavar="N", min=1, help="How many sessions.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for events/, touchpoints/ and truth.parquet.")],
     seed: SeedOption = 0,
+    decisions: Annotated[
+        bool,
+        typer.Option("--decisions", help="Put a random decision into each session that can have one, to learn from."),
+    ] = False,
+    model: ModelOption = None,
 ) -> None:
-    """Write a log of simulated sessions, with the truth of each."""
-    from console import progress, say
+    """Write a log of simulated sessions, with the truth of each.
+
+    With --decisions a coin decides, in each session that gets far enough, whether one of the stage's interventions is
+    shown and which, and the session goes on under it; DIR/decisions.parquet says what was chosen, how likely it was and
+    what came of it, beside the risk and the blockers that the model saw at that moment. Other commands read it by
+    --decisions. These interventions do more than those of an ordinary simulated log.
+    """
+    from console import load_model, progress, say
     from features.output import require_folder
+    from journeys.load import load_journey
     from training.simulator import simulate as run
+    from training.simulator.decided_log import DECISIONS, simulate_decisions
 
     require_folder(out)
-    with progress() as report:
-        run(journey, sessions=sessions, seed=seed, out=out, progress=report)
+    decided = None
+    if decisions:
+        declared = load_journey(journey)
+        seen_by = load_model(declared, journey, model)
+        with progress() as report:
+            decided = simulate_decisions(declared, seen_by, sessions=sessions, seed=seed, out=out, progress=report)
+    else:
+        with progress() as report:
+            run(journey, sessions=sessions, seed=seed, out=out, progress=report)
     say(f"{sessions:,} sessions in {out / 'events'}, the truth about them in {out / 'truth.parquet'}")
+    if decided is not None:
+        say(f"{len(decided):,} decisions in {out / DECISIONS}")
 
 
 @app.command("import", epilog="Example: dropoff import ga4 export/ --out log.parquet --journey ecommerce")

@@ -161,7 +161,7 @@ def _filter(
                         same += log_emission[changed, stage, b, c, event] + log_stay[stage]
                     if move == BACK:
                         same += log_back[stage]
-                    if gap > 0 and move in (STAY, ONWARD, BACK, ATTEMPT, SUCCESS, FAILURE):
+                    if gap >= 1_000 and move in (STAY, ONWARD, BACK, ATTEMPT, SUCCESS, FAILURE):
                         answered = move in (SUCCESS, FAILURE)
                         same += log_pause_odds(rules, after, b, c, answered, (gap - 1_000) / 1e6)
                     if move == FAILURE:

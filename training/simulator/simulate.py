@@ -59,14 +59,18 @@ def simulate(
     seed: int,
     out: Path,
     days: float | None = None,
+    world: World | None = None,
+    revise: Callable[["Chunk"], "Chunk"] = lambda chunk: chunk,
+    on_written: Callable[["Chunk", Path], None] = lambda _chunk, _file: None,
     progress: Callable[[str, float], None] = lambda _phase, _fraction: None,
 ) -> None:
     """Write ``out/events/*.parquet`` in the canonical columns and ``out/truth.parquet``.
 
     Where the world has outreach, ``out/touchpoints/*.parquet`` and ``out/touchpoints_truth.parquet``, too. An earlier
-    simulation in ``out`` is replaced. Raises :class:`SimulationError`.
+    simulation in ``out`` is replaced. Another ``world`` of the journey may be simulated; ``revise`` changes sessions
+    before they are written, and ``on_written`` is told of them with their file. Raises :class:`SimulationError`.
     """
-    world = world_of(journey)
+    world = world_of(journey) if world is None else world
     _check(sessions, world.calendar.days if days is None else days)
     events, touchpoints, truth = out / EVENTS_FOLDER, out / TOUCHPOINTS_FOLDER, out / "truth.parquet"
     for folder in (events, touchpoints):
@@ -79,10 +83,12 @@ def simulate(
     touched, extra = np.zeros(len(world.outreach), np.int64), np.zeros(len(world.outreach))
     writer: pq.ParquetWriter | None = None
     try:
-        for number, chunk in enumerate(draw(world, sessions=sessions, seed=seed, days=days)):
+        for number, drawn in enumerate(draw(world, sessions=sessions, seed=seed, days=days)):
             progress(f"simulating {sessions:,} sessions", min(number * CHUNK_SESSIONS / sessions, 0.99))
+            chunk = revise(drawn)
             table = to_events(world, chunk.visits, chunk.walks, chunk.first_session, chunk.rng)
             pq.write_table(table, events / f"part-{number:05}.parquet", compression="zstd")
+            on_written(chunk, events / f"part-{number:05}.parquet")
             odds = starting_odds(rules, chunk.visits)
             known = to_truth(world, chunk.visits, chunk.walks, odds, chunk.first_session)
             writer = writer or pq.ParquetWriter(truth, known.schema)

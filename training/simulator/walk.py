@@ -62,6 +62,34 @@ class Walks(NamedTuple):
     """(S,)"""
 
 
+class Begin(NamedTuple):
+    """Where S sessions stand when they are walked on from: at their start, or right after an event."""
+
+    stage: IntArray
+    level: IntArray
+    remedy: IntArray
+    """The intervention that is shown right away, 0 for none."""
+    propensity: FloatArray
+    product: IntArray
+    price: FloatArray
+    basket: FloatArray
+    items: IntArray
+    seen: IntArray
+    """How many events there were before."""
+
+
+def at_start(sessions: int) -> Begin:
+    """Return where sessions stand before anything has happened."""
+    whole, real = np.zeros(sessions, np.int64), np.zeros(sessions)
+    return Begin(whole, whole, whole, np.ones(sessions), np.full(sessions, -1), real, real, whole, whole)
+
+
+def walk(rules: Rules, setting: Setting, ties: float, rng: np.random.Generator) -> Walks:
+    """Draw S sessions; ``ties`` is the share of steps that have the time of the event before."""
+    walks: Walks = walk_on(rules, setting, at_start(len(setting.intent)), ties, rng)
+    return walks
+
+
 @numba.njit(cache=True)
 def draw(probabilities: FloatArray, rng: np.random.Generator) -> int:
     """Return an index drawn from probabilities that sum to one."""
@@ -74,8 +102,20 @@ def draw(probabilities: FloatArray, rng: np.random.Generator) -> int:
 
 
 @numba.njit(cache=True)
-def walk(rules: Rules, setting: Setting, ties: float, rng: np.random.Generator) -> Walks:
-    """Draw S sessions; ``ties`` is the share of steps that have the time of the event before."""
+def _show(rules: Rules, queue: IntArray, how: IntArray, waiting: int, rng: np.random.Generator) -> int:
+    """Queue that an intervention is shown, and perhaps taken up or closed; return how many events wait."""
+    queue[waiting], how[waiting] = len(rules.level) - 3, SHOWN
+    waiting += 1
+    answer = rng.random()
+    if answer < 0.45:
+        queue[waiting], how[waiting] = len(rules.level) - (2 if answer < 0.15 else 1), SHOWN
+        waiting += 1
+    return waiting
+
+
+@numba.njit(cache=True)
+def walk_on(rules: Rules, setting: Setting, begin: Begin, ties: float, rng: np.random.Generator) -> Walks:
+    """Draw how S sessions go on from where they stand; those that begin in the middle need no openings."""
     sessions = len(setting.intent)
     most = sessions * (MAX_EVENTS + AT_ONCE)
     starts = np.zeros(sessions + 1, np.int64)
@@ -89,12 +129,13 @@ def walk(rules: Rules, setting: Setting, ties: float, rng: np.random.Generator) 
     n = 0
     for s in range(sessions):
         b, c, changed = setting.blocker[s], setting.kind[s], setting.changed[s]
-        stage, level, shown, odds_of = 0, 0, 0, 1.0
+        stage, level, shown, odds_of = begin.stage[s], begin.level[s], begin.remedy[s], begin.propensity[s]
         leave, advance, own = step_odds(
-            rules, changed, setting.leave[s], setting.advance[s], setting.intent[s], b, c, 0
+            rules, changed, setting.leave[s], setting.advance[s], setting.intent[s], b, c, shown
         )
-        at_product, at_price, in_basket, in_items = -1, 0.0, 0.0, 0
-        pending, start_of = False, n
+        at_product, at_price = begin.product[s], begin.price[s]
+        in_basket, in_items = begin.basket[s], begin.items[s]
+        pending, start_of, seen = False, n, begin.seen[s]
         queue = np.full(AT_ONCE, -1, np.int64)
         how = np.zeros(AT_ONCE, np.int64)
         waiting = 0
@@ -102,6 +143,8 @@ def walk(rules: Rules, setting: Setting, ties: float, rng: np.random.Generator) 
             if opening >= 0:
                 queue[waiting], how[waiting] = opening, START
                 waiting += 1
+        if shown > 0:
+            waiting = _show(rules, queue, how, waiting, rng)
         going = True
         while going or waiting > 0:
             if waiting > 0:
@@ -118,7 +161,7 @@ def walk(rules: Rules, setting: Setting, ties: float, rng: np.random.Generator) 
                     converted[s] = 1
             else:
                 point = rng.random()
-                if point < leave[stage, level] or n - start_of >= MAX_EVENTS:
+                if point < leave[stage, level] or n - start_of + seen >= MAX_EVENTS:
                     caused[s] = 1 if point >= own[stage, level] and point < leave[stage, level] else 0
                     break
                 if point < leave[stage, level] + advance[stage, level]:
@@ -137,13 +180,7 @@ def walk(rules: Rules, setting: Setting, ties: float, rng: np.random.Generator) 
                             chosen = draw(odds, rng)
                             if chosen > 0:
                                 shown, odds_of = chosen, odds[chosen]
-                                queue[waiting], how[waiting] = len(rules.level) - 3, SHOWN
-                                waiting += 1
-                                answer = rng.random()
-                                if answer < 0.45:
-                                    queue[waiting] = len(rules.level) - (2 if answer < 0.15 else 1)
-                                    how[waiting] = SHOWN
-                                    waiting += 1
+                                waiting = _show(rules, queue, how, waiting, rng)
                                 leave, advance, own = step_odds(
                                     rules, changed, setting.leave[s], setting.advance[s], setting.intent[s], b, c, shown
                                 )
@@ -171,7 +208,7 @@ def walk(rules: Rules, setting: Setting, ties: float, rng: np.random.Generator) 
             noise[n], product[n], price[n] = rng.random(), at_product, at_price
             basket[n], items[n] = in_basket, in_items
             remedy[n], propensity[n] = shown, odds_of
-            if n == start_of:
+            if n == start_of and seen == 0:
                 gap_us[n] = 0
             elif moved in (FOLLOW_UP, SHOWN, START):
                 gap_us[n] = 0 if rng.random() < ties * 8.0 else int(1e3 * (80.0 + 1400.0 * rng.random()))
