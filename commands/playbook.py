@@ -39,6 +39,7 @@ def playbook(
     from insights.alarms import require_facts
     from insights.find_alarms import with_alarms
     from insights.playbook.export import playbook_tables, to_json
+    from insights.playbook.follow import follow_experiments
     from insights.playbook.look import choose_entries, look_up
     from insights.playbook.markdown import to_markdown
     from insights.playbook.propose import keep_proposals
@@ -66,6 +67,7 @@ def playbook(
                 records = with_alarms(load_records(engine, declared.name), facts, declared)
                 opened = keep_proposals(engine, declared, facts, records, now_us=now)
             say(f"New in the playbook: {len(opened)}.")
+        follow_experiments(engine, declared, now_us=now)
         tactics = PlaybookStore(engine, declared.name).tactics()
     finally:
         engine.dispose()

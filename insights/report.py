@@ -20,6 +20,7 @@ from insights.pages.links import ReportLinks
 from insights.pages.render import STATIC, NavEntry, ShownFigure, in_blocks, render_template, show_figures
 from insights.pages.site import PAGES
 from insights.pages.write import write, write_day
+from insights.playbook.propose import with_proposals
 from journeys.journey import Journey
 from storage.records import Records
 
@@ -44,7 +45,7 @@ def make_pages(
     retell: bool = True,
 ) -> tuple[Page, ...]:
     """Return all pages, in the order of the navigation; without ``retell`` none shows a single session."""
-    known = with_alarms(records or Records(), facts, journey)
+    known = with_proposals(with_alarms(records or Records(), facts, journey), facts, journey)
     view = View(journey=journey, facts=facts, filters=filters or Filters(), records=known)
     pages = []
     for number, entry in enumerate(PAGES):

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from insights.facts import Facts
 from insights.playbook.change import LONGEST, add_tactic, change_tactic
+from insights.playbook.follow import follow_experiments
 from insights.playbook.names import name_of
 from insights.playbook.propose import keep_proposals
 from insights.playbook.status import TacticError
@@ -23,7 +24,8 @@ _TEXTS = {"reason": LONGEST, "learning": LONGEST, "owner": _LONGEST_NAME, "autho
 
 
 def keep_playbook(runtime: Runtime, facts: Facts) -> None:
-    """Open what the figures that were just made propose."""
+    """Follow the experiments, and open what the figures that were just made propose."""
+    follow_experiments(runtime.engine, runtime.journey, now_us=runtime.now_us())
     records = load_records(runtime.engine, runtime.journey.name)
     opened = keep_proposals(runtime.engine, runtime.journey, facts, records, now_us=runtime.now_us())
     if opened:

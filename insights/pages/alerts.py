@@ -11,6 +11,7 @@ from insights.counts import read_counts
 from insights.episodes import Direction
 from insights.find_alarms import annotations_near, as_found, find_alarms
 from insights.pages.figure import Column, Field, Figure, Form, Lines, Mark, Page, Table, Unit, View
+from insights.playbook.related import tactic_for
 from insights.say_alarms import say_alarm, say_moved, say_time
 from storage.records import Alarm, AlarmStatus, Annotation, AnnotationKind
 
@@ -71,6 +72,7 @@ def _alarms(name: str, title: str, alarms: Sequence[Alarm], view: View) -> Figur
         Column("together", "Cohorts that moved with it"),
         Column("noted", "Noted down near that time"),
         Column("state", "State"),
+        Column("tactic", "In the playbook", link="playbook?tactic={}"),
     )
     rows = []
     for one in alarms:
@@ -93,6 +95,13 @@ def _alarms(name: str, title: str, alarms: Sequence[Alarm], view: View) -> Figur
                 ", ".join(details.get("together", ())),
                 "; ".join(f"{say_time(note.at_us, zone)} {note.kind.value}: {note.text}" for note in near),
                 one.status.value if one.closed_us is None else details.get("closing") or "closed by hand",
+                tactic_for(
+                    view.journey,
+                    view.records.tactics,
+                    source=f"alarm {one.id}",
+                    stage=one.stage,
+                    audience=one.cohort or "",
+                ),
             )
         )
     return Figure(

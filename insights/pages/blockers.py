@@ -15,6 +15,8 @@ from insights.cohorts import ENDINGS, name_value
 from insights.days import day_of
 from insights.filters import FilterError, dimensions
 from insights.pages.figure import Bars, Column, Field, Figure, Heat, Lines, Mark, Page, Table, Unit, View
+from insights.playbook.names import name_tactic
+from insights.playbook.related import tactics_against
 from insights.sessions import tell_session
 
 CAVEAT = (
@@ -42,6 +44,8 @@ def page(view: View) -> Page:
     dimension = _choose(view, "by", beginnings, "device" if "device" in beginnings else beginnings[0])
     step = Step(_choose(view, "step", tuple(Step), _usual_step(view)))
     figures = [_all(found), _certainty(found), _stages(found)]
+    if friction and view.records.tactics:
+        figures.append(_tactics(view, friction))
     if friction:
         figures += [
             _trend(view, friction, step),
@@ -166,6 +170,22 @@ def _stages(found: Blockers) -> Figure:
     )
     chart = Heat("stage", "blocker", "share") if rows else None
     return Figure("stages", "Where", definition, Table(columns, rows), chart)
+
+
+def _tactics(view: View, friction: str) -> Figure:
+    columns = (
+        Column("tactic", "Tactic", link="playbook?tactic={}"),
+        Column("status", "Status"),
+        Column("learning", "What is known"),
+        Column("owner", "Owner"),
+    )
+    rows = tuple(
+        (name_tactic(one), one.status.value, one.learning or "not tested yet", one.owner)
+        for one in tactics_against(view.records.tactics, friction)
+    )
+    definition = f"The tactics of the playbook against {friction}, those that have come furthest first. Not filtered."
+    note = "" if rows else "The playbook has no tactic against it yet."
+    return Figure("tactics", f"What to do about it: {friction}", definition, Table(columns, rows), note=note)
 
 
 def _trend(view: View, friction: str, step: Step) -> Figure:

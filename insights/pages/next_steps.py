@@ -7,6 +7,7 @@ from insights.intervals import Estimate
 from insights.overview import Overview
 from insights.pages.figure import Column, Figure, Sentences, Table, Unit, Value, View
 from insights.pages.write import write
+from insights.playbook.look import choose_entries, look_up
 from journeys.journey import Journey
 from storage.records import Alarm
 
@@ -46,7 +47,7 @@ def next_steps(view: View, found: Overview, alarms: tuple[Alarm, ...]) -> Figure
     columns = (Column("sentence", "What to do"), Column("page", "Where", link="{}"))
     definition = (
         "The figures of this page as steps: open alarms first, then the stage with the most exits and the commonest "
-        "blocker, with who owns them, and what is due. Each names the figure it rests on."
+        "blocker, with who owns them, what is due, and what is to be tested again. Each names the figure it rests on."
     )
     rows = tuple(_say_steps(view, found, alarms))
     table = Table(columns, rows)
@@ -79,6 +80,14 @@ def _say_steps(view: View, found: Overview, alarms: tuple[Alarm, ...]) -> Iterat
         next_due = min(due, key=lambda one: one.due)
         owner = f" ({next_due.owner})" if next_due.owner else ""
         yield f"Due on {write(str(next_due.due), Unit.DAY)}: {next_due.title}{owner}.", "governance"
+    yield from _say_retests(view)
+
+
+def _say_retests(view: View) -> Iterator[tuple[Value, ...]]:
+    due = choose_entries(look_up(view.journey, view.records.tactics, view.facts.built_at_us), due=True)
+    if due:
+        more = f" {len(due) - 1:,} more are due." if len(due) > 1 else ""
+        yield f"Test again: {due[0].what} ({due[0].tactic.owner}); {due[0].why_due}.{more}", "playbook?status=due"
 
 
 def _treated(journey: Journey, friction: str) -> str:

@@ -7,6 +7,8 @@ from insights.opportunity_status import Status
 from insights.pages.figure import Bars, Column, Field, Figure, Form, Page, Table, Unit, Value, View
 from insights.pages.next_steps import ends_of
 from insights.pages.opportunity_detail import describe
+from insights.playbook.names import audience_of_cohort
+from insights.playbook.related import tactic_for
 
 SLUG = "opportunities"
 _MOST_BARS = 12
@@ -17,7 +19,7 @@ def page(view: View) -> Page:
     found = find_opportunities(view.journey, view.facts, view.filters, view.records)
     given = view.chosen("opportunity")
     chosen = found.find(given) or (found.ranked[0] if found.ranked else None)
-    figures = [_ranking(found), _gains(found.ranked), _efforts(found.ranked)]
+    figures = [_ranking(view, found), _gains(found.ranked), _efforts(found.ranked)]
     if chosen is not None:
         figures += describe(view, chosen)
     if found.unseen:
@@ -31,7 +33,7 @@ def page(view: View) -> Page:
     return Page(SLUG, "Opportunities", lede, tuple(figures), (_status_form(names, chosen),), choices)
 
 
-def _ranking(found: Opportunities) -> Figure:
+def _ranking(view: View, found: Opportunities) -> Figure:
     columns = (
         Column("opportunity", "Opportunity", link=f"{SLUG}?opportunity={{}}"),
         Column("problem_type", "Problem type"),
@@ -51,6 +53,7 @@ def _ranking(found: Opportunities) -> Figure:
         Column("stage_owner", "Stage owner"),
         Column("owner", "Intervention owner"),
         Column("status", "Status"),
+        Column("tactic", "In the playbook", link="playbook?tactic={}"),
     )
     definition = (
         "Per week. People: visitors expected to have left for the blocker, from the calibrated probabilities of the "
@@ -62,11 +65,11 @@ def _ranking(found: Opportunities) -> Figure:
         f"stops it at least {STANDS_OUT:g} times as often as all others; its people are also in the line for everybody."
     )
     note = "" if found.has_model else "No model has named blockers in this log: train one first."
-    rows = tuple(map(_ranked_row, found.ranked))
+    rows = tuple(_ranked_row(view, one) for one in found.ranked)
     return Figure("ranking", "What to do next, the best first", definition, Table(columns, rows), note=note)
 
 
-def _ranked_row(one: Opportunity) -> tuple[Value, ...]:
+def _ranked_row(view: View, one: Opportunity) -> tuple[Value, ...]:
     plan = one.plan
     return (
         one.id,
@@ -83,6 +86,14 @@ def _ranked_row(one: Opportunity) -> tuple[Value, ...]:
         one.stage_owner,
         plan.intervention.owner if plan else None,
         one.status,
+        tactic_for(
+            view.journey,
+            view.records.tactics,
+            source=f"opportunity {one.id}",
+            stage=one.stage,
+            audience=audience_of_cohort(one.cohort),
+            blocker=one.friction.name,
+        ),
     )
 
 

@@ -66,13 +66,14 @@ def change_tactic(
     """
     before = find_tactic(connection, store, journey, given)
     wanted = parse_tactic_status(status) if status else before.status
+    if before.experiment and wanted is not before.status:
+        raise TacticError(f"the experiment {before.experiment} is testing {given}: stop that first")
     require_change(given, before.status, wanted, before.evidence, reason)
     after = replace(
         before,
         status=wanted,
         owner=owner.strip() or before.owner,
         learning=_said(learning) or before.learning,
-        experiment=before.experiment if wanted is TacticStatus.TESTING else "",
     )
     action = "set tactic status" if wanted is not before.status else "revise tactic"
     return store.revise_tactic(connection, after, action=action, actor=actor, now_us=now_us, reason=_said(reason))

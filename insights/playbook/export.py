@@ -8,12 +8,12 @@ from typing import Any
 
 from features.events import US_PER_SECOND
 from insights.intervals import Estimate
-from insights.playbook.look import Entry
+from insights.playbook.look import ORDER, Entry
 from insights.playbook.standing import US_PER_DAY, Standing
 from insights.playbook.words import say_effect
 from journeys.journey import Journey
 from journeys.tables import FittedTable
-from storage.playbook import Draft, TacticEvidence, TacticStatus
+from storage.playbook import Draft, TacticEvidence
 
 
 def playbook_tables(journey: Journey, entries: Sequence[Entry]) -> Iterator[FittedTable]:
@@ -46,8 +46,7 @@ def playbook_tables(journey: Journey, entries: Sequence[Entry]) -> Iterator[Fitt
 def count_entries(entries: Sequence[Entry]) -> str:
     """Return how many tactics there are of each status, and how many are due: ``1 proven, 2 proposed; 1 due``."""
     counts = Counter(one.tactic.status for one in entries)
-    order = (TacticStatus.PROVEN, TacticStatus.TESTING, TacticStatus.PROPOSED, TacticStatus.RETIRED)
-    told = ", ".join(f"{counts[status]} {status}" for status in order if counts[status])
+    told = ", ".join(f"{counts[status]} {status}" for status in ORDER if counts[status])
     due = sum(bool(one.why_due) for one in entries)
     return f"{told or 'nothing yet'}{f'; {due} due for a re-test' if due else ''}"
 

@@ -9,7 +9,8 @@ from insights.playbook.standing import Standing, aging_of, weigh
 from journeys.journey import Journey
 from storage.playbook import Draft, Tactic, TacticStatus
 
-_ORDER = (TacticStatus.PROVEN, TacticStatus.TESTING, TacticStatus.PROPOSED, TacticStatus.RETIRED)
+ORDER = (TacticStatus.PROVEN, TacticStatus.TESTING, TacticStatus.PROPOSED, TacticStatus.RETIRED)
+"""Statuses in the order in which tactics are shown: what has come furthest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +76,4 @@ def _open_draft(tactic: Tactic) -> Draft | None:
 
 def _place(entry: Entry) -> tuple[int, float, int]:
     known = entry.standing.now.effect.low if entry.standing else float("-inf")
-    return _ORDER.index(entry.tactic.status), -known, entry.tactic.id
+    return ORDER.index(entry.tactic.status), -known, entry.tactic.id

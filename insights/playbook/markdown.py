@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from insights.days import day_of
 from insights.intervals import Estimate
 from insights.playbook.export import count_entries, say_known
-from insights.playbook.look import Entry, choose_entries
+from insights.playbook.look import ORDER, Entry, choose_entries
 from insights.playbook.standing import US_PER_DAY
 from insights.playbook.words import say_effect, say_metric, say_period
 from journeys.journey import Journey
-from storage.playbook import Draft, TacticEvidence, TacticStatus
+from storage.playbook import Draft, TacticEvidence
 
 
 def to_markdown(journey: Journey, entries: Sequence[Entry], now_us: int) -> str:
@@ -22,10 +22,7 @@ def _lines(journey: Journey, entries: Sequence[Entry], now_us: int) -> Iterator[
     yield ""
     yield f"{day_of(now_us, journey.timezone)}: {count_entries(entries)}."
     yield ""
-    proven, testing, proposed, retired = (
-        choose_entries(entries, status=status)
-        for status in (TacticStatus.PROVEN, TacticStatus.TESTING, TacticStatus.PROPOSED, TacticStatus.RETIRED)
-    )
+    proven, testing, proposed, retired = (choose_entries(entries, status=status) for status in ORDER)
     yield from _section("Proven", "No tactic is proven yet: that takes an experiment whose verdict is ship.", proven)
     for one in proven:
         yield from _detail(journey, one)

@@ -10,6 +10,8 @@ from dataclasses import replace
 from sqlalchemy import Engine
 
 from insights.affected import Affected, Cohort, count_affected
+from insights.effects.kept import kept_effects
+from insights.effects.measured import measured_effects
 from insights.episodes import Direction
 from insights.facts import Facts
 from insights.filters import Filters
@@ -142,9 +144,10 @@ def _stops_at(journey: Journey, facts: Facts, alarm: Alarm, found: Opportunities
             of_dimension = count_affected(connection, cohort[0], least_people=min_cell())
             affected = [one for one in of_dimension if one.cohort == cohort]
     known = {friction.name for friction in journey.frictions}
+    measured = measured_effects(journey, kept_effects(facts.folder))
     for one in affected:
         if journey.stages[one.stage_index].name == alarm.stage and one.friction in known:
-            plan = plan_best(journey, one, found.period)
+            plan = plan_best(journey, one, found.period, measured)
             if plan is not None and plan.gain.value.value > 0:
                 yield one, plan
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from features.duration import parse_duration
 from features.events import US_PER_SECOND
+from insights.experiments.result import Verdict
 from insights.intervals import Estimate
 from insights.playbook.combine import Combined, combine, variance_of, weight_at
 from journeys.journey import Journey
 from storage.playbook import Tactic, TacticEvidence, TacticStatus
 
-INVALID = "invalid"
+INVALID = Verdict.INVALID.value
 US_PER_DAY = 86_400 * US_PER_SECOND
 
 

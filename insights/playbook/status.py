@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from insights.experiments.result import Verdict
 from storage.playbook import TacticEvidence, TacticStatus
 
-SHIP, STOP = "ship", "stop"
+SHIP, STOP, INCONCLUSIVE = Verdict.SHIP.value, Verdict.STOP.value, Verdict.INCONCLUSIVE.value
 _PROPOSED, _TESTING, _PROVEN, _RETIRED = TacticStatus
 
 ALLOWED: Mapping[TacticStatus, tuple[TacticStatus, ...]] = {

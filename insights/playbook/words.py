@@ -6,6 +6,8 @@ from insights.days import day_of
 from insights.intervals import Estimate
 from storage.playbook import TacticEvidence
 
+FEWER = "fewer_"
+"""Before a metric of which less is better: evidence then tells how far it falls."""
 _METRICS: Mapping[str, str] = {
     "goal": "the share that reaches the goal",
     "revenue": "revenue per person",
@@ -23,6 +25,8 @@ _TOLD: Mapping[str, str] = {
 
 def say_metric(metric: str) -> str:
     """Return what a metric is in words; one of which nothing is known keeps its name."""
+    if metric.startswith(FEWER):
+        return f"the fall of {say_metric(metric.removeprefix(FEWER))}"
     return _METRICS.get(metric, metric.replace("_", " "))
 
 
