@@ -8,6 +8,7 @@ import typer
 from commands.options import JsonOption
 
 if TYPE_CHECKING:
+    from insights.experiments.result import Analysis
     from insights.experiments.sizing import Sizing
 
 app = typer.Typer()
@@ -99,6 +100,137 @@ def size(
         say(f"{out_path} shows it.")
 
 
+@app.command(epilog="Example: dropoff experiment analyse --exposures e.csv --outcomes o.csv")
+def analyse(
+    exposures: Annotated[
+        Path,
+        typer.Option(metavar="PATH", help="Who met which variant: unit, variant, exposed_at, covariates, slices."),
+    ],
+    outcomes: Annotated[
+        Path, typer.Option(metavar="PATH", help="What they did: unit, at, and metric and value, or a column a metric.")
+    ],
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METRIC",
+            help="What decides: NAME, or KIND:NAME with proportion, mean or revenue, or a ratio NAME/PER.",
+        ),
+    ] = None,
+    guardrail: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METRIC:MARGIN", help="Must not be worse by .05 of the control's, or =.01 of its unit; repeatable."
+        ),
+    ] = None,
+    secondary: Annotated[
+        list[str] | None, typer.Option(metavar="METRIC", help="Shown beside it, and decides nothing; repeatable.")
+    ] = None,
+    less_is_better: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A metric that should fall; repeatable.")
+    ] = None,
+    control: Annotated[str | None, typer.Option(metavar="VARIANT", help="What the others are compared with.")] = None,
+    shares: Annotated[
+        str | None, typer.Option(metavar="A=.5,B=.5", help="The planned parts of the variants; equal by default.")
+    ] = None,
+    rule: Annotated[
+        str, typer.Option(metavar="RULE", help="always-valid: may be looked at any time; fixed: once, in the end.")
+    ] = "always-valid",
+    alpha: Annotated[float, typer.Option(metavar="SHARE", help="How often chance may be called a change.")] = 0.05,
+    power: Annotated[float, typer.Option(metavar="SHARE", help="For the sample that is still needed.")] = 0.8,
+    minimum_effect: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="The least relative change worth having: .1 is a tenth.")
+    ] = None,
+    planned: Annotated[
+        int | None, typer.Option(metavar="N", help="The planned people per arm: the end of a fixed horizon.")
+    ] = None,
+    ends: Annotated[str | None, typer.Option(metavar="TIME", help="The planned end, as 2026-03-17.")] = None,
+    within: Annotated[
+        str | None, typer.Option(metavar="7d", help="Outcomes count for so long; who is newer is left out.")
+    ] = None,
+    covariate: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Adjust for this column; by default all numbers; repeatable."),
+    ] = None,
+    adjust: Annotated[bool, typer.Option(help="Whether to adjust for covariates at all.")] = True,
+    before: Annotated[
+        bool, typer.Option("--before", help="What people did before the exposure is a covariate, too.")
+    ] = False,
+    slice_: Annotated[
+        list[str] | None,
+        typer.Option("--slice", metavar="NAME", help="Check the arms' ratio in it; by default day and all texts."),
+    ] = None,
+    segment: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Break the metric down by it; by default all texts.")
+    ] = None,
+    unit: Annotated[str | None, typer.Option(metavar="COLUMN", help="The person, in both tables.")] = None,
+    variant: Annotated[str | None, typer.Option(metavar="COLUMN", help="The variant.")] = None,
+    exposed_at: Annotated[str | None, typer.Option(metavar="COLUMN", help="The time of the exposure.")] = None,
+    outcome_unit: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The person, where the outcomes call it otherwise.")
+    ] = None,
+    outcome_at: Annotated[str | None, typer.Option(metavar="COLUMN", help="The time of the outcome.")] = None,
+    metric_column: Annotated[str | None, typer.Option(metavar="COLUMN", help="The metric's name.")] = None,
+    value_column: Annotated[str | None, typer.Option(metavar="COLUMN", help="The metric's value.")] = None,
+    plan: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The declared experiment as JSON, in place of these options.")
+    ] = None,
+    json_path: JsonOption = None,
+    out_path: PictureOption = None,
+) -> None:
+    """Say what an experiment comes to: ship, stop or neither.
+
+    Reads any tables. The verdict comes first: ship, stop, inconclusive (with the sample still needed and what to test
+    next) or invalid (with the reason). Below it are both results side by side: of a fixed horizon, to be read once,
+    and the always-valid one, to be read at any time. Everything that was not used is counted.
+    """
+    from console import out, say, write_json
+    from features.output import require_writable
+    from insights.experiments.analyse import analyse as analyse_tables
+    from insights.experiments.ask import Asked, from_options
+    from insights.experiments.columns import ColumnNames
+    from insights.experiments.read import read_exposures, read_outcomes
+    from insights.experiments.show import analysis_tables, say_counts, say_verdict
+
+    for path, endings in ((json_path, ()), (out_path, _PICTURES)):
+        if path is not None:
+            require_writable(path, suffixes=endings)
+    names = ColumnNames(unit, variant, exposed_at, outcome_unit, outcome_at, metric_column, value_column)
+    asked = Asked(
+        metric=metric,
+        guardrails=guardrail or (),
+        secondary=secondary or (),
+        less_is_better=less_is_better or (),
+        control=control,
+        shares=shares,
+        rule=rule,
+        alpha=alpha,
+        power=power,
+        minimum_effect=minimum_effect,
+        planned_per_arm=planned,
+        ends=ends,
+        within=within,
+        covariates=() if not adjust else covariate,
+        before=before,
+        slices=slice_,
+        segments=segment,
+        plan=plan,
+    )
+    exposed, happened = read_exposures(exposures, names), read_outcomes(outcomes, names)
+    found = analyse_tables(exposed, happened, from_options(asked, exposed, happened))
+    for sentence in say_verdict(found):
+        say(sentence)
+    for table in analysis_tables(found):
+        out.print()
+        out.print(table)
+    out.print()
+    for sentence in say_counts(found):
+        say(sentence)
+    write_json(json_path, found.to_json())
+    if out_path is not None:
+        _draw_analysis(found, out_path)
+        say(f"{out_path} shows it.")
+
+
 def _draw_size(found: "Sizing", path: Path) -> None:
     if path.suffix.lower() == ".html":
         from insights.experiments.size_page import write_size
@@ -108,3 +240,14 @@ def _draw_size(found: "Sizing", path: Path) -> None:
         from training.pictures.experiment_size import draw_size
 
         draw_size(found, path)
+
+
+def _draw_analysis(found: "Analysis", path: Path) -> None:
+    if path.suffix.lower() == ".html":
+        from insights.experiments.page import write_analysis
+
+        write_analysis(found, path)
+    else:
+        from training.pictures.experiment import draw_analysis
+
+        draw_analysis(found, path)

@@ -121,7 +121,10 @@ def _outcomes(
     import pandas as pd
 
     usable = _usable(outcomes.units, outcomes.at_us)
-    repeated = usable & _repeated(outcomes, usable)
+    untold = outcomes.ids is None and outcomes.at_us is None
+    equal = usable & _repeated(outcomes, usable)
+    # Two equal rows without a moment may be two orders of one price.
+    repeated = np.zeros_like(equal) if untold else equal
     rows = np.flatnonzero(usable & ~repeated)
     codes = pd.Index(units).get_indexer(pd.Index(outcomes.units[rows])).astype(np.int64)
     strangers = codes < 0
@@ -146,6 +149,7 @@ def _outcomes(
         counts,
         unusable_outcomes=int(len(outcomes) - usable.sum()),
         duplicated_outcomes=int(repeated.sum()),
+        equal_outcomes=int(equal.sum()) if untold else 0,
         before_exposure=int(before.sum()),
         after_window=int(late.sum()),
         without_exposure=int(strangers.sum()),
@@ -159,14 +163,12 @@ def _repeated(outcomes: OutcomeTable, usable: BoolArray) -> BoolArray:
     """Return which rows repeat another: the same id, or without ids the same unit, moment and values."""
     import pandas as pd
 
-    if outcomes.ids is None and outcomes.at_us is None:
-        # Two equal rows without a moment may be two orders of one price.
-        return np.zeros(len(outcomes), np.bool_)
     if outcomes.ids is not None:
         frame = pd.DataFrame({"id": outcomes.ids})
         known = outcomes.ids != ""
     else:
-        frame = pd.DataFrame({"unit": outcomes.units, "at": outcomes.at_us, **outcomes.values})
+        moments = {} if outcomes.at_us is None else {"at": outcomes.at_us}
+        frame = pd.DataFrame({"unit": outcomes.units, **moments, **outcomes.values})
         known = np.ones(len(outcomes), np.bool_)
     found = np.zeros(len(outcomes), np.bool_)
     chosen = usable & known

@@ -60,6 +60,8 @@ class RowCounts:
     crossed_dropped: int = 0
     outcome_rows: int = 0
     duplicated_outcomes: int = 0
+    equal_outcomes: int = 0
+    """Rows equal to another one, without a time or id to tell whether they are one; all count."""
     unusable_outcomes: int = 0
     """Without a unit, or without a time where the others have one."""
     before_exposure: int = 0
