@@ -1,7 +1,8 @@
 """Logged decisions as a Parquet file: what ``--decisions PATH`` reads, and what a simulation writes.
 
 Columns: ``decision_id, session_id, unit, at (UTC), stage?, risk, confidence (JSON), chosen?, propensities (JSON),
-converted, holdout?, policy_version?`` and any further text columns, by which people can be compared.
+converted, holdout?, policy_version?`` and any further text columns, by which people can be compared. A decision without
+propensities was made at odds that nobody kept.
 """
 
 import json
@@ -72,6 +73,8 @@ def read_decisions(
     chosen = _places(path, "chosen", [name or NOTHING for name in columns["chosen"]], every)
     named = columns.get("stage", [None] * len(at_us))
     propensities = _from_json(path, "propensities", columns["propensities"], every)
+    # Odds that nobody kept are not odds of zero: nothing that needs them may be said of such a decision.
+    propensities[[not text for text in columns["propensities"]]] = np.nan
     if np.any(np.abs(propensities.sum(axis=1) - 1) > 1e-6):
         raise DecisionsUnreadable(f"{path}: the propensities of a decision do not sum to one")
     return LoggedDecisions(

@@ -31,12 +31,20 @@ Watcher = Callable[[FloatArray, float], None]
 """Told the row (F,) of an open session right after its latest event, and the risk that was answered."""
 
 
+Onlooker = Callable[[Moment, Decision], None]
+"""Told what a decision among eligible interventions was made of, and how it came out."""
+
+
 def ignore_time(_step: str, _seconds: float) -> None:
     """Time nothing."""
 
 
 def ignore_row(_row: FloatArray, _risk: float) -> None:
     """Watch nothing."""
+
+
+def ignore_decision(_moment: Moment, _decision: Decision) -> None:
+    """Look at nothing."""
 
 
 def no_key(_name: str) -> float:
@@ -62,6 +70,7 @@ class Scorer:
     experiments: tuple[RunningExperiment, ...] = ()
     timer: Timer = field(default=ignore_time, compare=False)
     watcher: Watcher = field(default=ignore_row, compare=False)
+    onlooker: Onlooker = field(default=ignore_decision, compare=False)
 
     @cached_property
     def _policy(self) -> Policy:
@@ -206,6 +215,8 @@ class Scorer:
             self.settings,
         )
         decision = self._choose(visitor_id, score, diagnosis, holdout, moment)
+        if decision.drawn is not None:
+            self.onlooker(moment, decision)
         self.timer("decide", perf_counter() - started)
         return decision
 

@@ -222,7 +222,6 @@ class SessionDecision(Struct, frozen=True):
     holdout: bool
     narrative: str
     model_version: str
-    policy_version: str
     experiment: ExperimentAnswer | None
     outcomes: list[str]
 

@@ -13,8 +13,8 @@ _BEFORE_THE_HOLDOUT = ("ended", "low_risk", "no_blocker")
 """Reasons that are found before it is asked whether a visitor is held out, so that both sides have them alike."""
 
 
-def count_holdout(engine: Engine, journey: str) -> HoldoutCounts | None:
-    """Return the comparison; None before a decision has come as far as the holdout.
+def count_holdout(engine: Engine, journey: str, *, since_us: int = 0) -> HoldoutCounts | None:
+    """Return the comparison of decisions since a moment; None before one has come as far as the holdout.
 
     Visitors that were drawn together, by one assignment id, count as one, from the first such decision on, whatever was
     shown then or later: the sides differ by chance and by being held out alone. The goal is reached where a decision
@@ -28,7 +28,7 @@ def count_holdout(engine: Engine, journey: str) -> HoldoutCounts | None:
             func.min(drawn.c.at_us).label("first_us"),
             func.max(case((drawn.c.holdout, 1), else_=0)).label("held_out"),
         )
-        .where(drawn.c.reason.not_in(_BEFORE_THE_HOLDOUT))
+        .where(drawn.c.reason.not_in(_BEFORE_THE_HOLDOUT), drawn.c.at_us >= since_us)
         .group_by(drawn.c.unit)
         .subquery()
     )

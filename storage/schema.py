@@ -7,6 +7,7 @@ from storage import (
     playbook_tables,
     policy_tables,
     privacy_tables,
+    rollout_tables,
     running_tables,
     tables,
     touchpoint_tables,
@@ -22,6 +23,7 @@ TABLE_MODULES = (
     policy_tables,
     experiment_tables,
     playbook_tables,
+    rollout_tables,
 )
 """Where the tables are declared; importing them is what makes ``metadata`` whole."""
 

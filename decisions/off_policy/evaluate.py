@@ -13,7 +13,7 @@ from decisions.off_policy.estimators import Estimator, score, weights
 from decisions.off_policy.intervals import Interval, mean_interval
 from decisions.off_policy.outcomes import Outcomes, learn_outcomes
 from decisions.off_policy.payoff import Payoff, goals, net_values
-from decisions.policy import NOTHING, PolicySettings
+from decisions.policy import PolicySettings
 from features.events import FloatArray
 
 LEAST_EFFECTIVE = 200.0
@@ -32,12 +32,12 @@ class NoOdds(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Estimated:
-    """One estimator's value of the policy, and by how much it is above doing nothing and above the log's policy."""
+    """One estimator's value of the policy, and by how much it is above doing nothing and above the one before."""
 
     estimator: Estimator
     value: Interval
     over_nothing: Interval
-    over_logged: Interval
+    over_before: Interval
     threshold: float | None = None
     """SWITCH's: the largest weight that is believed."""
 
@@ -106,10 +106,12 @@ def evaluate(
     interventions: Sequence[Intervention],
     settings: PolicySettings,
     outcomes: Outcomes | None = None,
+    before: FloatArray | None = None,
 ) -> Evaluation:
     """Return what a policy with the propensities ``target`` (N, A) would have brought in place of the one that decided.
 
-    ``outcomes`` are of the same decisions; by default they are learnt from those that count. Raises :class:`NoOdds`
+    ``before`` (N, A) are those of the policy that it is compared with, by default of the one that decided. ``outcomes``
+    are of the same decisions; by default they are learnt from those that count. Raises :class:`NoOdds`
     where no decision that left a choice has known propensities, and ValueError for targets that do not sum to one.
     """
     if target.shape != logged.propensities.shape or np.any(np.abs(target.sum(axis=1) - 1) > 1e-6):
@@ -125,6 +127,7 @@ def evaluate(
             "with its propensities), wait for the outcomes, and ask again"
         )
     kept, wanted = logged.take(counted), target[counted]
+    earlier = kept.propensities if before is None else before[counted]
     learnt = learn_outcomes(kept) if outcomes is None else _part(outcomes, kept, counted)
     overlap = measure_overlap(kept, wanted)
     value, rate = net_values(kept.options, interventions, settings), goals(kept.options)
@@ -136,8 +139,8 @@ def evaluate(
         quiet=int(quiet.sum()),
         unknown=int(unknown.sum()),
         overlap=overlap,
-        net_value=estimate_all(kept, wanted, value, learnt),
-        goal_rate=estimate_all(kept, wanted, rate, learnt),
+        net_value=estimate_all(kept, wanted, earlier, value, learnt),
+        goal_rate=estimate_all(kept, wanted, earlier, rate, learnt),
         nothing=mean_interval(score(Estimator.DR, kept, nothing(kept), value, learnt).values, kept.units),
         logged=mean_interval(brought, kept.units),
         reasons=tuple(_reasons(overlap, persons)),
@@ -146,20 +149,20 @@ def evaluate(
 
 
 def estimate_all(
-    logged: LoggedDecisions, target: FloatArray, payoff: Payoff, outcomes: Outcomes
+    logged: LoggedDecisions, target: FloatArray, before: FloatArray, payoff: Payoff, outcomes: Outcomes
 ) -> tuple[Estimated, ...]:
     """Return what every estimator makes of a policy; differences are of scores, decision by decision."""
     found = []
     for estimator in Estimator:
         scores = score(estimator, logged, target, payoff, outcomes)
         resting = score(estimator, logged, nothing(logged), payoff, outcomes).values
-        before = score(estimator, logged, logged.propensities, payoff, outcomes).values
+        earlier = score(estimator, logged, before, payoff, outcomes).values
         found.append(
             Estimated(
                 estimator,
                 mean_interval(scores.values, logged.units),
                 mean_interval(scores.values - resting, logged.units),
-                mean_interval(scores.values - before, logged.units),
+                mean_interval(scores.values - earlier, logged.units),
                 scores.threshold if estimator is Estimator.SWITCH_DR else None,
             )
         )
@@ -217,7 +220,8 @@ def _reasons(overlap: Overlap, persons: int) -> list[str]:
         )
     if overlap.goals < LEAST_GOALS:
         found.append(
-            f"{overlap.goals} goals were reached where it could have decided the same; {LEAST_GOALS} tell something"
+            f"{overlap.goals} goals were reached where it could have decided the same; at least {LEAST_GOALS} are "
+            "needed"
         )
     if persons < 2:
         found.append("the decisions are about a single person")
@@ -227,7 +231,7 @@ def _reasons(overlap: Overlap, persons: int) -> list[str]:
 def _cautions(overlap: Overlap, unknown: int) -> list[str]:
     found = []
     if overlap.nothing_unsupported > MOST_UNSUPPORTED or overlap.nothing_effective < LEAST_EFFECTIVE:
-        found.append(f"{NOTHING} is hardly ever seen in the log, so that the comparison with it is not supported")
+        found.append("doing nothing is too rare in the log for the comparison with it")
     if overlap.thin > MOST_UNSUPPORTED:
         found.append(
             f"{overlap.thin:.1%} of its decisions are for options that the log chose with a probability below {THIN:g}"

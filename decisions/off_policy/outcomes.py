@@ -102,12 +102,19 @@ def _base(logged: LoggedDecisions) -> FloatArray:
     """Return what moves the odds whatever is shown (N, B): a one, the risk's log-odds, stages, confidences."""
     risk = np.clip(logged.risk, _LEAST_RISK, 1 - _LEAST_RISK)
     stages = logged.stage[:, None] == np.arange(len(logged.stages))
-    return np.column_stack([np.ones(len(logged)), np.log(risk / (1 - risk)), stages, logged.confidence])
+    return np.column_stack([np.ones(len(logged)), np.log(risk / (1 - risk)), stages, _scaled(logged.confidence)])
 
 
 def _shared(logged: LoggedDecisions) -> FloatArray:
     """Return what an option's own shift of the odds goes by (N, E): a one and the confidences."""
-    return np.column_stack([np.ones(len(logged)), logged.confidence])
+    return np.column_stack([np.ones(len(logged)), _scaled(logged.confidence)])
+
+
+def _scaled(confidence: FloatArray) -> FloatArray:
+    """Return each friction's confidences (N, K) with a root mean square of one: small ones are penalised no more."""
+    size = np.sqrt((confidence**2).mean(axis=0))
+    found: FloatArray = confidence / np.where(size > 0, size, 1.0)
+    return found
 
 
 def _design(base: FloatArray, shared: FloatArray, chosen: IntArray, options: int) -> FloatArray:

@@ -31,11 +31,12 @@ class WeighablePriors:
 
     def net_values(self, logged: LoggedDecisions) -> FloatArray:
         """Return the expected net value of each option (N, A), 0 for doing nothing, -inf for what was not eligible."""
-        treats = np.array(
-            [[name in {one.name for one in each.treats} for name in logged.frictions] for each in self.interventions],
-            np.float64,
-        ).reshape(len(self.interventions), len(logged.frictions))
-        effects = np.array([each.prior_effect for each in self.interventions])
+        known = {one.name: one for one in self.interventions}
+        offered = [known[name] for name in logged.options[1:]]
+        treated = [{friction.name for friction in one.treats} for one in offered]
+        treats = np.array([[name in names for name in logged.frictions] for names in treated], np.float64)
+        treats = treats.reshape(len(offered), len(logged.frictions))
+        effects = np.array([one.prior_effect for one in offered])
         uplift = np.zeros(logged.propensities.shape)
         uplift[:, 1:] = np.minimum(effects * (listed_shares(logged.confidence) @ treats.T), logged.risk[:, None])
         payoff = net_values(logged.options, self.interventions, self.settings)

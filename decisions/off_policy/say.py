@@ -20,7 +20,7 @@ def rows(estimated: Sequence[Estimated], *, percent: bool = False) -> Iterator[t
             _number(one.value.value, digits, percent=percent),
             _ends(one.value, digits, percent=percent),
             _difference(one.over_nothing, digits, percent=percent),
-            _difference(one.over_logged, digits, percent=percent),
+            _difference(one.over_before, digits, percent=percent),
         )
 
 
@@ -51,7 +51,7 @@ def verdict(evaluation: Evaluation, name: str, unit: str = "") -> str:
     """Return what can be said of the policy, in one or two sentences; ``unit`` is that of the net value."""
     if not evaluation.supported:
         return f"Not supported: {'; '.join(evaluation.reasons)}."
-    found = evaluation.by(Estimator.DR).over_logged
+    found = evaluation.by(Estimator.DR).over_before
     of, digits = f" {unit}" if unit else "", _digits(found.error)
     about = (
         f"{_number(found.value, digits, sign='+')}{of} a decision (DR on randomised decisions, 95 % interval "

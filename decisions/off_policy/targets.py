@@ -49,8 +49,17 @@ def read_declared(path: Path) -> DeclaredPolicy:
 
 
 def deployed(policy: WeighablePolicy, logged: LoggedDecisions, exploration: float) -> FloatArray:
-    """Return the propensities (N, A) with which ``decisions.policy.choose`` would have drawn for a policy."""
-    return with_exploration(policy.best(logged), logged, exploration)
+    """Return the propensities (N, A) with which ``decisions.policy.choose`` would have drawn for a policy.
+
+    Of a decision at unknown odds nobody knows what was eligible: there it is doing nothing.
+    """
+    known = ~np.isnan(logged.propensities.sum(axis=1))
+    found = np.zeros(logged.propensities.shape)
+    found[:, 0] = 1.0
+    if known.any():
+        asked = logged if known.all() else logged.take(known)
+        found[known] = with_exploration(policy.best(asked), asked, exploration)
+    return found
 
 
 def with_exploration(best: FloatArray, logged: LoggedDecisions, exploration: float) -> FloatArray:

@@ -21,7 +21,7 @@ def draw_forest(evaluation: Evaluation, name: str, journey: str, path: Path) -> 
         labels = [str(one.estimator) for one in evaluation.net_value]
         places = np.arange(len(labels), dtype=float)
         for axis, (title, difference) in zip(
-            axes, (("above doing nothing", "over_nothing"), ("above what was done", "over_logged")), strict=True
+            axes, (("above doing nothing", "over_nothing"), ("above what was done", "over_before")), strict=True
         ):
             for place, one in zip(places, evaluation.net_value, strict=True):
                 found: Interval = getattr(one, difference)
