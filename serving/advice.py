@@ -59,6 +59,8 @@ async def recommend(runtime: Runtime, request: RecommendRequest) -> RecommendAns
     while decision is None:
         decision = await _advise(runtime, subject, consent=request.consent)
     runtime.metrics.decisions.labels(str(decision.reason)).inc()
+    if decision.drawn is not None:
+        runtime.metrics.observe_propensities(decision.propensities)
     return describe(decision)
 
 

@@ -10,6 +10,7 @@ from insights.facts import Facts
 from serving.alarms import watch_for_alarms
 from serving.deliver import deliver
 from serving.duty import Duty, on_duty
+from serving.learning import learn
 from serving.maturing import mature
 from serving.playbook import keep_playbook
 from serving.refresh import keep_fresh
@@ -34,6 +35,8 @@ def duties_of(runtime: Runtime) -> list[Coroutine[Any, Any, None]]:
         found.append(on_duty(runtime, "sweep", sweep))
     if configuration.reward_seconds:
         found.append(on_duty(runtime, "rewards", mature))
+    if configuration.learn_seconds:
+        found.append(on_duty(runtime, "learning", learn))
     if configuration.follow_up_url:
         found.append(on_duty(runtime, "follow-ups", deliver))
     if configuration.metrics_folder is not None:

@@ -222,6 +222,7 @@ class SessionDecision(Struct, frozen=True):
     holdout: bool
     narrative: str
     model_version: str
+    policy_version: str
     experiment: ExperimentAnswer | None
     outcomes: list[str]
 

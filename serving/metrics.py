@@ -5,7 +5,7 @@ process: what a worker that has ended has counted stays, and what stood in its g
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -140,6 +140,21 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
+        self.policy = Gauge(
+            "dropoff_policy",
+            "The policy that decides, with the revision of what it has learnt.",
+            ["journey", "version"],
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self._least_propensity = Gauge(
+            "dropoff_propensity_min",
+            "The least probability that any option of a decision had since this process started.",
+            registry=self.registry,
+            multiprocess_mode="livemin",
+        )
+        self._least_propensity.set(1.0)
+        self._least = 1.0
         # Only one process has a duty at a time: the latest to say so is right.
         self.sessions_waiting, self.sweep_lag_seconds, self.sweep_events_behind = self._of_a_duty(
             ("sessions_waiting", "Sessions whose end is not known, of all processes."),
@@ -150,10 +165,22 @@ class Metrics:
             ("decisions_waiting", "Decisions of which it is not known yet what came of them."),
             ("oldest_waiting_seconds", "How long ago the oldest of them was made."),
         )
+        self.policy_revision, self.policy_decisions = self._of_a_duty(
+            ("policy_revision", "The newest revision of what a policy has learnt."),
+            ("policy_decisions", "How many decisions it has learnt from."),
+            labels=("policy",),
+        )
 
-    def _of_a_duty(self, *gauges: tuple[str, str]) -> Iterator[Gauge]:
+    def observe_propensities(self, propensities: Mapping[str, float]) -> None:
+        """Record the probabilities among which a decision was drawn; an option that had none was none."""
+        least = min((odds for odds in propensities.values() if odds), default=1.0)
+        if least < self._least:
+            self._least = least
+            self._least_propensity.set(least)
+
+    def _of_a_duty(self, *gauges: tuple[str, str], labels: Sequence[str] = ()) -> Iterator[Gauge]:
         for name, about in gauges:
-            yield Gauge(f"dropoff_{name}", about, registry=self.registry, multiprocess_mode="livemostrecent")
+            yield Gauge(f"dropoff_{name}", about, labels, registry=self.registry, multiprocess_mode="livemostrecent")
 
     def observe_step(self, step: str, seconds: float) -> None:
         """Record how long ``replay``, ``predict``, ``explain`` or ``decide`` took."""

@@ -211,6 +211,7 @@ def _decision(entry: LedgerEntry, outcomes: list[str]) -> SessionDecision:
         holdout=entry.holdout,
         narrative=entry.narrative,
         model_version=entry.model_version,
+        policy_version=entry.policy_version,
         experiment=ExperimentAnswer(entry.experiment, entry.variant) if entry.experiment and entry.variant else None,
         outcomes=outcomes,
     )

@@ -9,13 +9,16 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from decisions.bayes_policy import BayesPolicy
 from decisions.decision import Decision
+from decisions.policy import Policy
 from decisions.risk import RiskModel
 from decisions.scorer import Scorer
 from decisions.trial import Moment, RunningExperiment
 from features.events import US_PER_SECOND, FloatArray
 from features.plan import Plan, compile_plan
 from journeys.journey import Journey
+from journeys.policies import declared_policy
 from serving.access import Access
 from serving.configuration import Configuration
 from serving.database_sessions import DatabaseStore
@@ -41,6 +44,7 @@ from storage.follow_ups import FollowUps
 from storage.identity_store import IdentityStore
 from storage.key_store import KeyStore
 from storage.ledger import Ledger
+from storage.policy_store import PolicyStates
 from storage.record_store import RecordStore
 from storage.reward_store import RewardStore
 from storage.secrets import local_secret
@@ -60,9 +64,18 @@ def now_us() -> int:
     return time.time_ns() // 1_000
 
 
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """Which policy decides: its version, None where the journey's declarations do, and what it has learnt by now."""
+
+    live: str | None
+    revision: int | None
+    policy: Policy
+
+
 @dataclass
 class Runtime:
-    """One service in one process; ``metrics``, the model and the experiments that run can be replaced.
+    """One service in one process; ``metrics``, the model, the policy and the experiments that run can be replaced.
 
     ``erasures`` counts the visitors that were erased: what was being made of the log meanwhile must not be used.
     """
@@ -82,6 +95,7 @@ class Runtime:
     touchpoints: TouchpointStore
     rewards: RewardStore
     due: DueDecisions
+    policy_states: PolicyStates
     exposures: ExposureStore
     experiments: ExperimentStore
     sessions: SessionStore
@@ -94,6 +108,7 @@ class Runtime:
     now_us: Clock = now_us
     erasures: int = 0
     running: tuple[KeptExperiment, ...] = ()
+    deciding: Deciding | None = None
     shadow: Shadow | None = None
     outages: Outages = field(default_factory=Outages)
     scorer: Scorer = field(init=False)
@@ -115,6 +130,11 @@ class Runtime:
         """What people are logged in with; raises ``storage.secrets.SecretUnreadable``."""
         secret = self.configuration.cookie_secret.encode() or local_secret(self.configuration.home, "cookie")
         return Logins(secret, self.configuration.login_seconds)
+
+    @cached_property
+    def declared(self) -> BayesPolicy:
+        """The policy that learns, with what the journey declares and nothing else."""
+        return declared_policy(self.journey)
 
     @property
     def timeout_us(self) -> int:
@@ -148,6 +168,13 @@ class Runtime:
         scorer = replace(self._scorer_of(model), experiments=self.scorer.experiments)
         self.model, self.scorer, self.drift = model, scorer, self._window_of(model)
 
+    def decide_by(self, found: Deciding) -> None:
+        """Decide by a policy from now on."""
+        if self.deciding is not None:
+            self.metrics.policy.labels(self.journey.name, self.deciding.policy.version).set(0)
+        self.metrics.policy.labels(self.journey.name, found.policy.version).set(1)
+        self.deciding, self.scorer = found, replace(self.scorer, policy=found.policy)
+
     def replace_experiments(self, kept: tuple[KeptExperiment, ...], usable: tuple[RunningExperiment, ...]) -> None:
         """Decide by the ``usable`` ones of the experiments that are kept as running, from now on."""
         self.running = kept
@@ -178,6 +205,7 @@ class Runtime:
             interventions=self.journey.interventions,
             settings=self.journey.policy,
             model=model,
+            policy=None if self.deciding is None else self.deciding.policy,
             ends=frozenset(self.plan.codes[name] for name in self.journey.ends.all_names),
             timer=self._time_step,
             watcher=self._watch_row,
@@ -255,6 +283,7 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         touchpoints=touchpoints,
         rewards=rewards,
         due=DueDecisions(engine, journey.name),
+        policy_states=PolicyStates(engine, journey.name),
         exposures=exposures,
         experiments=ExperimentStore(engine, journey.name),
         reader=SegmentReader(

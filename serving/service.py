@@ -31,6 +31,7 @@ from serving.errors import StartError  # noqa: E402
 from serving.experiments import watch_experiments  # noqa: E402
 from serving.guard import Guard  # noqa: E402
 from serving.messages import RecommendRequest, ScoreRequest, convert  # noqa: E402
+from serving.policies import watch_policy  # noqa: E402
 from serving.retention import keep_no_longer  # noqa: E402
 from serving.runtime import Runtime  # noqa: E402
 from serving.start import newer_model, start  # noqa: E402
@@ -65,6 +66,8 @@ class Lifecycle:
         self._tasks.append(asyncio.create_task(self._watch_keys()))
         self._tasks.append(asyncio.create_task(watch_erasures(self.runtime)))
         self._tasks.append(asyncio.create_task(watch_experiments(self.runtime)))
+        if CONFIGURATION.policy_watch_seconds:
+            self._tasks.append(asyncio.create_task(watch_policy(self.runtime)))
         if CONFIGURATION.retention_days:
             self._tasks.append(asyncio.create_task(keep_no_longer(self.runtime, CONFIGURATION.retention_days)))
         self._tasks += map(asyncio.create_task, duties_of(self.runtime))

@@ -20,6 +20,7 @@ from serving.configuration import PACKAGED_FOLDER, Configuration, ConfigurationE
 from serving.errors import StartError
 from serving.follow_ups import check_follow_ups
 from serving.messages import CanonicalEvent, ScoreRequest
+from serving.policies import PolicyUnusable, find_policy
 from serving.runtime import Runtime, open_runtime
 from serving.subject import find_subject
 from serving.times import show_time
@@ -96,6 +97,11 @@ def start(configuration: Configuration) -> Runtime:
     try:
         runtime = open_runtime(configuration, source.journey, model)
     except (DatabaseError, ConfigurationError) as error:
+        raise StartError(str(error)) from error
+    try:
+        runtime.decide_by(find_policy(runtime))
+    except PolicyUnusable as error:
+        runtime.close()
         raise StartError(str(error)) from error
     rehearse(runtime)
     # A collection that walks the model and the libraries would hold up a request for a tenth of a second.

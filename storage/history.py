@@ -1,7 +1,4 @@
-"""The history of a journey's champions: one JSON line a promotion, beside the pointer, appended and never rewritten.
-
-Layout: ``HOME/models/JOURNEY/champions.jsonl``.
-"""
+"""The history of a pointer to a version: one JSON line a promotion, beside it, appended and never rewritten."""
 
 import fcntl
 import getpass
@@ -14,11 +11,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-HISTORY = "champions.jsonl"
-
 
 class Action(StrEnum):
-    """What made a version the champion."""
+    """What made a version the one that is pointed to."""
 
     TRAIN = "train"
     RECALIBRATE = "recalibrate"
@@ -28,7 +23,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """One change of the champion: when (ISO 8601, UTC), by which account, by which command, and why."""
+    """One change of the pointer: when (ISO 8601, UTC), by which account, by which command, and why."""
 
     at: str
     by: str
@@ -55,9 +50,9 @@ def account() -> str:
 
 
 @contextmanager
-def appending(folder: Path) -> Iterator[int]:
-    """Yield the open history of a journey's folder, locked against other processes until the block ends."""
-    descriptor = os.open(folder / HISTORY, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+def appending(folder: Path, name: str) -> Iterator[int]:
+    """Yield the open history of that name in a folder, locked against other processes until the block ends."""
+    descriptor = os.open(folder / name, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor
@@ -82,9 +77,9 @@ def append(
     return promotion
 
 
-def read_history(folder: Path) -> History:
-    """Return the history in a journey's folder; it is empty before the first promotion."""
-    path = folder / HISTORY
+def read_history(folder: Path, name: str) -> History:
+    """Return the history of that name in a folder; it is empty before the first promotion."""
+    path = folder / name
     if not path.is_file():
         return History()
     promotions, damaged = list[Promotion](), list[int]()
@@ -98,8 +93,8 @@ def read_history(folder: Path) -> History:
     return History(tuple(promotions), tuple(damaged))
 
 
-def former_champion(promotions: Sequence[Promotion], champion: str) -> str | None:
-    """Return which version was the champion before ``champion`` was, or None.
+def former_version(promotions: Sequence[Promotion], pointed: str) -> str | None:
+    """Return which version was pointed to before ``pointed`` was, or None.
 
     A rollback undoes the promotion before it, so a second one goes further back. Where a line was lost, the next one
     still says what it replaced.
@@ -113,12 +108,12 @@ def former_champion(promotions: Sequence[Promotion], champion: str) -> str | Non
             _back_to(reigned, promotion.version)
         elif reigned[-1:] != [promotion.version]:
             reigned.append(promotion.version)
-    _back_to(reigned, champion)
+    _back_to(reigned, pointed)
     return reigned[-2] if len(reigned) > 1 else None
 
 
 def _back_to(reigned: list[str], version: str) -> None:
-    """Leave ``version`` as the latest champion, and forget those after it."""
+    """Leave ``version`` as the latest, and forget those after it."""
     while version in reigned and reigned[-1] != version:
         reigned.pop()
     if version not in reigned:

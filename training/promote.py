@@ -7,7 +7,7 @@ from typing import Any
 from decisions.risk import FingerprintMismatch, ModelFilesError, RiskModel
 from features.events import FloatArray
 from journeys.journey import Journey
-from storage.history import Action, Promotion, former_champion
+from storage.history import Action, Promotion, former_version
 from storage.models import (
     ANYONE,
     ChampionMoved,
@@ -110,7 +110,7 @@ def roll_back(journey: Journey, *, home: Path, mlruns: Path, reason: str = "") -
     champion = champion_version(home, name)
     if champion is None:
         champion_folder(home, name)  # says how to train a first one
-    former = former_champion(champion_history(home, name).promotions, champion or "")
+    former = former_version(champion_history(home, name).promotions, champion or "")
     if former is None:
         raise NoFormerChampion(
             f"no version was champion of {name} before version {champion}, so there is none to go back to; "

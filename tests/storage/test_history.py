@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.history import HISTORY, Action, Promotion, account, former_champion
-from storage.models import ChampionMoved, champion_history, champion_version, point_champion, publish
+from storage.history import Action, Promotion, account, former_version
+from storage.models import MODELS, ChampionMoved, champion_history, champion_version, point_champion, publish
 
 AT = datetime(2026, 11, 25, 9, 30, 0, 120_000, UTC)
 
@@ -23,7 +23,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def lines(home: Path) -> list[str]:
-    return (home / "models" / "shop" / HISTORY).read_text().splitlines()
+    return (home / "models" / "shop" / MODELS.history_name).read_text().splitlines()
 
 
 def test_a_promotion_says_when_who_which_instead_of_which_and_why(home: Path) -> None:
@@ -50,7 +50,7 @@ def test_without_a_promotion_there_is_no_history(home: Path) -> None:
 
 
 def test_lines_are_only_ever_appended(home: Path) -> None:
-    path = home / "models" / "shop" / HISTORY
+    path = home / "models" / "shop" / MODELS.history_name
     before = b""
     for version in "12321":
         point_champion(home, "shop", version)
@@ -62,7 +62,7 @@ def test_lines_are_only_ever_appended(home: Path) -> None:
 
 def test_a_torn_line_spoils_no_other(home: Path) -> None:
     point_champion(home, "shop", "1")
-    path = home / "models" / "shop" / HISTORY
+    path = home / "models" / "shop" / MODELS.history_name
     path.write_bytes(path.read_bytes() + b'{"at": "2026-')
     point_champion(home, "shop", "2")
     history = champion_history(home, "shop")
@@ -84,7 +84,7 @@ NO_PROMOTIONS = (
 @pytest.mark.parametrize("line", [b"\xff", *(line.encode() for line in NO_PROMOTIONS)])
 def test_a_line_that_is_no_promotion_is_named_by_its_number(home: Path, line: bytes) -> None:
     point_champion(home, "shop", "1")
-    path = home / "models" / "shop" / HISTORY
+    path = home / "models" / "shop" / MODELS.history_name
     path.write_bytes(path.read_bytes() + line + b"\n\n")
     history = champion_history(home, "shop")
     assert (len(history.promotions), history.damaged) == (1, (2,))
@@ -161,8 +161,8 @@ def promoted(text: str) -> list[Promotion]:
         ("1 2", "9", "2"),
     ],
 )
-def test_the_former_champion_is_the_one_before_this_one_came(history: str, champion: str, former: str | None) -> None:
-    assert former_champion(promoted(history), champion) == former
+def test_the_former_version_is_the_one_before_this_one_came(history: str, champion: str, former: str | None) -> None:
+    assert former_version(promoted(history), champion) == former
 
 
 @given(st.lists(st.sampled_from("1234"), min_size=1, max_size=12))
@@ -170,7 +170,7 @@ def test_rollbacks_walk_back_through_all_champions_in_turn(versions: list[str]) 
     distinct = [version for place, version in enumerate(versions) if place == 0 or version != versions[place - 1]]
     promotions = promoted(" ".join(versions))
     walked = [distinct[-1]]
-    while (former := former_champion(promotions, walked[-1])) is not None:
+    while (former := former_version(promotions, walked[-1])) is not None:
         promotions += [Promotion("t", "a", Action.ROLLBACK, former, walked[-1], "")]
         walked.append(former)
     assert walked == distinct[::-1]
