@@ -11,7 +11,7 @@ from decisions.intervention import Intervention
 from decisions.logged import LoggedDecisions, costs
 from decisions.policy import Assessment, Option, PolicySettings, Situation
 from decisions.posterior import Posterior
-from features.events import FloatArray
+from features.events import FloatArray, IntArray
 
 DRAWS = 256
 """Draws of the posterior; a propensity before the floor is a multiple of 1/256."""
@@ -45,43 +45,63 @@ class BayesPolicy:
     def assess(self, eligible: Sequence[Intervention], situation: Situation) -> Assessment:
         """Return what each eligible intervention is worth in a situation, and how likely each option is the best."""
         seen, offset = self.posterior.terms.situation(situation)
-        coefficients = self._coefficients
-        base = offset + seen @ coefficients[0]
+        base = offset + seen @ self._coefficients[0]
         untreated = _sigmoid(base)
         values = np.zeros((1 + len(eligible), DRAWS))
         uplifts = np.empty((len(eligible), DRAWS))
+        idle = np.empty(len(eligible))
+        expected = float(untreated.mean())
         for row, intervention in enumerate(eligible):
             option = self._places[intervention.name]
-            treated = _sigmoid(base + seen @ coefficients[option])
+            treated = _sigmoid(base + seen @ self._coefficients[option])
             uplifts[row] = treated - untreated
             values[1 + row] = self._value(option, uplifts[row], treated)
-        means, deviations = values[1:].mean(axis=1).tolist(), values[1:].std(axis=1).tolist()
+            idle[row] = self._value(option, 0.0, expected)
+        works = 1.0 - self.posterior.nothing_works
+        means = works * values[1:].mean(axis=1) + (1.0 - works) * idle
+        squares = works * (values[1:] ** 2).mean(axis=1) + (1.0 - works) * idle**2
         options = tuple(
             Option(intervention.name, uplift, mean, deviation)
             for intervention, uplift, mean, deviation in zip(
-                eligible, uplifts.mean(axis=1).tolist(), means, deviations, strict=True
+                eligible,
+                (works * uplifts.mean(axis=1)).tolist(),
+                means.tolist(),
+                np.sqrt(np.maximum(squares - means**2, 0.0)).tolist(),
+                strict=True,
             )
         )
-        return Assessment(options, np.bincount(values.argmax(axis=0), minlength=len(values)) / DRAWS)
+        best = works * np.bincount(values.argmax(axis=0), minlength=len(values)) / DRAWS
+        best[0] += 1.0 - works
+        return Assessment(options, best)
 
     def net_values(self, logged: LoggedDecisions) -> FloatArray:
         """Return the expected net value of each option (N, A), 0 for doing nothing, -inf for what was not eligible."""
         found = np.zeros(logged.propensities.shape)
-        for rows, values in self.drawn_values(logged):
-            found[rows] = values.mean(axis=2)
+        works = 1.0 - self.posterior.nothing_works
+        places = self.posterior.terms.places_of(logged.options)
+        for rows, values, untreated in self.drawn_values(logged):
+            idle = self._value(places, 0.0, untreated.mean(axis=1)[:, None])
+            idle[:, 0] = 0.0
+            found[rows] = works * values.mean(axis=2) + (1.0 - works) * idle
         return found
 
     def best(self, logged: LoggedDecisions) -> FloatArray:
         """Return the probability that each option is the best one (N, A); zero for what was not eligible."""
         found = np.zeros(logged.propensities.shape)
-        for rows, values in self.drawn_values(logged):
+        for rows, values, _ in self.drawn_values(logged):
             first = values.argmax(axis=1)
             for option in range(len(logged.options)):
                 found[rows, option] = (first == option).mean(axis=1)
+        works = 1.0 - self.posterior.nothing_works
+        found *= works
+        found[:, 0] += 1.0 - works
         return found
 
-    def drawn_values(self, logged: LoggedDecisions) -> Iterator[tuple[slice, FloatArray]]:
-        """Yield net values (n, A, DRAWS) of some decisions after the other, -inf for what was not eligible."""
+    def drawn_values(self, logged: LoggedDecisions) -> Iterator[tuple[slice, FloatArray, FloatArray]]:
+        """Yield some decisions after the other: net values (n, A, DRAWS), and the goal's odds with nothing (n, DRAWS).
+
+        As they are if anything works at all; -inf for what was not eligible.
+        """
         situations, offset = self.posterior.terms.situations(logged)
         eligible = logged.eligible
         places = self.posterior.terms.places_of(logged.options).tolist()
@@ -95,16 +115,15 @@ class BayesPolicy:
                 mine = np.flatnonzero(eligible[rows, column])
                 treated = _sigmoid(base[mine] + situations[rows][mine] @ self._coefficients[option])
                 values[mine, column] = self._value(option, treated - untreated[mine], treated)
-            yield rows, values
+            yield rows, values, untreated
 
     def margins(self, logged: LoggedDecisions) -> FloatArray:
         """Return the expected log-odds (N, A) of the goal with each option, eligible or not."""
         return self.posterior.margins(logged)
 
-    def _value(self, option: int, uplift: FloatArray, treated: FloatArray) -> FloatArray:
+    def _value(self, option: int | IntArray, uplift: FloatArray | float, treated: FloatArray | float) -> FloatArray:
         shown, if_converted = self._costs
-        found: FloatArray = uplift * self.settings.goal_value - shown[option] - if_converted[option] * treated
-        return found
+        return np.asarray(uplift * self.settings.goal_value - shown[option] - if_converted[option] * treated)
 
     @cached_property
     def draws(self) -> FloatArray:

@@ -1,14 +1,17 @@
 """The terms of the effect model: which numbers are learnt, and what a situation has of each.
 
-A situation is Q numbers s = (1, how its margin differs from the usual, one per stage, the confidence in each friction).
-With o the risk model's log-odds of the goal and a the option,
+A situation is Q numbers s = (1, how its margin differs from the usual, one per stage, one per friction). That of a
+friction is the root of the confidence in it: most confidences are small, and differ by their order of magnitude. With o
+the risk model's log-odds of the goal and a the option,
 
     logit P(goal | s, a) = o + s . base + [a is an intervention] (s . acting + rho d_a(s) + s . own_a)
 
-where d_a(s) is what the journey declares of the intervention: the rise of the log-odds, times the confidence in what it
-treats. ``acting`` is common to all interventions, ``own`` is where one differs, and rho how far the declarations hold.
+where d_a(s) is what the journey declares of the intervention: the rise of the log-odds, times the root of the
+confidence in what it treats. ``acting`` is common to all interventions, ``own`` is where one differs, and rho how far the
+declarations hold.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -157,7 +160,7 @@ class Terms:
         known = np.flatnonzero(logged.stage >= 0)
         found[known, stages[logged.stage[known]]] = 1.0
         frictions = 2 + len(self.stages) + _places(logged.frictions, self.frictions, "frictions")
-        found[:, frictions] = logged.confidence
+        found[:, frictions] = np.sqrt(logged.confidence)
         return found, offset
 
     def situation(self, seen: Situation) -> tuple[FloatArray, float]:
@@ -169,7 +172,7 @@ class Terms:
         place = self._stage_places.get(seen.stage)
         if place is not None:
             found[place] = 1.0
-        found[2 + len(self.stages) :] = [seen.confidence.get(friction, 0.0) for friction in self.frictions]
+        found[2 + len(self.stages) :] = [math.sqrt(seen.confidence.get(friction, 0.0)) for friction in self.frictions]
         return found, offset
 
     @cached_property

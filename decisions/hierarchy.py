@@ -19,20 +19,24 @@ from features.events import FloatArray
 
 STARTING_SPREADS: Mapping[int, float] = {
     BASE: 0.5,
-    ACTING: 0.2,
-    DECLARED: 0.7,
-    OVERALL: 0.2,
+    ACTING: 0.05,
+    DECLARED: 1.5,
+    OVERALL: 0.1,
     TREATED: 1.0,
-    UNTREATED: 0.3,
-    STAGE: 0.1,
-    MARGIN: 0.1,
+    UNTREATED: 0.1,
+    STAGE: 0.03,
+    MARGIN: 0.03,
 }
 """In log-odds; of TREATED, in the declared deviation of each effect; of DECLARED, in the declared effects."""
 LEARNT = (OVERALL, TREATED, UNTREATED, STAGE, MARGIN)
 """The groups whose spread is learnt; the others have few numbers, on which there is much evidence soon."""
 PSEUDO_NUMBERS = 4.0
+INTERRUPTION = 4.0
+"""How much further what any intervention does everywhere may be from nothing than the rest of ``ACTING``."""
 LEAST_DEVIATION = 0.05
 """Log-odds; a declaration without any doubt would never be given up."""
+NOTHING_WORKS = 0.1
+"""Probability, before any decision, that no intervention of the journey does anything to anybody."""
 MOST_ROUNDS = 60
 CLOSE_ENOUGH = 2e-3
 """Relative change of every spread at which the fixed point is reached."""
@@ -56,6 +60,7 @@ def prior_mean(terms: Terms) -> FloatArray:
 def scales(terms: Terms) -> FloatArray:
     """Return the standard deviation of each number (D,) in units of its group's spread."""
     found = np.ones(terms.size)
+    found[terms.width] = INTERRUPTION
     for intervention, places in zip(terms.interventions, terms.own_places, strict=True):
         mine = found[places]
         treated = terms.group[places] == TREATED
@@ -80,6 +85,22 @@ def believe(terms: Terms, spreads: FloatArray, precision: FloatArray, shift: Flo
     total = precision + np.diag(before)
     mean = np.linalg.solve(total, shift + before * prior_mean(terms))
     return Belief(np.asarray(mean, np.float64), np.asarray(np.linalg.cholesky(total), np.float64))
+
+
+def nothing_works(terms: Terms, spreads: FloatArray, belief: Belief) -> float:
+    """Return the probability that no intervention does anything: that all numbers but the base are zero.
+
+    By the density of zero after the evidence over that before it, which is the Bayes factor of the two models (Savage
+    and Dickey; Dickey, Annals of Mathematical Statistics 42, 1971).
+    """
+    width = terms.width
+    # The root's last block is that of the precision of what is not the base, the base integrated out.
+    root = belief.root[width:, width:]
+    after = np.log(np.diag(root)).sum() - ((root.T @ belief.mean[width:]) ** 2).sum() / 2
+    precision, centre = prior_precision(terms, spreads)[width:], prior_mean(terms)[width:]
+    before = (np.log(precision) - precision * centre**2).sum() / 2
+    log_odds = np.log(NOTHING_WORKS / (1.0 - NOTHING_WORKS)) + after - before
+    return float(1.0 / (1.0 + np.exp(-np.clip(log_odds, -500.0, 500.0))))
 
 
 def learn_spreads(terms: Terms, spreads: FloatArray, precision: FloatArray, shift: FloatArray) -> FloatArray:

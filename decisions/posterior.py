@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 
 from decisions.effect_terms import Declared, Terms
-from decisions.hierarchy import Belief, believe, learn_spreads, prior_mean, prior_precision, starting_spreads
+from decisions.hierarchy import (
+    Belief,
+    believe,
+    learn_spreads,
+    nothing_works,
+    prior_mean,
+    prior_precision,
+    starting_spreads,
+)
 from decisions.intervention import Intervention
 from decisions.logged import LoggedDecisions
 from decisions.policy import PolicySettings
@@ -84,6 +92,11 @@ class Posterior:
     def mean(self) -> FloatArray:
         """(D,) the posterior's mean, which is also its mode."""
         return self.belief.mean
+
+    @cached_property
+    def nothing_works(self) -> float:
+        """The probability that no intervention does anything to anybody."""
+        return nothing_works(self.terms, self.spreads, self.belief)
 
     def draws(self, standard: FloatArray) -> FloatArray:
         """Return draws (D, M) of the numbers made of independent standard normal ones (D, M)."""

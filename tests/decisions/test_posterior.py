@@ -59,9 +59,10 @@ def test_a_declared_deviation_is_that_of_the_effect_in_log_odds() -> None:
     certain = np.random.default_rng(2).standard_normal((before.terms.size, 40_000))
     drawn = before.terms.coefficients(before.draws(certain))[1, 4]
     rise = np.log(0.33 / 0.67) - np.log(0.25 / 0.75)
-    # The effect itself deviates by as much as it is, its declaration's worth by .7 of it, and what all share by .2.
+    # The effect itself deviates by as much as it is, the worth of declarations by 1.5 times it, and what all share by
+    # .05.
     assert drawn.mean() == pytest.approx(rise, abs=0.01)
-    assert drawn.std() == pytest.approx(np.sqrt(rise**2 + (0.7 * rise) ** 2 + 0.2**2), rel=0.02)
+    assert drawn.std() == pytest.approx(np.sqrt(rise**2 + (1.5 * rise) ** 2 + 0.05**2), rel=0.02)
 
 
 def test_what_is_learnt_comes_near_what_is_true(learnt: Posterior) -> None:
@@ -69,7 +70,7 @@ def test_what_is_learnt_comes_near_what_is_true(learnt: Posterior) -> None:
     true = np.log(goal_odds(later) / (1 - goal_odds(later)))
     before, after = start().margins(later), learnt.margins(later)
     error = [np.abs((found[:, 1:] - found[:, :1]) - (true[:, 1:] - true[:, :1])).mean() for found in (before, after)]
-    assert error[1] < 0.7 * error[0]
+    assert error[1] < 0.8 * error[0]
 
 
 def test_decisions_at_low_risk_without_a_choice_and_those_at_unknown_odds_teach_nothing(
