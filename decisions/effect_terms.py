@@ -7,8 +7,8 @@ the risk model's log-odds of the goal and a the option,
     logit P(goal | s, a) = o + s . base + [a is an intervention] (s . acting + rho d_a(s) + s . own_a)
 
 where d_a(s) is what the journey declares of the intervention: the rise of the log-odds, times the root of the
-confidence in what it treats. ``acting`` is common to all interventions, ``own`` is where one differs, and rho how far the
-declarations hold.
+confidence in what it treats. ``acting`` is common to all interventions, ``own`` is where one differs, and rho how far
+the declarations hold.
 """
 
 import math
