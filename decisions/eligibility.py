@@ -3,18 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from decisions.arbiter import why_not_now
 from decisions.intervention import MESSAGE_CHANNELS, Intervention
+from decisions.past import PastIntervention
 from features.events import US_PER_SECOND
 from features.friction import Friction
-
-
-@dataclass(frozen=True, slots=True)
-class PastIntervention:
-    """An intervention that this visitor was recommended before."""
-
-    session_id: str
-    at_us: int
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +39,18 @@ def eligible_interventions(
     messages_while_open: bool = False,
     reach: Reach | None = None,
     only_matching: bool = True,
+    nudge_within_seconds: float = 0.0,
 ) -> Eligibility:
     """Return what may be shown to a session at a moment (microseconds); ``frictions`` are its blockers'.
 
     ``reach`` is None while the session is open: then what is shown in the product is meant, and messages (e-mail, SMS,
     push, ad) only where ``messages_while_open`` says so. Afterwards it is the other way round, and whatever an
     intervention declares, its channel has to have been agreed to. Without ``only_matching`` an intervention need not
-    treat one of the blockers.
+    treat one of the blockers. At least ``nudge_within_seconds`` lie between two nudges, whatever they are.
     """
     blockers = set(frictions)
     this_session = [past for past in history if past.session_id == session_id]
+    not_now = why_not_now(history, at_us, nudge_within_seconds)
     excluded: dict[str, str] = {}
     for intervention in interventions:
         shown = [past for past in this_session if past.name == intervention.name]
@@ -79,5 +74,7 @@ def eligible_interventions(
             excluded[intervention.name] = "the session has seen it as often as it may"
         elif latest_us is not None and at_us - latest_us < cooldown_us:
             excluded[intervention.name] = "shown too recently"
+        elif not_now is not None:
+            excluded[intervention.name] = not_now
     chosen = tuple(intervention for intervention in interventions if intervention.name not in excluded)
     return Eligibility(chosen, excluded)

@@ -25,8 +25,10 @@ class PolicySettings:
     at all; ``session_cap`` the most interventions a session may see. Messages (e-mail, SMS, push, ad) are for people
     who have left; ``messages_while_open`` says that they reach those on their way too: where a session lasts for days.
     ``only_matching`` keeps interventions for those whose named blockers they treat; without it the policy may offer
-    whatever the stage allows, and learns what works for whom. With ``learns`` the policy that learns decides from the
-    first decision on, as long as no other version is live; without, the declared effects do, and it learns beside them.
+    whatever the stage allows, and learns what works for whom. ``nudge_within_seconds`` is the least time between two
+    nudges of one person, over all channels, devices and sessions (``decisions.arbiter``). With ``learns`` the policy
+    that learns decides from the first decision on, as long as no other version is live; without, the declared effects
+    do, and it learns beside them.
     """
 
     goal_value: float
@@ -38,6 +40,7 @@ class PolicySettings:
     messages_while_open: bool = False
     only_matching: bool = True
     learns: bool = False
+    nudge_within_seconds: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ import numpy as np
 from decisions.assignment import in_holdout
 from decisions.decision import Decision, Reason, Recommendation, Score
 from decisions.diagnosis import Diagnosis, diagnose
-from decisions.eligibility import Eligibility, PastIntervention, Reach, eligible_interventions
+from decisions.eligibility import Eligibility, Reach, eligible_interventions
 from decisions.intervention import Intervention
+from decisions.past import PastIntervention
 from decisions.policy import NOTHING, Option, Policy, PolicySettings, PriorPolicy, Situation
 from decisions.risk import RiskModel
 from decisions.trial import FirstKey, Moment, RunningExperiment, decide_among
@@ -201,6 +202,7 @@ class Scorer:
                 messages_while_open=self.settings.messages_while_open,
                 reach=reach,
                 only_matching=only_matching,
+                nudge_within_seconds=self.settings.nudge_within_seconds,
             )
 
         moment = Moment(

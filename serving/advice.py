@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 
 from decisions.decision import Decision, Reason, Recommendation, Score
 from decisions.diagnosis import Blocker
-from decisions.eligibility import PastIntervention, Reach
+from decisions.eligibility import Reach
+from decisions.past import PastIntervention
 from decisions.rewards import reward_window_seconds
 from features.duration import write_duration
 from features.events import US_PER_SECOND

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from decisions.decision import Decision, Reason
-from decisions.eligibility import PastIntervention
+from decisions.past import PastIntervention
 from features.events import Event
 from features.live import LiveSession
 from features.plan import Plan
@@ -137,7 +138,7 @@ class DatabaseStore:
             if decision.reason not in _NO_HISTORY:
                 take_turns(connection, self._log.journey)
                 found = self._ledger.recommendations(visitor_ids, connection)
-                if [(one.session_id, one.at_us, one.name) for one in history] != found:
+                if list(map(astuple, history)) != found:
                     return [PastIntervention(*one) for one in found]
             write(connection, decision)
             return None

@@ -116,6 +116,9 @@ async def _finish(runtime: Runtime, one: FollowUp, sent: _Sent) -> Result:
                 runtime.follow_ups.give_up(connection, one.id, now_us, sent.said)
 
     await runtime.commit(keep)
+    if sent.result is not Result.FAILED:
+        # Memory takes it for being on its way, which holds back every other nudge.
+        await runtime.sessions.forget(one.visitor_id)
     runtime.metrics.follow_ups.labels(sent.result.value).inc()
     if sent.result is Result.GIVEN_UP:
         _LOG.warning("A follow-up is given up (%s); `dropoff follow-ups` lists it: %s", sent.said, one.id)

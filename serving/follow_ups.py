@@ -3,15 +3,17 @@
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from urllib.parse import urlsplit
 
 import msgspec
+from sqlalchemy import Connection
 
 from decisions.assignment import uniform
 from decisions.decision import Decision
-from decisions.eligibility import PastIntervention, Reach
+from decisions.eligibility import Reach
 from decisions.intervention import MESSAGE_CHANNELS
+from decisions.past import PastIntervention
 from features.events import US_PER_SECOND, Event
 from journeys.journey import Journey
 from serving.advice import decide
@@ -23,6 +25,7 @@ from serving.runtime import Runtime
 from serving.subject import Subject
 from storage.assignments import Assignment
 from storage.follow_ups import FollowUp
+from storage.ledger import Ledger
 from storage.session_ends import SessionOutcome
 
 _AGREED = ("1", "1.0", "true", "yes", "granted")
@@ -83,7 +86,8 @@ def _require_safe(address: str) -> None:
 class Proposal:
     """A decision about somebody who has left, and the message for the outbox; None for nothing.
 
-    ``assignment`` is what chance went by; ``visits`` are the sessions before this one.
+    ``assignment`` is what chance went by; ``visits`` are the sessions before this one. The decision was made with the
+    ``history`` of all visitors of the person, ``kin``.
     """
 
     decision: Decision
@@ -91,6 +95,14 @@ class Proposal:
     assignment: Assignment
     is_kept: bool
     visits: int
+    kin: Sequence[str]
+    history: Sequence[PastIntervention]
+
+    def is_overtaken(self, connection: Connection, ledger: Ledger) -> bool:
+        """Whether the person was recommended something since this was decided, as a transaction sees it."""
+        if self.decision.recommendation is None:
+            return False
+        return ledger.recommendations(self.kin, connection) != list(map(astuple, self.history))
 
 
 async def propose(runtime: Runtime, closing: Closing, now_us: int) -> Proposal | None:
@@ -116,23 +128,27 @@ async def propose(runtime: Runtime, closing: Closing, now_us: int) -> Proposal |
     latest = [visitor.latest() for visitor in (closing.visitor, *others)]
     if any(one is not None and one.last_at_us > closing.session.last_at_us for one in latest):
         return None
+    user_id = end.user_id
     assignment, is_kept = await assignment_of(runtime, closing.session)
     subject = Subject(closing.visitor, closing.session, silent_since_us, earlier, kin)
 
-    def deciding() -> Decision:
+    def deciding() -> Proposal:
+        history = [PastIntervention(*one) for one in runtime.ledger.recommendations(kin)]
         events = [event for visitor_id in kin for event in runtime.log.visitor_events(visitor_id)]
-        return decide(
+        decision = decide(
             runtime,
             subject,
-            [PastIntervention(*one) for one in runtime.ledger.recommendations(kin)],
+            history,
             reach=Reach(frozenset(addresses), agreed_channels(runtime.journey, events)),
             assignment_id=assignment.assignment_id,
             # The same end draws the same number, however often it has to be worked out.
             decision_id=_identity("follow-up", runtime.journey.name, subject.session.session_id, str(silent_since_us)),
         )
 
-    decision = await asyncio.to_thread(deciding)
-    return Proposal(decision, _message(decision, end.user_id, now_us), assignment, is_kept, len(earlier))
+        message = _message(decision, user_id, now_us)
+        return Proposal(decision, message, assignment, is_kept, len(earlier), kin, history)
+
+    return await asyncio.to_thread(deciding)
 
 
 def agreed_channels(journey: Journey, events: Sequence[Event]) -> frozenset[str]:

@@ -7,7 +7,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from decisions.decision import Decision
-from decisions.eligibility import PastIntervention
+from decisions.past import PastIntervention
 from features.events import Event
 from features.live import LiveSession
 from serving.visitor import Placed, Visitor

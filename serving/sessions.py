@@ -8,7 +8,7 @@ from time import perf_counter
 from sqlalchemy import Connection
 
 from decisions.decision import Decision
-from decisions.eligibility import PastIntervention
+from decisions.past import PastIntervention
 from features.events import Event
 from features.live import LiveSession
 from features.plan import Plan
@@ -45,6 +45,7 @@ class AloneStore:
         self.memory = VisitorMemory(plan, limits.timeout_us, limits.memory_events)
         self.counts = Counts()
         self._doubtful: set[str] = set()
+        self._writing: list[tuple[str, PastIntervention]] = []
         self._erasures = 0
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._readers = ThreadPoolExecutor(_READERS, "dropoff-sessions")
@@ -125,15 +126,20 @@ class AloneStore:
     ) -> Decision:
         """Return a decision, once it is written, made with all that these visitors of one person were recommended."""
         visitor_id = visitor_ids[0]
-        of_person = [one for name in visitor_ids for one in self._recommended(name)]
-        decision = decide(sorted(of_person, key=lambda one: one.at_us))
-        # Counted before anything is awaited, so that a request that comes before the commit knows of it.
-        counted = past_of(decision)
-        if counted is not None:
-            self.memory.recommended[visitor_id] = [*self._recommended(visitor_id), counted]
-            self.memory.hold(visitor_id)
-        await asyncio.shield(self._write(decision, counted, write))
-        return decision
+        while True:
+            of_person = [one for name in visitor_ids for one in self._recommended(name)]
+            decision = decide(sorted(of_person, key=lambda one: one.at_us))
+            # Counted before anything is awaited, so that a request that comes before the commit knows of it.
+            counted = past_of(decision)
+            if counted is not None:
+                self.memory.recommended[visitor_id] = [*self._recommended(visitor_id), counted]
+                self._writing.append((visitor_id, counted))
+                self.memory.hold(visitor_id)
+            write_or_tell = self._unless_overtaken(visitor_ids, decision, of_person, write)
+            if not await asyncio.shield(self._write(decision, counted, write_or_tell)):
+                return decision
+            for name in visitor_ids:
+                self._recommend_anew(name)
 
     async def forget(self, visitor_id: str) -> None:
         """Drop a visitor from memory, as soon as nothing is on its way; the log is not touched."""
@@ -144,17 +150,40 @@ class AloneStore:
         """Stop reading."""
         self._readers.shutdown()
 
+    def _unless_overtaken(
+        self,
+        visitor_ids: Sequence[str],
+        decision: Decision,
+        history: Sequence[PastIntervention],
+        write: Callable[[Connection, Decision], None],
+    ) -> Callable[[Connection], bool]:
+        """Return a write that keeps the decision, or says that the person was sent a message meanwhile."""
+        known = {(one.session_id, one.at_us, one.name) for one in history}
+
+        def write_or_tell(connection: Connection) -> bool:
+            if decision.recommendation is not None:
+                found = self._ledger.recommendations(visitor_ids, connection)
+                if any(one[:3] not in known for one in found):
+                    return True
+            write(connection, decision)
+            return False
+
+        return write_or_tell
+
     async def _write(
-        self, decision: Decision, counted: PastIntervention | None, write: Callable[[Connection, Decision], None]
-    ) -> None:
+        self, decision: Decision, counted: PastIntervention | None, write: Callable[[Connection], bool]
+    ) -> bool:
         kept = False
         try:
-            await asyncio.wrap_future(self._writer.submit(lambda connection: write(connection, decision)))
-            kept = True
+            overtaken = await asyncio.wrap_future(self._writer.submit(write))
+            kept = not overtaken
+            return overtaken
         finally:
             if counted is not None:
-                if not kept:
-                    self.memory.recommended[decision.visitor_id].remove(counted)
+                self._writing.remove((decision.visitor_id, counted))
+                known = self.memory.recommended.get(decision.visitor_id, [])
+                if not kept and counted in known:
+                    known.remove(counted)
                 self._release(decision.visitor_id)
                 self.memory.make_room()
 
@@ -252,6 +281,19 @@ class AloneStore:
             if visitor_id in self.memory:
                 self.memory.recommended[visitor_id] = known
         return known
+
+    def _recommend_anew(self, visitor_id: str) -> None:
+        """Read again what a visitor was recommended, and keep what is on its way into the ledger."""
+        if visitor_id not in self.memory.recommended:
+            return
+        read = [PastIntervention(*one) for one in self._ledger.recommendations((visitor_id,))]
+        written = {(one.session_id, one.at_us, one.name) for one in read}
+        coming = [
+            one
+            for whose, one in self._writing
+            if whose == visitor_id and (one.session_id, one.at_us, one.name) not in written
+        ]
+        self.memory.recommended[visitor_id] = [*read, *coming]
 
     def _forget(self, visitor_id: str) -> None:
         if self.memory.is_held(visitor_id):

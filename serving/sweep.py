@@ -107,6 +107,9 @@ def _keep(
     closed: list[tuple[Closing, Proposal | None]] = []
     for one, proposed in examined:
         proposal = proposed
+        if proposal is not None and proposal.is_overtaken(connection, runtime.ledger):
+            # The person has just been nudged elsewhere: the next turn decides with that.
+            continue
         if proposal is not None and not proposal.is_kept:
             try:
                 runtime.assignments.keep(connection, proposal.assignment)

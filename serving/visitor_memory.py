@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from decisions.eligibility import PastIntervention
+from decisions.past import PastIntervention
 from features.packing import Packing
 from features.plan import Plan
 from serving.visitor import Visitor

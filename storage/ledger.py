@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, delete, insert, select
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, delete, insert, select
 
 from storage.database import insert_if_absent
+from storage.running_tables import follow_ups
 from storage.tables import decisions, outcomes
 
 _ROWS_AT_ONCE = 5_000
@@ -80,6 +81,29 @@ class Ledger:
     def __init__(self, engine: Engine, journey: str) -> None:
         self.journey = journey
         self._engine = engine
+        sent = and_(
+            follow_ups.c.journey == decisions.c.journey,
+            follow_ups.c.visitor_id == decisions.c.visitor_id,
+            follow_ups.c.decision_id == decisions.c.decision_id,
+        )
+        # Made once: putting it together takes longer than running it.
+        self._recommended = (
+            select(
+                decisions.c.session_id,
+                decisions.c.at_us,
+                decisions.c.chosen,
+                follow_ups.c.id,
+                follow_ups.c.delivered_us,
+                follow_ups.c.given_up_us,
+            )
+            .select_from(decisions.outerjoin(follow_ups, sent))
+            .where(
+                decisions.c.journey == journey,
+                decisions.c.visitor_id.in_(bindparam("visitor_ids", expanding=True)),
+                decisions.c.chosen.is_not(None),
+            )
+            .order_by(decisions.c.at_us, decisions.c.decided_at_us)
+        )
         # An outcome that is reported again changes nothing.
         self._insert_outcome = insert_if_absent(engine, outcomes)
 
@@ -133,19 +157,18 @@ class Ledger:
 
     def recommendations(
         self, visitor_ids: Sequence[str], connection: Connection | None = None
-    ) -> list[tuple[str, int, str]]:
+    ) -> list[tuple[str, int, str, bool, int | None]]:
         """Return session, moment and name of every intervention that visitors were recommended, the oldest first.
 
-        With a connection, all that its transaction knows.
+        With each comes whether it is a message that may still arrive, and when a message was delivered. With a
+        connection, all that its transaction knows.
         """
-        query = select(decisions.c.session_id, decisions.c.at_us, decisions.c.chosen).where(
-            decisions.c.journey == self.journey,
-            decisions.c.visitor_id.in_(visitor_ids),
-            decisions.c.chosen.is_not(None),
-        )
-        ordered = query.order_by(decisions.c.at_us, decisions.c.decided_at_us)
         with nullcontext(connection) if connection is not None else self._engine.connect() as reading:
-            return [(row.session_id, row.at_us, row.chosen) for row in reading.execute(ordered)]
+            rows = reading.execute(self._recommended, {"visitor_ids": list(visitor_ids)})
+            return [
+                (row[0], row[1], row[2], row[3] is not None and row[4] is None and row[5] is None, row[4])
+                for row in rows
+            ]
 
     def session_decisions(self, session_id: str) -> list[LedgerEntry]:
         """Return all decisions about a session, the oldest first."""

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_shop import offer
 
-from decisions.eligibility import PastIntervention, Reach, eligible_interventions
+from decisions.eligibility import Reach, eligible_interventions
 from decisions.intervention import Intervention
+from decisions.past import PastIntervention
 from features.friction import Friction
 
 SECOND = 1_000_000

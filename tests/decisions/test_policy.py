@@ -10,8 +10,9 @@ from small_shop import offer
 
 from decisions.assignment import in_holdout, uniform
 from decisions.diagnosis import Blocker
-from decisions.eligibility import PastIntervention, eligible_interventions
+from decisions.eligibility import eligible_interventions
 from decisions.intervention import Intervention
+from decisions.past import PastIntervention
 from decisions.policy import (
     MAX_EXPLORATION,
     NOTHING,

@@ -11,7 +11,7 @@ from small_shop import Trained, offer
 
 from decisions.assignment import in_holdout
 from decisions.decision import Decision, Reason
-from decisions.eligibility import PastIntervention
+from decisions.past import PastIntervention
 from decisions.policy import MAX_EXPLORATION, NOTHING, PolicySettings
 from decisions.scorer import ENDED_NARRATIVE, LOW_RISK_NARRATIVE, Scorer
 from features.encode import encode_event

@@ -44,7 +44,7 @@ def _eager(runtime: Runtime) -> None:
     runtime.scorer = replace(
         runtime.scorer,
         interventions=tuple(replace(one, **willing, **worth) for one in journey.interventions),
-        settings=replace(journey.policy, low_risk=0.0, holdout=0.0, exploration=0.0),
+        settings=replace(journey.policy, low_risk=0.0, holdout=0.0, exploration=0.0, nudge_within_seconds=0.0),
     )
 
 

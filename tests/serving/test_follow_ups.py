@@ -15,18 +15,21 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "insights"))
 
 from receiver import Receiver, receiving
 
+from decisions.arbiter import ON_ITS_WAY, TOO_SOON
 from decisions.assignment import assignment_id, in_holdout
 from journeys.journey import Journey
+from serving.advice import ledger_entry
 from serving.app import attach, create_app
+from serving.closing import Closing, examine
 from serving.configuration import Configuration
 from serving.deliver import Result, deliver_once
 from serving.duty import Duty
 from serving.errors import StartError
-from serving.follow_ups import AddressError, backoff_seconds, check_follow_ups, read_addresses
+from serving.follow_ups import AddressError, backoff_seconds, check_follow_ups, propose, read_addresses
 from serving.runtime import Runtime, open_runtime
 from serving.sweep import sweep_once
 from storage.follow_ups import FollowUpState
-from storage.session_ends import SettledPositions
+from storage.session_ends import OpenSession, SettledPositions
 
 Client = Clock = Any  # as the fixtures of this folder make them
 SECRET = "s3cret"  # noqa: S105
@@ -314,6 +317,53 @@ def test_a_late_event_that_changes_nothing_leads_to_no_second_message(open_shop:
     assert len(shop.runtime.ends.all_ends()) == 1
     assert shop.deliver() == []
     assert len(shop.runtime.ledger.session_decisions(session)) == 1
+
+
+def test_a_message_holds_back_nudges_on_every_device_until_it_has_been_there_for_a_while(
+    open_shop: Any, journey: Journey
+) -> None:
+    shop = open_shop(replace(journey, policy=replace(journey.policy, only_matching=False, low_risk=0.0)))
+    shop.leave("v")
+    assert shop.runtime.follow_ups.counts()[FollowUpState.PENDING] == 1
+    shop.walk("laptop")
+
+    def why_not() -> set[str]:
+        answer = shop.client.post("/v1/recommend", {"visitor_id": "laptop"}).json()
+        [*_, entry] = shop.runtime.ledger.visitor_decisions("laptop")
+        assert entry.decision_id == answer["decision_id"]
+        return {reason for reason in entry.excluded.values() if reason in (ON_ITS_WAY, TOO_SOON)}
+
+    assert why_not() == {ON_ITS_WAY}
+    # Somebody who goes on elsewhere is not written to about the last session, so it is sent before.
+    shop.runtime.writer.submit(
+        lambda connection: shop.runtime.follow_ups.record_delivery(
+            connection, shop.runtime.follow_ups.unfinished()[0].id, shop.clock.now_us
+        )
+    ).result(5)
+    shop.client.run(shop.runtime.sessions.forget("v"))
+    assert why_not() == {TOO_SOON}
+    shop.clock.advance(300)
+    assert why_not() == set()
+
+
+def test_a_nudge_that_comes_while_a_message_is_being_decided_goes_first(open_shop: Any) -> None:
+    shop = open_shop()
+    shop.walk("laptop")
+    session = shop.walk("v")
+    shop.clock.advance(TIMEOUT)
+    runtime, now_us = shop.runtime, shop.clock.now_us
+    last_us = now_us - TIMEOUT * SECOND
+    closing = examine(runtime, OpenSession(session, "v", last_us), now_us)
+    assert isinstance(closing, Closing)
+    proposal = shop.client.run(propose(runtime, closing, now_us))
+    assert proposal.message is not None
+    assert set(proposal.kin) == {"v", "laptop"}
+    with runtime.engine.connect() as connection:
+        assert not proposal.is_overtaken(connection, runtime.ledger)
+    nudge = replace(ledger_entry(proposal.decision, now_us), decision_id="elsewhere", visitor_id="laptop")
+    runtime.writer.submit(lambda connection: runtime.ledger.append(connection, nudge)).result(5)
+    with runtime.engine.connect() as connection:
+        assert proposal.is_overtaken(connection, runtime.ledger)
 
 
 def test_erasing_takes_the_message_away_too(open_shop: Any) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from sqlalchemy import Engine
 
+from storage.follow_ups import FollowUp, FollowUps
 from storage.ledger import Ledger, LedgerEntry, Outcome, RecordedOutcome
 from storage.writer import Writer
 
@@ -54,8 +55,25 @@ def test_recommendations_are_the_decisions_that_chose_something(engine: Engine, 
     ledger = Ledger(engine, "shop")
     later = replace(ENTRY, decision_id="d2", session_id="s2", at_us=9_000, chosen="live_chat")
     _append(writer, ledger, later, ENTRY, replace(ENTRY, decision_id="d3", chosen=None))
-    assert ledger.recommendations(["v1"]) == [("s1", 1_000, "free_shipping"), ("s2", 9_000, "live_chat")]
+    found = [("s1", 1_000, "free_shipping", False, None), ("s2", 9_000, "live_chat", False, None)]
+    assert ledger.recommendations(["v1"]) == found
     assert ledger.recommendations(["v9"]) == []
+
+
+def test_a_message_is_on_its_way_until_it_is_delivered_or_given_up(engine: Engine, writer: Writer) -> None:
+    ledger, outbox = Ledger(engine, "shop"), FollowUps(engine, "shop")
+    _append(writer, ledger, ENTRY, replace(ENTRY, decision_id="d2", at_us=2_000))
+    for number in (1, 2):
+        message = FollowUp(f"f{number}", "s1", "v1", f"d{number}", "email", "{}", 3_000, 3_000)
+        writer.submit(lambda connection, one=message: outbox.add(connection, one)).result(5)
+
+    def states() -> list[tuple[bool, int | None]]:
+        return [one[3:] for one in ledger.recommendations(["v1"])]
+
+    assert states() == [(True, None), (True, None)]
+    writer.submit(lambda connection: outbox.record_delivery(connection, "f1", 4_000)).result(5)
+    writer.submit(lambda connection: outbox.give_up(connection, "f2", 5_000, "gone")).result(5)
+    assert states() == [(False, 4_000), (False, None)]
 
 
 def test_an_outcome_needs_its_decision_and_counts_once(engine: Engine, writer: Writer) -> None:
