@@ -75,6 +75,8 @@ def playbook(
     for table in playbook_tables(declared, entries):
         out.print(table)
         out.print()
+    if not entries:
+        say("No tactic is of this kind." if tactics else "The playbook is empty.")
     if not tactics:
         say(
             "Open what figures propose with --log PATH or --propose, or add a tactic: dropoff tactic JOURNEY NAME --add"

@@ -17,7 +17,9 @@ from storage.playbook import Draft, TacticEvidence
 
 
 def playbook_tables(journey: Journey, entries: Sequence[Entry]) -> Iterator[FittedTable]:
-    """Yield the tactics with what is known of them, and the tests that are proposed."""
+    """Yield the tactics with what is known of them, and the tests that are proposed; nothing where there are none."""
+    if not entries:
+        return
     yield FittedTable(
         f"The playbook of {journey.title}: {count_entries(entries)}",
         ("Tactic", "Status", "Known now", "Tests", "Owner"),
