@@ -5,7 +5,8 @@ odds differed from person to person, numbers are compared with the sums of the l
 of which the plain test is the case of equal odds. Small numbers in two arms are tested exactly.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,10 +17,10 @@ from insights.experiments.people import People
 from insights.experiments.question import Question
 from insights.experiments.result import RatioCheck, SliceCheck
 
-OVERALL = 0.001
+OVERALL = 0.0007
 """An alarm where all people's p-value is below it."""
-IN_SLICES = 0.0005
-"""An alarm where a slice's p-value, corrected over all (Holm), is below it: in all at most .15 % false alarms."""
+IN_SLICES = 0.0003
+"""An alarm where a slice's p-value, corrected over all (Holm), is below it: in all at most .1 % false alarms."""
 IF_OVERALL = 0.01
 """Where all people's ratio is off, a slice is named from this corrected p-value on: the alarm is raised already."""
 FEWEST_EXPECTED = 25
@@ -36,14 +37,10 @@ def check_ratio(people: People, question: Question) -> RatioCheck:
     variants = people.variants
     observed = np.bincount(people.arm, minlength=len(variants)).astype(np.float64)
     expected = odds.sum(axis=0)
-    overall = float(_p_values(observed[None], expected[None], _covariances(odds, None, 1), even)[0])
+    overall = float(p_values(observed[None], expected[None], _covariances(odds, None, 1), even)[0])
     found = [one for name, values in _slices(people, question) for one in _test(name, values, people, odds, even)]
-    adjusted = adjust([one.p for one in found], Correction.EVERY)
-    limit = IF_OVERALL if overall < OVERALL else IN_SLICES
-    checks = [
-        SliceCheck(one.name, one.value, one.observed, one.expected, one.p, p or 0.0, (p or 0.0) < limit)
-        for one, p in zip(found, adjusted, strict=True)
-    ]
+    named = name_slices(overall, [one.p for one in found])
+    checks = [replace(one, adjusted_p=p, alarm=alarm) for one, (p, alarm) in zip(found, named, strict=True)]
     checks.sort(key=lambda one: (one.p, one.name, one.value))
     return RatioCheck(
         {name: int(count) for name, count in zip(variants, observed.tolist(), strict=True)},
@@ -54,6 +51,34 @@ def check_ratio(people: People, question: Question) -> RatioCheck:
         len(checks),
         people.propensities is not None,
     )
+
+
+def name_slices(overall: float, p_values: Sequence[float]) -> list[tuple[float, bool]]:
+    """Return each slice's p-value, corrected over all of them (Holm), and whether its ratio is called off."""
+    limit = IF_OVERALL if overall < OVERALL else IN_SLICES
+    return [(p or 0.0, (p or 0.0) < limit) for p in adjust(p_values, Correction.EVERY)]
+
+
+def p_values(observed: FloatArray, expected: FloatArray, covariances: FloatArray, even: float | None) -> FloatArray:
+    """Return the p-value of each group's numbers of people (G, V) against those expected (G, V).
+
+    ``covariances`` are those of the numbers in all arms but the last, (G, V - 1, V - 1); ``even`` is the control's
+    share where everybody had the same odds.
+    """
+    from scipy.special import chdtrc
+    from scipy.stats import binom
+
+    free = observed.shape[1] - 1
+    off = (observed - expected)[:, :free]
+    statistic = np.einsum("gi,gij,gj->g", off, np.linalg.pinv(covariances, hermitian=True), off)
+    found: FloatArray = chdtrc(free, statistic)
+    small = expected.min(axis=1) < _EXACT_BELOW
+    if even is not None and free == 1 and small.any():
+        count = observed[small].sum(axis=1)
+        below = binom.cdf(observed[small, 0], count, even)
+        above = binom.sf(observed[small, 0] - 1, count, even)
+        found[small] = np.minimum(1.0, 2 * np.minimum(below, above))
+    return found
 
 
 def _odds(people: People, question: Question) -> tuple[FloatArray, float | None]:
@@ -85,7 +110,7 @@ def _test(name: str, values: Texts, people: People, odds: FloatArray, even: floa
     observed: FloatArray = counted.astype(np.float64)
     summed = [np.bincount(codes, odds[:, place], len(uniques)) for place in range(arms)]
     expected: FloatArray = np.column_stack(summed).astype(np.float64)
-    p_values = _p_values(observed, expected, _covariances(odds, codes, len(uniques)), even)
+    found = p_values(observed, expected, _covariances(odds, codes, len(uniques)), even)
     for place, value in enumerate(uniques):
         if expected[place].min() >= FEWEST_EXPECTED:
             yield SliceCheck(
@@ -93,7 +118,7 @@ def _test(name: str, values: Texts, people: People, odds: FloatArray, even: floa
                 str(value) or "(unknown)",
                 dict(zip(people.variants, counted[place].tolist(), strict=True)),
                 dict(zip(people.variants, expected[place].tolist(), strict=True)),
-                float(p_values[place]),
+                float(found[place]),
                 1.0,
                 alarm=False,
             )
@@ -110,21 +135,4 @@ def _covariances(odds: FloatArray, codes: IntArray | None, groups: int) -> Float
             if one == other:
                 product = product + odds[:, one]
             found[:, one, other] = found[:, other, one] = np.bincount(place, product, groups)
-    return found
-
-
-def _p_values(observed: FloatArray, expected: FloatArray, covariances: FloatArray, even: float | None) -> FloatArray:
-    from scipy.special import chdtrc
-    from scipy.stats import binom
-
-    free = observed.shape[1] - 1
-    off = (observed - expected)[:, :free]
-    statistic = np.einsum("gi,gij,gj->g", off, np.linalg.pinv(covariances, hermitian=True), off)
-    found: FloatArray = chdtrc(free, statistic)
-    small = expected.min(axis=1) < _EXACT_BELOW
-    if even is not None and free == 1 and small.any():
-        count = observed[small].sum(axis=1)
-        below = binom.cdf(observed[small, 0], count, even)
-        above = binom.sf(observed[small, 0] - 1, count, even)
-        found[small] = np.minimum(1.0, 2 * np.minimum(below, above))
     return found
