@@ -35,9 +35,9 @@ def effects(
     from insights.effects.effects import measure_effects
     from insights.effects.period import period_of
     from insights.effects.tables import effect_tables
+    from insights.pages.document import write_pages
     from insights.pages.effects import SLUG, effect_figures, rests_on
     from insights.pages.figure import Page
-    from insights.report import write_pages
     from journeys.load import load_journey
 
     declared = load_journey(journey)

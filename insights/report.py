@@ -1,23 +1,18 @@
 """All pages as one HTML file that needs no server and loads nothing: style, scripts, charts and downloads are in it."""
 
-import base64
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from markupsafe import Markup
 
 from insights.facts import Facts
 from insights.filters import Filters
 from insights.find_alarms import with_alarms
 from insights.pages.choose import days_of
+from insights.pages.document import write_pages
 from insights.pages.export import to_json
 from insights.pages.figure import Page, Unit, View
-from insights.pages.links import ReportLinks
-from insights.pages.render import STATIC, NavEntry, ShownFigure, in_blocks, render_template, show_figures
 from insights.pages.site import PAGES
 from insights.pages.write import write, write_day
 from insights.playbook.propose import with_proposals
@@ -25,14 +20,6 @@ from journeys.journey import Journey
 from storage.records import Records
 
 Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ReportSection:
-    """One page of the report as its template writes it."""
-
-    page: Page
-    blocks: Sequence[Sequence[ShownFigure]]
 
 
 def make_pages(
@@ -71,37 +58,6 @@ def write_report(pages: Sequence[Page], journey: Journey, facts: Facts, filters:
     )
 
 
-def write_pages(
-    pages: Sequence[Page], *, title: str, journey: str, lede: str, foot: Sequence[str], timezone: str, out: Path
-) -> None:
-    """Write any pages into one HTML file, under a title, with a line on what they show and lines at their foot."""
-    links = ReportLinks(tuple(page.slug for page in pages))
-    sections = [
-        ReportSection(page, in_blocks(show_figures(page, links, timezone, prefix=f"{page.slug}--"))) for page in pages
-    ]
-    style, script, charts = (_read(name) for name in ("pages.css", "pages.js", "echarts.min.js"))
-    html = render_template(
-        "report.html",
-        title=title,
-        journey=journey,
-        lede=lede,
-        nav=[NavEntry(page.title, f"#{page.slug}", current=False) for page in pages],
-        sections=sections,
-        style=style,
-        scripts=(charts, script),
-        policy=_policy(style, charts, script),
-        icon=base64.b64encode((STATIC / "icon.svg").read_bytes()).decode(),
-        foot=foot,
-    )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(f".{out.name}.unfinished")
-    try:
-        unfinished.write_text(html, encoding="utf-8")
-        unfinished.replace(out)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
 def figures_json(pages: Sequence[Page], journey: Journey, facts: Facts, filters: Filters) -> dict[str, Any]:
     """Return all figures with what they rest on, for a file that programs read."""
     return {
@@ -127,21 +83,3 @@ def _foot(facts: Facts) -> list[str]:
     made = write(built, Unit.TIME, facts.timezone)
     model = f"Model version {facts.model_version}" if facts.model_version else "No model, so no risk and no blockers"
     return [f"Figures of {made}, from {facts.events:,} events of {facts.sessions:,} sessions", model]
-
-
-def _read(name: str) -> Markup:
-    # Our own files, none of which ends the element that it stands in: tests/insights/test_report.py looks.
-    return Markup((STATIC / name).read_text(encoding="utf-8"))  # noqa: S704
-
-
-def _policy(style: str, *scripts: str) -> str:
-    """Return a content security policy that allows exactly what is in the file, and no request to anywhere."""
-    allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'sha256-{_digest(style)}'; "
-        "style-src-attr 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

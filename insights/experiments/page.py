@@ -8,8 +8,8 @@ from insights.experiments.result import Analysis, Effect
 from insights.experiments.say import VERDICTS
 from insights.experiments.show import say_counts, say_verdict
 from insights.experiments.sizing import MetricKind
+from insights.pages.document import write_pages
 from insights.pages.figure import Bars, Column, Figure, Lines, Page, Sentences, Table, Unit, Value
-from insights.report import write_pages
 
 _ENDS = ("low", "high")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from insights.experiments.say_size import say_size
 from insights.experiments.sizing import Sizing
+from insights.pages.document import write_pages
 from insights.pages.figure import Column, Figure, Lines, Page, Sentences, Table, Unit
-from insights.report import write_pages
 
 _RULES = (Column("fixed", "Looked at once", Unit.SHARE), Column("always_valid", "Always valid", Unit.SHARE))
 _COUNTS = (Column("fixed", "Looked at once", Unit.COUNT), Column("always_valid", "Always valid", Unit.COUNT))
