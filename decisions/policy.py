@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from decisions.budget import Budget
 from decisions.diagnosis import Blocker
 from decisions.intervention import Intervention
 from features.events import FloatArray
@@ -28,7 +29,7 @@ class PolicySettings:
     whatever the stage allows, and learns what works for whom. ``nudge_within_seconds`` is the least time between two
     nudges of one person, over all channels, devices and sessions (``decisions.arbiter``). With ``learns`` the policy
     that learns decides from the first decision on, as long as no other version is live; without, the declared effects
-    do, and it learns beside them.
+    do, and it learns beside them. ``budget`` is the most that may be given in all, None for whatever is worth it.
     """
 
     goal_value: float
@@ -41,6 +42,7 @@ class PolicySettings:
     only_matching: bool = True
     learns: bool = False
     nudge_within_seconds: float = 300.0
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from decisions.budget import BudgetError
 from decisions.intervention import MESSAGE_CHANNELS
 from decisions.policy import MAX_EXPLORATION
 from features.duration import parse_duration
@@ -287,6 +288,11 @@ def _check_policy(journey: "Journey") -> None:
         _refuse(journey, f"annoyance={policy.annoyance!r} is a cost; write 0 or a positive number")
     if policy.session_cap < 1:
         _refuse(journey, f"session_cap={policy.session_cap!r} must be at least 1")
+    if policy.budget is not None:
+        try:
+            policy.budget.check()
+        except BudgetError as error:
+            _refuse(journey, f"budget: {error}")
 
 
 def _check_versions(journey: "Journey") -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from decisions.budget import Budget
 from decisions.intervention import Effort, Intervention
 from features.friction import Friction, ProblemType
 from features.scan import DeclarationError, category, count, last, on, peak, prop, since, stage, streak
@@ -352,6 +353,11 @@ def test_a_policy_outside_its_limits_is_refused_with_the_value(declare: Declare,
     [(field, value)] = changes.items()
     policy = PolicySettings(**{"goal_value": 10.0, **changes})
     assert f"{field}={value!r}" in refusal(declare, policy=policy)
+
+
+def test_a_budget_that_nothing_can_keep_to_is_refused(declare: Declare) -> None:
+    policy = PolicySettings(goal_value=10.0, budget=Budget(treated_share=20))
+    assert "budget: treated_share=20 is a share of decisions" in refusal(declare, policy=policy)
 
 
 def test_a_journey_without_features_or_stages_is_refused(declare: Declare) -> None:
