@@ -24,7 +24,7 @@ from insights.playbook.look import Entry, choose_entries, look_up
 from insights.playbook.markdown import say_size
 from insights.playbook.propose import with_proposals
 from insights.playbook.standing import US_PER_DAY
-from insights.playbook.words import say_metric
+from insights.playbook.words import say_metric, say_source
 from storage.playbook import TacticStatus
 
 SLUG = "playbook"
@@ -44,7 +44,7 @@ def page(view: View) -> Page:
     shown = _choose(view, entries)
     named = view.chosen("tactic")
     chosen = next((one for one in entries if one.name == named), shown[0] if shown else None)
-    figures = [*_tiles(entries), _due(entries), *_known(shown), _tactics(shown)]
+    figures = [*_tiles(entries), _due(entries), *_known(shown), _learnt(shown), _tactics(shown)]
     if chosen is not None:
         figures += describe(view, records, chosen)
     lede = (
@@ -108,13 +108,18 @@ def _due(entries: Sequence[Entry]) -> Figure:
         "than the journey's limit. The test is sized for the least rise that the evidence leaves likely."
     )
     note = "" if rows else "Nothing is due for a re-test."
-    return Figure("retests", "Test again", definition, Table(columns, rows), Sentences("said") if rows else None, note)
+    return Figure(
+        "retests", "Test again", definition, Table(columns, rows), Sentences("said", "page") if rows else None, note
+    )
 
 
 def _known(shown: Sequence[Entry]) -> list[Figure]:
     """Return what is known, as a chart for each unit: rises of shares, and rises of values."""
     figures = []
-    for name, title, is_share in (("shares", "What is known to work", True), ("values", "Known in value", False)):
+    for name, title, is_share in (
+        ("shares", "What experiments found", True),
+        ("values", "What they found in value", False),
+    ):
         known = [one for one in shown if one.standing and one.standing.is_share is is_share]
         if known or is_share:
             figures.append(_rises(name, title, known, Unit.SHARE if is_share else Unit.MONEY))
@@ -156,6 +161,27 @@ def _rises(name: str, title: str, known: Sequence[Entry], unit: Unit) -> Figure:
     return Figure(name, title, definition, Table(columns, tuple(rows)), chart, note)
 
 
+def _learnt(shown: Sequence[Entry]) -> Figure:
+    columns = (
+        Column("said", "What was learnt"),
+        Column("status", "Status"),
+        Column("page", "Where", link="{}"),
+    )
+    rows = tuple(
+        (
+            f"{one.what}, {one.tactic.status}: {one.tactic.learning}",
+            one.tactic.status.value,
+            f"{SLUG}?tactic={one.name}",
+        )
+        for one in shown
+        if one.tactic.learning
+    )
+    definition = "What is known of each tactic in a sentence: what its latest experiment found, or people noted since."
+    note = "" if rows else "Nothing was learnt about these tactics yet: no experiment on them has ended."
+    chart = Sentences("said", "page") if rows else None
+    return Figure("learnt", "What was learnt", definition, Table(columns, rows), chart, note)
+
+
 def _tactics(shown: Sequence[Entry]) -> Figure:
     columns = (
         Column("tactic", "Tactic", link=f"{SLUG}?tactic={{}}"),
@@ -164,7 +190,7 @@ def _tactics(shown: Sequence[Entry]) -> Figure:
         Column("blocker", "Against", link="blockers?friction={}"),
         Column("stage", "Stage"),
         Column("audience", "Whom"),
-        Column("learning", "What is known"),
+        Column("experiments", "Experiments", Unit.COUNT),
         Column("people", "Visitors to test", Unit.COUNT),
         Column("days", "Days to test", Unit.COUNT),
         Column("owner", "Owner"),
@@ -178,11 +204,11 @@ def _tactics(shown: Sequence[Entry]) -> Figure:
             one.tactic.blocker,
             one.stage,
             one.audience,
-            one.tactic.learning or "not tested yet",
+            len(one.tactic.evidence),
             one.test.people if one.test else None,
             one.test.days if one.test else None,
             one.tactic.owner,
-            one.tactic.source,
+            say_source(one.tactic.source),
         )
         for one in shown
     )

@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from features.events import US_PER_SECOND
 from insights.audit_words import say_change
 from insights.days import day_of
-from insights.intervals import Estimate
 from insights.pages.figure import Column, Figure, Table, Unit, Value, View
 from insights.pages.write import write
 from insights.playbook.export import say_known
 from insights.playbook.look import Entry
 from insights.playbook.standing import US_PER_DAY
-from insights.playbook.words import say_effect, say_metric
+from insights.playbook.words import say_effect, say_metric, say_rise, say_source
 from storage.playbook import Draft
 from storage.playbook_store import tactic_subject
 from storage.records import Records
@@ -51,28 +50,29 @@ def _say_facts(view: View, one: Entry) -> Iterator[_Said]:
     if one.standing is not None:
         standing, metric = one.standing, say_metric(one.standing.latest.metric)
         measured = say_effect(standing.measured.effect, share=standing.is_share)
-        yield "Measured", f"{metric} {measured}, in {len(standing.counted)} randomised experiment(s)"
+        many = len(standing.counted)
+        yield "Measured", f"{metric} {measured}, in {many} randomised experiment{'s' if many > 1 else ''}"
         yield "Now, by its age", f"{metric} {say_known(one)}"
         days = standing.age_us // US_PER_DAY
         yield "Age of the latest evidence", f"{days:,} days; it still counts {standing.weight:.0%}"
-        if len(standing.counted) > 1:
-            yield "Variance among experiments", write(standing.now.between, Unit.NUMBER)
+        if many > 1:
+            yield "How the experiments differ", _differ(standing.now.between, share=standing.is_share)
     if one.why_due:
         yield "Test it again", one.why_due
-    yield "Opened", f"{write(_day(view, tactic.created_us), Unit.DAY)}, {_opened_by(tactic.source)}"
+    yield "Opened", f"{write(_day(view, tactic.created_us), Unit.DAY)}, {say_source(tactic.source)}"
 
 
 def _evidence(view: View, one: Entry) -> Figure:
+    unit = Unit.SHARE if all(found.baseline is not None for found in one.tactic.evidence) else Unit.NUMBER
     columns = (
         Column("experiment", "Experiment", link="experiments"),
         Column("from", "From", Unit.DAY),
         Column("to", "To", Unit.DAY),
         Column("people", "People", Unit.COUNT),
         Column("metric", "What rises"),
-        Column("said", "Rise"),
-        Column("effect", "Effect", Unit.NUMBER),
-        Column("low", "Low", Unit.NUMBER),
-        Column("high", "High", Unit.NUMBER),
+        Column("effect", "Rise", unit),
+        Column("low", "Low", unit),
+        Column("high", "High", unit),
         Column("verdict", "Verdict"),
         Column("counts", "Counts"),
     )
@@ -84,7 +84,6 @@ def _evidence(view: View, one: Entry) -> Figure:
             _day(view, found.to_us),
             found.people,
             say_metric(found.metric),
-            say_effect(Estimate(found.effect, found.low, found.high), share=found.baseline is not None),
             found.effect,
             found.low,
             found.high,
@@ -94,9 +93,9 @@ def _evidence(view: View, one: Entry) -> Figure:
         for found in one.tactic.evidence
     )
     definition = (
-        "Every randomised experiment on the tactic that has ended. The rise is absolute, among those who could see the "
-        "intervention, with the 95% interval that the experiment's stopping rule goes by. Invalid experiments, and "
-        "those on another metric than the latest, do not count."
+        "Every randomised experiment on the tactic that has ended. The rise is absolute (a share's in percentage "
+        "points), among those who could see the intervention, with the 95% interval that the experiment's stopping "
+        "rule goes by. Invalid experiments, and those on another metric than the latest, do not count."
     )
     return Figure("evidence", f"Evidence for {one.name}", definition, Table(columns, rows))
 
@@ -138,8 +137,11 @@ def _history(view: View, records: Records, one: Entry) -> Figure:
     return Figure("history", f"What became of {one.name}", definition, Table(columns, rows))
 
 
-def _opened_by(source: str) -> str:
-    return source if source == "by hand" else f"by the {source}"
+def _differ(between: float, *, share: bool) -> str:
+    if not between:
+        return "by no more than chance"
+    deviation = say_rise(between**0.5, share=share).removeprefix("+")
+    return f"by more than chance: what they measure has a standard deviation of {deviation}"
 
 
 def _day(view: View, at_us: int) -> str:

@@ -10,7 +10,7 @@ from features.events import US_PER_SECOND
 from insights.intervals import Estimate
 from insights.playbook.look import ORDER, Entry
 from insights.playbook.standing import US_PER_DAY, Standing
-from insights.playbook.words import say_effect
+from insights.playbook.words import say_effect, say_shortly
 from journeys.journey import Journey
 from journeys.tables import FittedTable
 from storage.playbook import Draft, TacticEvidence
@@ -22,18 +22,18 @@ def playbook_tables(journey: Journey, entries: Sequence[Entry]) -> Iterator[Fitt
         return
     yield FittedTable(
         f"The playbook of {journey.title}: {count_entries(entries)}",
-        ("Tactic", "Status", "Known now", "Tests", "Owner"),
+        ("Tactic", "Status", "Rise", "Tests", "Owner"),
         [
             (
                 one.name,
                 f"{one.tactic.status}, due" if one.why_due else one.tactic.status.value,
-                say_known(one),
+                _known_shortly(one),
                 str(len(one.tactic.evidence)),
                 one.tactic.owner,
             )
             for one in entries
         ],
-        numbers=("Tests",),
+        numbers=("Rise", "Tests"),
     )
     tests = [(one.name, one.test) for one in entries if one.test]
     if tests:
@@ -62,6 +62,11 @@ def say_known(entry: Entry) -> str:
 def to_json(journey: Journey, entries: Sequence[Entry], now_us: int) -> dict[str, Any]:
     """Return the playbook as plain values; effects are rises with the ends of their 95 % interval."""
     return {"journey": journey.name, "at": _iso(now_us), "tactics": [_one(entry) for entry in entries]}
+
+
+def _known_shortly(entry: Entry) -> str:
+    standing = entry.standing
+    return "-" if standing is None else say_shortly(standing.now.effect, share=standing.is_share)
 
 
 def _one(entry: Entry) -> dict[str, Any]:

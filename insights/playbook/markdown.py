@@ -7,7 +7,7 @@ from insights.intervals import Estimate
 from insights.playbook.export import count_entries, say_known
 from insights.playbook.look import ORDER, Entry, choose_entries
 from insights.playbook.standing import US_PER_DAY
-from insights.playbook.words import say_effect, say_metric, say_period
+from insights.playbook.words import say_effect, say_metric, say_period, say_source
 from journeys.journey import Journey
 from storage.playbook import Draft, TacticEvidence
 
@@ -61,8 +61,9 @@ def _detail(journey: Journey, one: Entry) -> Iterator[str]:
         standing = one.standing
         measured = say_effect(standing.measured.effect, share=standing.is_share)
         yield (
-            f"Randomised experiments together: {say_metric(standing.latest.metric)} {measured}. Now, the latest being "
-            f"{standing.age_us // US_PER_DAY:,} days old and counting {standing.weight:.0%}: {say_known(one)}."
+            f"Randomised experiments together: {say_metric(standing.latest.metric)} changed by {measured}. "
+            f"Now, the latest being {standing.age_us // US_PER_DAY:,} days old and counting {standing.weight:.0%}: "
+            f"{say_known(one)}."
         )
         yield ""
     if tactic.evidence:
@@ -106,7 +107,8 @@ def _proposed(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _opened(one: Entry) -> str:
-    return "by hand" if one.tactic.source == "by hand" else f"by the {one.tactic.source}"
+    source = say_source(one.tactic.source)
+    return source if source == one.tactic.source else f"by {source}"
 
 
 def say_size(test: Draft) -> str:

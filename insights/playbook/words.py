@@ -41,6 +41,19 @@ def say_effect(effect: Estimate, *, share: bool) -> str:
     return f"{say_rise(effect.value, share=share)} (95% interval {ends[0]} to {ends[1]})"
 
 
+def say_shortly(effect: Estimate, *, share: bool) -> str:
+    """Return a rise with its interval for a narrow column: ``+2.1 (+0.8 to +3.4)``, of a share in points."""
+    scale, digits = (100, 1) if share else (1, 2)
+    value, low, high = (f"{scale * end:+,.{digits}f}" for end in (effect.value, effect.low, effect.high))
+    return f"{value} ({low} to {high})"
+
+
+def say_source(source: str) -> str:
+    """Return what opened a tactic in words; alarms have no name that people know them by."""
+    kind, _, name = source.partition(" ")
+    return "an alarm" if kind == "alarm" else source if kind == "by" else f"the {kind} {name}"
+
+
 def say_period(found: TacticEvidence, timezone: str) -> str:
     """Return the days of an experiment."""
     return f"{day_of(found.from_us, timezone)} to {day_of(found.to_us, timezone)}"
@@ -51,5 +64,6 @@ def learn_from(found: TacticEvidence, timezone: str) -> str:
     effect = say_effect(Estimate(found.effect, found.low, found.high), share=found.baseline is not None)
     return (
         f"Randomised experiment {found.experiment}, {say_period(found, timezone)}, {found.people:,} people: "
-        f"{say_metric(found.metric)} {effect}; {found.verdict}, {_TOLD.get(found.verdict, 'as its verdict says')}."
+        f"{say_metric(found.metric)} changed by {effect}; {found.verdict}, "
+        f"{_TOLD.get(found.verdict, 'as its verdict says')}."
     )

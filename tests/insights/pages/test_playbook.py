@@ -100,6 +100,26 @@ def test_it_is_narrowed_by_status_and_blocker(facts: Facts, query: tuple[str, st
     assert figure(made, "detail").title.startswith(tactics[0])
 
 
+def test_what_was_learnt_is_said_in_sentences_that_lead_to_the_tactic(facts: Facts) -> None:
+    assert figure(shown(facts), "learnt").table.rows == (
+        (
+            "“Pay another way” against payment at payment, for everybody, proven: It works.",
+            "proven",
+            "playbook?tactic=payment.payment.other_payment",
+        ),
+    )
+    assert figure(shown(facts, ("status", "proposed")), "learnt").note.startswith("Nothing was learnt")
+
+
+def test_experiments_that_differ_by_more_than_chance_are_said_to(facts: Facts) -> None:
+    # Q = .06^2 / (2 x .0051^2) = 69, tau^2 = (69 - 1) x .0051^2 = .0018, its root 4.2 points.
+    apart = tactic(found(0, effect=0.05, low=0.04, high=0.06), found(0, effect=-0.01, low=-0.02, high=0.0))
+    told = dict(figure(shown(facts, records=Records(tactics=(apart,))), "detail").table.rows)
+    assert told["How the experiments differ"] == (
+        "by more than chance: what they measure has a standard deviation of 4.2 points"
+    )
+
+
 def test_a_status_that_there_is_not_is_refused(facts: Facts) -> None:
     with pytest.raises(FilterError, match="status='done' is none of due, proposed"):
         shown(facts, ("status", "done"))
@@ -110,7 +130,7 @@ def test_one_tactic_is_told_with_its_evidence_and_its_history(facts: Facts) -> N
     told = dict(figure(made, "detail").table.rows)
     assert told["What is known"] == "It works."
     assert told["Measured"] == (
-        "the share that reaches the goal +2.0 points (95% interval +1.0 to +3.0), in 1 randomised experiment(s)"
+        "the share that reaches the goal +2.0 points (95% interval +1.0 to +3.0), in 1 randomised experiment"
     )
     rows = figure(made, "evidence").table
     assert rows.column("verdict") == ("ship",)
@@ -123,7 +143,7 @@ def test_one_tactic_is_told_with_its_evidence_and_its_history(facts: Facts) -> N
 def test_an_empty_playbook_shows_what_the_figures_would_open(facts: Facts) -> None:
     made = shown(facts, records=Records())
     assert set(figure(made, "tactics").table.column("status")) == {"proposed"}
-    assert all(str(one).startswith("opportunity ") for one in figure(made, "tactics").table.column("source"))
+    assert all(str(one).startswith("the opportunity ") for one in figure(made, "tactics").table.column("source"))
     assert "hypothesis" in str(figure(made, "test").table.rows[0][0]).lower()
 
 

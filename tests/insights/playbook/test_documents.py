@@ -85,8 +85,8 @@ def test_the_document_has_what_is_proven_first_and_what_to_test_again(entries: t
     assert (
         "`payment.payment.other_payment`, owned by Payments, proven since 2023-08-31.\n\n"
         "> People take the invoice.\n\n"
-        "Randomised experiments together: the share that reaches the goal +2.0 points (95% interval +1.0 to +3.0). Now"
-        ", the latest being 400 days old and counting 47%: +2.0 points (95% interval +0.5 to +3.5).\n\n"
+        "Randomised experiments together: the share that reaches the goal changed by +2.0 points (95% interval +1.0 to "
+        "+3.0). Now, the latest being 400 days old and counting 47%: +2.0 points (95% interval +0.5 to +3.5).\n\n"
         "| experiment | days | people | metric | effect | verdict |\n"
         "|---|---|---:|---|---|---|\n"
         "| pay\\|later | 2023-08-03 to 2023-08-31 | 5,600 | the share that reaches the goal | "
@@ -135,5 +135,5 @@ def test_the_json_has_the_figures_themselves(entries: tuple[Entry, ...]) -> None
 def test_the_tables_fit_their_figures(entries: tuple[Entry, ...]) -> None:
     listed, tests = playbook_tables(SHOP, entries)
     assert [row[1] for row in listed.rows] == ["proven, due", "proven", "testing", "proposed", "retired"]
-    assert listed.rows[1][2] == "+2.0 points (95% interval +0.5 to +3.5)"
+    assert [row[2] for row in listed.rows] == ["+2.0 (+0.9 to +3.1)", "+2.0 (+0.5 to +3.5)", "-", "-", "-"]
     assert [row[0] for row in tests.rows] == ["payment.payment.other_payment.device=mobile", "cart.trust.trust_panel"]

@@ -86,7 +86,7 @@ def test_at_its_end_evidence_status_and_learning_follow_from_the_verdict(
     # The shop's days are those of Berlin.
     assert tactic.learning.startswith(
         "Randomised experiment pay_later, 2024-09-04 to 2024-10-02, 5,700 people: the share that reaches the goal "
-        f"+2.0 points (95% interval +1.0 to +3.0); {verdict}, "
+        f"changed by +2.0 points (95% interval +1.0 to +3.0); {verdict}, "
     )
     assert follow(engine) == ()
 
