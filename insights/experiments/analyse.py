@@ -96,11 +96,14 @@ def _choose_covariates(
         if strange:
             known = ", ".join(people.covariates) or "none"
             raise AnalysisError(f"the exposures have no covariate {strange[0]!r}: they have {known}")
+    measured = {part for one in question.measures for part in (one.outcome, one.per) if part}
     chosen, refused = [], {}
     for name, values in people.covariates.items():
         if asked is not None and name not in asked and not name.endswith(" before"):
             continue
-        if name in late:
+        if name in measured or (asked is None and name in people.sums):
+            refused[name] = "an outcome, which comes after the exposure"
+        elif name in late:
             refused[name] = late[name]
         elif np.isnan(values).all():
             refused[name] = "known of nobody"
@@ -135,6 +138,9 @@ def _notes(
     people: People, question: Question, measured: Mapping[str, Measured], guards: list[GuardCheck]
 ) -> Iterator[str]:
     """Yield what has to be known to read the figures."""
+    adjusted = next(iter(measured.values())).covariates
+    if adjusted:
+        yield f"Adjusted for {', '.join(adjusted)}: as known before the exposure, for which the tables answer."
     if people.exposed_us is None:
         yield "The exposures have no time: every outcome counts, and there is no sequence over time."
     if question.rule is StoppingRule.FIXED and question.planned_per_arm is None and question.ends_us is None:

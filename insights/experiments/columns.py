@@ -28,6 +28,7 @@ EXPOSED = ("exposed_at", "first_exposed_at", "first_at", "assigned_at", *OCCURRE
 METRICS = ("metric", "outcome", "event", "name", "event_name")
 VALUES = ("value", "amount")
 IDS = ("event_id", "outcome_id", "message_id", "order_id")
+MEASURED = ("measured_at", "covariates_at", "features_at")
 PROPENSITY = "propensity_"
 """Before a variant's name: the column of its probability."""
 

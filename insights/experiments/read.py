@@ -1,8 +1,8 @@
 """Tables of exposures and outcomes from files: CSV, Parquet, JSON Lines, or folders of one of them.
 
-Of exposures, numbers are covariates, known at ``NAME_at`` where there is such a column, and texts are slices;
-``propensity_VARIANT`` are the odds of the variants. Outcomes are one row for each thing that happened, with a metric's
-name and perhaps a value, or columns of numbers that are metrics themselves.
+Of exposures, numbers are covariates, known at ``NAME_at``, or all of them at ``measured_at``, where there is such a
+column, and texts are slices; ``propensity_VARIANT`` are the odds of the variants. Outcomes are one row for each thing
+that happened, with a metric's name and perhaps a value, or columns of numbers that are metrics themselves.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +18,7 @@ from features.log_files import find_files, format_of
 from insights.experiments.columns import (
     EXPOSED,
     IDS,
+    MEASURED,
     METRICS,
     OCCURRED,
     PROPENSITY,
@@ -53,7 +54,9 @@ def read_exposures(path: Path, names: ColumnNames | None = None) -> ExposureTabl
         name.removeprefix(PROPENSITY): values for name, values in numbers.items() if name.startswith(PROPENSITY)
     }
     covariates = {name: values for name, values in numbers.items() if not name.startswith(PROPENSITY)}
+    of_all = choose(None, MEASURED, rest, "the time of the covariates")
     times = {name: f"{name}_at" for name in covariates if f"{name}_at" in rest}
+    times |= {name: of_all for name in covariates if of_all is not None and name not in times}
     slices = {}
     for name in rest:
         if name not in numbers and name not in times.values() and name != "session_id":
@@ -109,7 +112,7 @@ def _read(path: Path) -> pa.Table:
         "parquet": lambda names: f"read_parquet({names}, union_by_name = true)",
         # Ids such as 007 must stay what they are.
         "csv": lambda names: f"read_csv({names}, all_varchar = true, union_by_name = true)",
-        "json": lambda names: f"read_json({names}, union_by_name = true, maximum_depth = 1)",
+        "json": lambda names: f"read_json({names}, union_by_name = true, sample_size = -1)",
     }
     kinds = {format_of(Path(file)) for file in files}
     if len(kinds) > 1:
@@ -120,7 +123,8 @@ def _read(path: Path) -> pa.Table:
         found = connection.sql(f"SELECT * FROM {readers[kinds.pop()](listed)}").to_arrow_table()
     if not found.num_rows:
         raise AnalysisError(f"{path} has no rows")
-    return found
+    # What holds further columns is neither a number nor a text.
+    return found.select([one.name for one in found.schema if not pa.types.is_nested(one.type)])
 
 
 def _texts(column: pa.ChunkedArray) -> Texts:
@@ -128,7 +132,7 @@ def _texts(column: pa.ChunkedArray) -> Texts:
     if pa.types.is_floating(column.type) and _are_whole(column):
         column = column.cast(pa.int64())
     found = np.empty(len(column), object)
-    found[:] = ["" if text is None else text.strip('"') for text in column.cast(pa.string()).to_pylist()]
+    found[:] = ["" if text is None else text for text in column.cast(pa.string()).to_pylist()]
     return found
 
 

@@ -42,8 +42,11 @@ def say_counts(analysis: Analysis) -> Iterator[str]:
     for what, count in told.items():
         if count:
             yield f"{count:,} {what}."
+    refused: dict[str, list[str]] = {}
     for name, why in analysis.covariates_refused.items():
-        yield f"The covariate {name} is not used: {why}."
+        refused.setdefault(why, []).append(name)
+    for why, names in refused.items():
+        yield f"Not used as a covariate: {', '.join(names)} ({why})."
     yield from analysis.notes
 
 

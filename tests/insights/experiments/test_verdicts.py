@@ -151,6 +151,19 @@ def test_a_covariate_that_the_variant_moved_is_refused_without_its_time() -> Non
     assert found.primary[0].covariates == ()
 
 
+def test_a_covariate_that_is_an_outcome_is_refused() -> None:
+    variants, goals = rates(5_000, 0.10, 0.13)
+    table = exposed(variants, covariates={"goal": goals, "pages": np.zeros(10_000), "age": np.arange(10_000) // 2})
+    done = happened({"goal": goals, "pages": goals})
+    found = analyse(table, done, QUESTION)
+    assert set(found.covariates_refused) == {"goal", "pages"}
+    assert found.primary[0].covariates == ("age",)
+    # Of one table with everything in it, people have to say which columns come before.
+    asked = analyse(table, done, replace(QUESTION, covariates=("pages", "goal")))
+    assert asked.primary[0].covariates == ("pages",)
+    assert asked.decision.verdict is Verdict.INVALID
+
+
 def test_a_covariate_that_nobody_has_is_refused() -> None:
     with pytest.raises(AnalysisError, match="no covariate 'risk': they have none"):
         analysed(replace(QUESTION, covariates=("risk",)), 0.1, 0.12, people=500)
