@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from decisions.logged import BoolArray, LoggedDecisions, costs
+from decisions.logged import BoolArray, LoggedDecisions
+from decisions.off_policy.payoff import net_values
 from features.events import FloatArray, IntArray
 from journeys.journey import Journey
 
@@ -51,8 +52,8 @@ class DecisionPoints:
 
         That of the whole session: what a conversion brings, less what it and the option cost.
         """
-        shown, converted = costs(self.situations.options, self.journey.interventions, self.journey.policy)
-        return np.where(self.eligible, goal * (self.journey.policy.goal_value - converted) - shown, -np.inf)
+        payoff = net_values(self.situations.options, self.journey.interventions, self.journey.policy)
+        return np.where(self.eligible, payoff.expected(goal), -np.inf)
 
     @property
     def true_net(self) -> FloatArray:
@@ -85,6 +86,17 @@ class DecisionPoints:
     def uplift_share(self, value: float) -> float:
         """Return how much of what the best policy adds to never acting a mean net value adds to it."""
         return (value - self.never) / (self.best - self.never)
+
+    def knapsack(self, gains: FloatArray, share: float) -> IntArray:
+        """Return the options (N,) chosen where at most a share of people may be shown anything.
+
+        By the gains (N, A) over doing nothing that somebody expects: the highest first, while there is one.
+        """
+        worth = np.where(self.eligible, gains, -np.inf)
+        best = worth[:, 1:].max(axis=1)
+        served = np.zeros(len(self), np.bool_)
+        served[np.argsort(-best, kind="stable")[: int(share * len(self))]] = True
+        return np.where(served & (best > 0), 1 + worth[:, 1:].argmax(axis=1), 0)
 
     def segments(self) -> dict[str, float]:
         """Return the shares of people whom acting helps or harms, by the truth; what is left makes no difference.
