@@ -15,7 +15,7 @@ from training.simulator.walk import ATTEMPT, FOLLOW_UP, SHOWN, START, SUCCESS, S
 from training.simulator.world import World
 
 NEVER = -1
-PATIENCE = 0.25
+PATIENCE = 0.15
 """Probability that a decision is made after an event from the first possible one on.
 
 A coin after each event, because a moment chosen among all events of a session would tell how long it went on."""
