@@ -23,6 +23,7 @@ from commands import (
     people,
     playbook,
     policy,
+    policy_list,
     report,
     start,
 )
@@ -64,6 +65,7 @@ _interrupted = threading.Event()
 
 for kind in (start, learn, measure, champions, explore, report, effects):
     app.add_typer(kind.app)
+policy_list.attach_to(policy.app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(experiment.app, name="experiment")
 for kind in (playbook, govern, people, keys, doctor):

@@ -2,11 +2,15 @@
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 from decisions.bayes_policy import BayesPolicy
-from decisions.policy_files import BAYES, PolicyGround, read_posterior
+from decisions.policy_files import BAYES, PolicyFilesError, PolicyGround, load_policy, read_posterior
 from decisions.posterior import Posterior
 from journeys.journey import Journey
+from storage.history import Action, Promotion, former_version
+from storage.policies import PolicyNotFound, live_history, live_version, point_live, policy_folder, withdraw_live
+from storage.registry import ANYONE, DigestMismatch, verify_digest
 
 
 def ground_of(journey: Journey) -> PolicyGround:
@@ -33,3 +37,35 @@ def at_revision(policy: BayesPolicy, version: str, revision: int, state: str, jo
     Its version names both, so that no two that could choose differently have one name.
     """
     return replace(policy, posterior=read_posterior(state, ground_of(journey)), version=f"{version}.{revision}")
+
+
+class NoFormerPolicy(LookupError):
+    """There is no policy to go back to, or it can no longer decide; the text says what to do instead."""
+
+
+def roll_back_policy(journey: Journey, home: Path, *, reason: str = "", instead_of: str | None = ANYONE) -> Promotion:
+    """Let the policy decide that was live before the present one, with all that it had learnt.
+
+    Before the first one, that is what the journey declares: the line's version is empty then. A former policy that
+    learns goes on from where it stood. Raises :class:`NoFormerPolicy`, and ``storage.policies.LiveMoved`` where
+    another than ``instead_of`` is live by now; nothing is changed then.
+    """
+    name, live = journey.name, live_version(home, journey.name)
+    if live is None:
+        raise NoFormerPolicy(
+            f"no policy is live for {name}, so there is none to go back from: what the journey declares decides"
+        )
+    standing = live if instead_of == ANYONE else instead_of
+    former = former_version(live_history(home, name).promotions, live)
+    if former is None:
+        return withdraw_live(home, name, reason=reason, instead_of=standing)
+    try:
+        folder = policy_folder(home, name, former)
+        verify_digest(folder)
+        load_policy(folder, ground_of(journey))
+    except (PolicyNotFound, DigestMismatch, PolicyFilesError) as error:
+        raise NoFormerPolicy(
+            f"the policy that was live before version {live} was version {former}, which can no longer decide: "
+            f"{error}; nothing was changed; `dropoff policy list {name}` shows the others"
+        ) from error
+    return point_live(home, name, former, action=Action.ROLLBACK, reason=reason, instead_of=standing)

@@ -62,15 +62,15 @@ def count_erasures(connection: Connection, journey: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def with_promotions(entries: Iterable[AuditEntry], history: History) -> tuple[AuditEntry, ...]:
-    """Return the entries and the changes of the champion as one audit, the oldest first."""
+def with_promotions(entries: Iterable[AuditEntry], history: History, subject: str) -> tuple[AuditEntry, ...]:
+    """Return the entries and the changes of a pointer, such as the champion, as one audit, the oldest first."""
     promotions = (
         AuditEntry(
             id=None,
             at_us=_microseconds(promotion.at),
             actor=promotion.by,
             action=promotion.action.value,
-            subject="champion",
+            subject=subject,
             before=None if promotion.previous is None else {"version": promotion.previous},
             after={"version": promotion.version, "reason": promotion.reason},
         )

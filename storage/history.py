@@ -97,7 +97,7 @@ def former_version(promotions: Sequence[Promotion], pointed: str) -> str | None:
     """Return which version was pointed to before ``pointed`` was, or None.
 
     A rollback undoes the promotion before it, so a second one goes further back. Where a line was lost, the next one
-    still says what it replaced.
+    still says what it replaced. None too where nothing was pointed to before.
     """
     reigned: list[str] = []
     for promotion in promotions:
@@ -109,7 +109,7 @@ def former_version(promotions: Sequence[Promotion], pointed: str) -> str | None:
         elif reigned[-1:] != [promotion.version]:
             reigned.append(promotion.version)
     _back_to(reigned, pointed)
-    return reigned[-2] if len(reigned) > 1 else None
+    return (reigned[-2] or None) if len(reigned) > 1 else None
 
 
 def _back_to(reigned: list[str], version: str) -> None:

@@ -28,5 +28,6 @@ publish_policy = POLICIES.publish
 policy_folder = POLICIES.folder
 policy_versions = POLICIES.versions
 point_live = POLICIES.point
+withdraw_live = POLICIES.withdraw
 live_history = POLICIES.history
 live_version = POLICIES.pointed

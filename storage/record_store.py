@@ -13,8 +13,9 @@ from features.events import US_PER_SECOND
 from storage.audit import ERASURE, AuditEntry, read_audit, visitor_subject, with_promotions, write_audit
 from storage.database import insert_if_absent
 from storage.holdout import count_holdout
-from storage.models import champion_history
+from storage.models import CHAMPION, champion_history
 from storage.playbook_store import PlaybookStore
+from storage.policies import live_history
 from storage.record_rows import alarm_row, shown, to_alarm, to_annotation, to_milestone, to_status
 from storage.records import (
     Alarm,
@@ -46,7 +47,8 @@ def load_records(engine: Engine, journey: str, home: Path | None = None) -> Reco
     with engine.connect() as connection:
         entries = read_audit(connection, journey)
     if home is not None:
-        entries = with_promotions(entries, champion_history(home, journey))
+        entries = with_promotions(entries, champion_history(home, journey), CHAMPION)
+        entries = with_promotions(entries, live_history(home, journey), "live policy")
     return Records(
         annotations=store.annotations(),
         alarms=store.alarms(),

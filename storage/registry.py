@@ -121,6 +121,33 @@ class Registry:
             self._point(pointer, version)
         return promotion
 
+    def withdraw(
+        self,
+        home: Path,
+        journey: str,
+        *,
+        reason: str = "",
+        instead_of: str | None = ANYONE,
+        now: datetime | None = None,
+    ) -> Promotion:
+        """Let the pointer name nothing any more, as before it first named a version; otherwise as :meth:`point`.
+
+        The history keeps it as a rollback to a version without a name. Raises ``not_found`` where it names nothing.
+        """
+        pointer = home / self.area / journey / self.pointer
+        if self.pointed(home, journey) is None:
+            raise self.not_found(f"no {self.thing} of {journey} is {self.pointer} under {home}")
+        with appending(pointer.parent, self.history_name) as history:
+            previous = self.pointed(home, journey)
+            if previous is None or instead_of not in (ANYONE, previous):
+                raise self.moved(
+                    f"version {previous} became {self.pointer} of {journey} meanwhile, nothing was changed; look at "
+                    f"`{self.look.format(journey=journey)}` and try again"
+                )
+            promotion = append(history, "", previous, Action.ROLLBACK, reason, now)
+            pointer.unlink()
+        return promotion
+
     def history(self, home: Path, journey: str) -> History:
         """Return the history of a journey's pointer, empty before it first named a version."""
         return read_history(home / self.area / journey, self.history_name)

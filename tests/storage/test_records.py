@@ -216,7 +216,7 @@ def test_promotions_stand_in_the_audit_in_the_order_of_time() -> None:
     )
     first = Promotion("2026-03-01T12:00:00.000000Z", "bob", Action.TRAIN, "1", None, "the first one")
     back = Promotion("2026-03-01T12:00:00.000002Z", "bob", Action.ROLLBACK, "1", "2", "too many alarms")
-    told = with_promotions((earlier, later), History((first, back)))
+    told = with_promotions((earlier, later), History((first, back)), "champion")
     assert [(entry.action, entry.at_us - noon_us) for entry in told] == [
         ("annotate", -1),
         ("train", 0),
