@@ -18,6 +18,8 @@ from rich.text import Text
 from journeys.tables import Cell, FittedTable
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from decisions.logged import LoggedDecisions
     from decisions.risk import RiskModel
     from features.read_log import ReadSummary
@@ -135,17 +137,26 @@ def decisions_of(journey: "Journey", path: Path | None) -> "LoggedDecisions":
     Raises ``decisions.logged_files.DecisionsUnreadable``; a ledger that is not there holds no decisions.
     """
     from journeys.decided import decided_in, decided_in_file, nothing_decided
-    from serving.configuration import Configuration
-    from storage.database import open_database
 
     if path is not None:
         return decided_in_file(path, journey)
+    with service_database() as (engine, _):
+        return nothing_decided(journey) if engine is None else decided_in(engine, journey)
+
+
+@contextmanager
+def service_database() -> "Iterator[tuple[Engine | None, Path]]":
+    """Yield the service's database, None where there is none yet, and its home folder."""
+    from serving.configuration import Configuration
+    from storage.database import open_database
+
     configuration = Configuration.from_environment()
     if not configuration.database_url and not (configuration.home / "dropoff.db").exists():
-        return nothing_decided(journey)
+        yield None, configuration.home
+        return
     engine = open_database(configuration.address, configuration.durability)
     try:
-        return decided_in(engine, journey)
+        yield engine, configuration.home
     finally:
         engine.dispose()
 

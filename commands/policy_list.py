@@ -1,18 +1,11 @@
 """Which policies a journey has, what they believe, and whether they go on learning."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from commands.options import JourneyArgument, JsonOption
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from storage.policy_store import PolicyStates
 
 VersionArgument = Annotated[
     str | None, typer.Argument(metavar="VERSION", help="By default the policy that decides, or that learns beside it.")
@@ -35,19 +28,18 @@ def list_policies(journey: JourneyArgument, json_path: JsonOption = None) -> Non
     """
     from dataclasses import asdict
 
-    from console import out, say, write_json
+    from console import out, say, service_database, write_json
     from features.output import require_writable
     from journeys.load import load_journey
     from journeys.policy_list import list_policies as run
     from journeys.tables import FittedTable
-    from serving.configuration import Configuration
     from serving.times import show_time
     from storage.policies import live_history
 
-    declared, home = load_journey(journey), Configuration.from_environment().home
+    declared = load_journey(journey)
     if json_path is not None:
         require_writable(json_path)
-    with _database() as engine:
+    with service_database() as (engine, home):
         found = run(declared, home, engine)
     rows = [
         (
@@ -94,23 +86,20 @@ def show(
     """
     from dataclasses import asdict
 
-    from console import out, say, write_json
+    from console import out, say, service_database, write_json
     from decisions.bayes_policy import BayesPolicy
     from decisions.beliefs import believed_effects
     from features.output import require_writable
     from journeys.load import load_journey
-    from journeys.policies import declared_policy
-    from journeys.policy_list import policy_of
+    from journeys.policy_list import chosen_version, policy_of
     from journeys.tables import FittedTable
-    from serving.configuration import Configuration
-    from storage.policies import live_version
 
-    declared, home = load_journey(journey), Configuration.from_environment().home
+    declared = load_journey(journey)
     for path, endings in ((json_path, ()), (out_path, (".png",))):
         if path is not None:
             require_writable(path, suffixes=endings)
-    chosen = version or live_version(home, declared.name) or declared_policy(declared).version
-    with _database() as engine:
+    with service_database() as (engine, home):
+        chosen = chosen_version(declared, home, version)
         policy = policy_of(declared, home, engine, chosen)
     if not isinstance(policy, BayesPolicy):
         say(f"Policy {chosen} is of a kind that does not learn from single decisions; `dropoff effects` shows effects.")
@@ -151,14 +140,14 @@ def pause(journey: JourneyArgument, version: VersionArgument = None) -> None:
 
     It goes on deciding with what it knows. What becomes known meanwhile is learnt when it is resumed.
     """
-    from journeys.policy_list import pause_learning
-    from storage.history import account
+    from console import service_database
+    from journeys.load import load_journey
+    from journeys.policy_list import chosen_version, pause_learning
 
-    with _learning(journey, version) as (states, chosen, engine, now_us):
-        from storage.database import writing
-
-        with writing(engine) as connection:
-            pause_learning(connection, states, chosen, actor=account(), now_us=now_us)
+    declared = load_journey(journey)
+    with service_database() as (engine, home):
+        chosen = chosen_version(declared, home, version)
+        pause_learning(engine, declared.name, chosen)
     typer.echo(f"Policy {chosen} learns no more; `dropoff policy resume {journey}` lets it.")
 
 
@@ -174,47 +163,12 @@ def resume(
 
     With --revision, what was learnt since is forgotten for good: for when what was recorded was wrong.
     """
-    from journeys.policy_list import resume_learning
-    from storage.history import account
-
-    with _learning(journey, version) as (states, chosen, engine, now_us):
-        from storage.database import writing
-
-        with writing(engine) as connection:
-            resume_learning(connection, states, chosen, revision, actor=account(), now_us=now_us)
-    typer.echo(f"Policy {chosen} learns{'' if revision is None else f', from what it knew at revision {revision}'}.")
-
-
-@contextmanager
-def _learning(journey: str, version: str | None) -> "Iterator[tuple[PolicyStates, str, Engine, int]]":
+    from console import service_database
     from journeys.load import load_journey
-    from journeys.policies import declared_policy
-    from journeys.policy_list import NotLearning
-    from serving.configuration import Configuration
-    from serving.runtime import now_us
-    from storage.policies import live_version
-    from storage.policy_store import PolicyStates
+    from journeys.policy_list import chosen_version, resume_learning
 
-    declared, home = load_journey(journey), Configuration.from_environment().home
-    chosen = version or live_version(home, declared.name) or declared_policy(declared).version
-    with _database() as engine:
-        if engine is None:
-            raise NotLearning(f"the service has kept nothing of {declared.name} yet; run `dropoff serve` first")
-        yield PolicyStates(engine, declared.name), chosen, engine, now_us()
-
-
-@contextmanager
-def _database() -> "Iterator[Engine | None]":
-    """Yield the service's database; None where there is none yet."""
-    from serving.configuration import Configuration
-    from storage.database import open_database
-
-    configuration = Configuration.from_environment()
-    if not configuration.database_url and not (configuration.home / "dropoff.db").exists():
-        yield None
-        return
-    engine = open_database(configuration.address, configuration.durability)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
+    declared = load_journey(journey)
+    with service_database() as (engine, home):
+        chosen = chosen_version(declared, home, version)
+        resume_learning(engine, declared.name, chosen, revision)
+    typer.echo(f"Policy {chosen} learns{'' if revision is None else f', from what it knew at revision {revision}'}.")

@@ -1,5 +1,6 @@
 """The policies of a journey: those that were published, and those that have learnt, with what each knows."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from decisions.policy_files import PRIORS, PolicyFilesError, load_policy, read_c
 from journeys.journey import Journey
 from journeys.policies import at_revision, declared_policy, ground_of
 from storage.audit import AuditEntry, write_audit
+from storage.database import writing
+from storage.history import account
 from storage.policies import live_version, policy_folder, policy_versions
 from storage.policy_store import LearningPolicy, PolicyStates
 from storage.registry import DigestMismatch, verify_digest
@@ -89,38 +92,37 @@ def policy_of(journey: Journey, home: Path, engine: Engine | None, version: str)
     return policy if state is None else at_revision(policy, version, state.revision, state.state, journey)
 
 
-def pause_learning(connection: Connection, states: PolicyStates, version: str, *, actor: str, now_us: int) -> None:
+def chosen_version(journey: Journey, home: Path, version: str | None) -> str:
+    """Return the version that is meant: by default the one that is live, else what the journey declares."""
+    return version or live_version(home, journey.name) or declared_policy(journey).version
+
+
+def pause_learning(engine: Engine | None, journey: str, version: str) -> None:
     """Let a version learn no more, and say so in the audit; raises :class:`NotLearning`."""
-    _require(connection, states, version)
-    before = states.paused_us(connection, version)
-    if before is None:
-        states.pause(connection, version, now_us)
-        _audit(connection, states, version, "pause learning", actor, now_us)
+    states = _states(engine, journey, version)
+    with writing(states.engine) as connection:
+        if states.paused_us(connection, version) is None:
+            states.pause(connection, version, _now_us())
+            _audit(connection, states, version, "pause learning")
 
 
-def resume_learning(
-    connection: Connection,
-    states: PolicyStates,
-    version: str,
-    revision: int | None = None,
-    *,
-    actor: str,
-    now_us: int,
-) -> None:
+def resume_learning(engine: Engine | None, journey: str, version: str, revision: int | None = None) -> None:
     """Let a version learn again, with ``revision`` from what it knew then, and say so in the audit.
 
     What has become known since that revision is then never learnt. Raises :class:`NotLearning`, also for a revision
     that is not kept any more.
     """
-    _require(connection, states, version)
-    if revision is not None:
-        again = states.return_to(connection, version, revision, now_us)
-        if again is None:
-            raise NotLearning(f"revision {revision} of policy {version} is not kept; the latest ones and one a day are")
-        _audit(connection, states, version, f"return to revision {revision}", actor, now_us)
-    if states.paused_us(connection, version) is not None:
-        states.pause(connection, version, None)
-        _audit(connection, states, version, "resume learning", actor, now_us)
+    states = _states(engine, journey, version)
+    with writing(states.engine) as connection:
+        if revision is not None:
+            if states.return_to(connection, version, revision, _now_us()) is None:
+                raise NotLearning(
+                    f"revision {revision} of policy {version} is not kept; the latest ones are, and one of each day"
+                )
+            _audit(connection, states, version, f"return to revision {revision}")
+        if states.paused_us(connection, version) is not None:
+            states.pause(connection, version, None)
+            _audit(connection, states, version, "resume learning")
 
 
 def _looked_at(journey: Journey, home: Path, version: str) -> tuple[str, str | None]:
@@ -135,20 +137,23 @@ def _looked_at(journey: Journey, home: Path, version: str) -> tuple[str, str | N
     return kind, None
 
 
-def _require(connection: Connection, states: PolicyStates, version: str) -> None:
-    if states.newest_revision(connection, version) is None:
-        known = ", ".join(one.version for one in states.known(connection)) or "none"
-        raise NotLearning(f"no policy {version!r} of {states.journey} has learnt anything (those that have: {known})")
+def _states(engine: Engine | None, journey: str, version: str) -> PolicyStates:
+    known: list[LearningPolicy] = []
+    if engine is not None:
+        states = PolicyStates(engine, journey)
+        with engine.connect() as connection:
+            known = states.known(connection)
+        if any(one.version == version for one in known):
+            return states
+    named = ", ".join(one.version for one in known) or "none"
+    raise NotLearning(f"no policy {version!r} of {journey} has learnt anything (those that have: {named})")
 
 
-def _audit(connection: Connection, states: PolicyStates, version: str, action: str, actor: str, now_us: int) -> None:
-    entry = AuditEntry(
-        None,
-        now_us,
-        actor,
-        action,
-        f"policy {version}",
-        None,
-        {"revision": states.newest_revision(connection, version)},
-    )
+def _audit(connection: Connection, states: PolicyStates, version: str, action: str) -> None:
+    after = {"revision": states.newest_revision(connection, version)}
+    entry = AuditEntry(None, _now_us(), account(), action, f"policy {version}", None, after)
     write_audit(connection, states.journey, entry)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000

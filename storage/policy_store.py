@@ -49,6 +49,7 @@ class PolicyStates:
 
     def __init__(self, engine: Engine, journey: str) -> None:
         self.journey = journey
+        self.engine = engine
         self._insert = insert_if_absent(engine, policies)
 
     def start(self, connection: Connection, kind: str, state: PolicyState) -> None:
