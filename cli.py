@@ -15,6 +15,7 @@ from commands import (
     doctor,
     effects,
     experiment,
+    experiment_life,
     explore,
     govern,
     keys,
@@ -67,6 +68,7 @@ for kind in (start, learn, measure, champions, explore, report, effects):
     app.add_typer(kind.app)
 policy_list.attach_to(policy.app)
 app.add_typer(policy.app, name="policy")
+experiment.app.add_typer(experiment_life.app)
 app.add_typer(experiment.app, name="experiment")
 for kind in (playbook, govern, people, keys, doctor):
     app.add_typer(kind.app)

@@ -8,7 +8,6 @@ import typer
 from commands.options import JsonOption
 
 if TYPE_CHECKING:
-    from insights.experiments.result import Analysis
     from insights.experiments.sizing import Sizing
 
 app = typer.Typer()
@@ -102,13 +101,20 @@ def size(
 
 @app.command(epilog="Example: dropoff experiment analyse --exposures e.csv --outcomes o.csv")
 def analyse(
+    journey: Annotated[
+        str | None, typer.Argument(metavar="[JOURNEY]", help="Of one of the service's experiments: its journey.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Its name; its plan stands in place of the options.")
+    ] = None,
     exposures: Annotated[
-        Path,
+        Path | None,
         typer.Option(metavar="PATH", help="Who met which variant: unit, variant, exposed_at, covariates, slices."),
-    ],
+    ] = None,
     outcomes: Annotated[
-        Path, typer.Option(metavar="PATH", help="What they did: unit, at, and metric and value, or a column a metric.")
-    ],
+        Path | None,
+        typer.Option(metavar="PATH", help="What they did: unit, at, and metric and value, or a column a metric."),
+    ] = None,
     metric: Annotated[
         str | None,
         typer.Option(
@@ -179,21 +185,29 @@ def analyse(
 ) -> None:
     """Say what an experiment comes to: ship, stop or neither.
 
-    Reads any tables. The verdict comes first: ship, stop, inconclusive (with the sample still needed and what to test
-    next) or invalid (with the reason). Below it are both results side by side: of a fixed horizon, to be read once,
-    and the always-valid one, to be read at any time. Everything that was not used is counted.
+    Reads any tables, or the service's database for an experiment that it runs or ran. The verdict comes first: ship,
+    stop, inconclusive (with the sample still needed and what to test next) or invalid (with the reason). Below it are
+    both results side by side: of a fixed horizon, to be read once, and the always-valid one, to be read at any time.
+    Everything that was not used is counted.
     """
-    from console import out, say, write_json
+    from commands.experiment_results import analyse_kept, tell_analysis
+    from console import write_json
     from features.output import require_writable
     from insights.experiments.analyse import analyse as analyse_tables
     from insights.experiments.ask import Asked, from_options
     from insights.experiments.columns import ColumnNames
     from insights.experiments.read import read_exposures, read_outcomes
-    from insights.experiments.show import analysis_tables, say_counts, say_verdict
 
+    if (journey is None) == (exposures is None) or (exposures is None) != (outcomes is None):
+        raise typer.BadParameter("give either JOURNEY and NAME of the service's, or --exposures and --outcomes")
+    if journey is not None and name is None:
+        raise typer.BadParameter(f"name the experiment: dropoff experiment list {journey} shows them")
     for path, endings in ((json_path, ()), (out_path, _PICTURES)):
         if path is not None:
             require_writable(path, suffixes=endings)
+    if journey is not None or exposures is None or outcomes is None:
+        analyse_kept(journey or "", name or "", json_path, out_path)
+        return
     names = ColumnNames(unit, variant, exposed_at, outcome_unit, outcome_at, metric_column, value_column)
     asked = Asked(
         metric=metric,
@@ -217,18 +231,8 @@ def analyse(
     )
     exposed, happened = read_exposures(exposures, names), read_outcomes(outcomes, names)
     found = analyse_tables(exposed, happened, from_options(asked, exposed, happened))
-    for sentence in say_verdict(found):
-        say(sentence)
-    for table in analysis_tables(found):
-        out.print()
-        out.print(table)
-    out.print()
-    for sentence in say_counts(found):
-        say(sentence)
+    tell_analysis(found, out_path)
     write_json(json_path, found.to_json())
-    if out_path is not None:
-        _draw_analysis(found, out_path)
-        say(f"{out_path} shows it.")
 
 
 def _draw_size(found: "Sizing", path: Path) -> None:
@@ -240,14 +244,3 @@ def _draw_size(found: "Sizing", path: Path) -> None:
         from training.pictures.experiment_size import draw_size
 
         draw_size(found, path)
-
-
-def _draw_analysis(found: "Analysis", path: Path) -> None:
-    if path.suffix.lower() == ".html":
-        from insights.experiments.page import write_analysis
-
-        write_analysis(found, path)
-    else:
-        from training.pictures.experiment import draw_analysis
-
-        draw_analysis(found, path)

@@ -88,6 +88,17 @@ def decide_by(policy_version: str) -> Treatment:
     return Treatment(TreatmentKind.POLICY, policy_version)
 
 
+def read_treatment(text: str) -> Treatment:
+    """Return the treatment that people write as ``as_usual``, ``policy:VERSION`` or an intervention's name."""
+    kind, found, version = text.partition(":")
+    if found:
+        if kind != TreatmentKind.POLICY:
+            raise PlanError(f"{text!r} is no treatment: write policy:VERSION, or an intervention's name")
+        return decide_by(version)
+    plain = {str(one.kind).replace(" ", "_"): one for one in (AS_USUAL, NOTHING, NAMED_BLOCKER, OTHER_BLOCKER)}
+    return plain.get(text) or show(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One arm; people are divided among the variants in proportion to their weights."""
@@ -123,10 +134,11 @@ class Population:
 
 @dataclass(frozen=True, slots=True)
 class Guardrail:
-    """A metric that must not get worse by more than ``margin``, relative to the first variant's (0.05 is 5 %)."""
+    """A metric that must not get worse by ``margin``: relative to the first variant's (0.05 is 5 %) or absolute."""
 
     metric: str
     margin: float
+    absolute: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +198,7 @@ class ExperimentPlan:
 
 def to_json(plan: ExperimentPlan) -> dict[str, Any]:
     """Return the plan as JSON has it; :func:`from_json` reads it."""
-    found: dict[str, Any] = msgspec.to_builtins(plan)
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(plan))
     return found
 
 
@@ -214,7 +226,7 @@ def explanation_trial(
             Variant("other", OTHER_BLOCKER),
         ),
         primary_metric=Metric.GOAL.value,
-        guardrails=(Guardrail(Metric.NET_VALUE.value, 0.1),),
+        guardrails=(Guardrail(Metric.DISMISSED.value, 0.05, absolute=True),),
         minimum_effect=0.2,
         planned_duration=planned_duration,
         owner=owner,

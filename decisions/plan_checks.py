@@ -112,7 +112,7 @@ def _metrics(plan: ExperimentPlan, declared: Declared) -> Iterator[str]:
         if metric == Metric.REVENUE and not declared.has_revenue:
             yield "the journey declares no revenue property, so revenue cannot be a metric"
     for guardrail in plan.guardrails:
-        if not 0 < guardrail.margin < 1:
+        if not 0 < guardrail.margin < (math.inf if guardrail.absolute else 1):
             yield f"the guardrail {guardrail.metric!r} has the margin {guardrail.margin:g}: write 0.05 for 5 %"
     if plan.minimum_effect is not None and not 0 < abs(plan.minimum_effect) < math.inf:
         yield f"the minimum effect {plan.minimum_effect:g} is no change: write 0.1 for a rise by a tenth"

@@ -12,6 +12,7 @@ from features.friction import Friction
 from features.names import EVERY_EVENT
 from features.scan import Clock, ClockKind, DeclarationError, Scan, ScanKind, ValueKind, any_event, scans
 from features.table import CONTEXT_COLUMNS, Feature, names_heard, nearest
+from journeys.experiments import check_experiments
 from journeys.versions import check_versions
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def check(journey: "Journey") -> None:
     _check_aliases(journey)
     _check_property_aliases(journey)
     _check_consents(journey)
+    check_experiments(journey)
 
 
 def _check_words(journey: "Journey") -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from decisions.experiments import ExperimentPlan
 from decisions.intervention import Intervention
 from decisions.policy import PolicySettings
 from features.duration import parse_duration
@@ -54,7 +55,8 @@ class Journey:
     ``{"": {"product": ("product_id", "items.0.item_id")}}``. ``consents`` maps a channel of messages (``"email"``) to
     the property by which people say whether they agree to it; without one, or before they have said so, nobody is
     followed up by it. In ``evidence_half_life`` what an experiment has found comes to count half in the playbook; what
-    is older than ``evidence_limit`` is to be tested again.
+    is older than ``evidence_limit`` is to be tested again. ``experiments`` are those that are declared here; they take
+    nobody in before they are started.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Journey:
     aliases: Mapping[str, str] = field(default_factory=dict)
     property_aliases: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     consents: Mapping[str, str] = field(default_factory=dict)
+    experiments: tuple[ExperimentPlan, ...] = ()
     evidence_half_life: str = "365d"
     evidence_limit: str = "730d"
 

@@ -37,6 +37,7 @@ class KeptExperiment:
     created_us: int
     layer: str
     buckets: Buckets = ()
+    planned_per_arm: int | None = None
     started_us: int | None = None
     stopped_us: int | None = None
     stopped_for: str | None = None
@@ -97,7 +98,16 @@ class ExperimentStore:
         was = before[0].declaration if before else None
         self._audit(connection, name, "declare experiment", actor, now_us, was, declaration)
 
-    def start(self, connection: Connection, name: str, buckets: Buckets, *, actor: str, now_us: int) -> None:
+    def start(
+        self,
+        connection: Connection,
+        name: str,
+        buckets: Buckets,
+        *,
+        actor: str,
+        now_us: int,
+        planned_per_arm: int | None = None,
+    ) -> None:
         """Let a draft take people in; raises :class:`ExperimentRefused` for what is no draft."""
         kept = self.find(name, connection)
         if kept.status is not Status.DRAFT:
@@ -106,9 +116,10 @@ class ExperimentStore:
             "status": Status.RUNNING.value,
             "started_us": now_us,
             "buckets": msgspec.json.encode(buckets).decode(),
+            "planned_per_arm": planned_per_arm,
         }
         connection.execute(update(experiments).where(*self._named(name)).values(**values))
-        change = {"status": kept.status}, {"status": Status.RUNNING, "buckets": buckets}
+        change = {"status": kept.status}, {"status": Status.RUNNING, "buckets": buckets, "per_arm": planned_per_arm}
         self._audit(connection, name, "start experiment", actor, now_us, *change)
 
     def stop(self, connection: Connection, name: str, reason: str, *, actor: str, now_us: int) -> None:

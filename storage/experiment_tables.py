@@ -14,6 +14,7 @@ experiments = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("layer", Text, nullable=False, doc="experiments of one layer exclude each other"),
     Column("buckets", Text, doc="JSON: which buckets of the layer it holds, as pairs; null for a draft"),
+    Column("planned_per_arm", Integer, doc="people in each variant that it was started for"),
     Column("started_us", BigInteger),
     Column("stopped_us", BigInteger),
     Column("stopped_for", Text, doc="why it was stopped"),

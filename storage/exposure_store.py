@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, func, select
 
 from storage.database import insert_if_absent
 from storage.experiment_tables import exposures
+from storage.tables import decisions
 
 _ROWS_AT_ONCE = 5_000
 
@@ -49,6 +50,27 @@ class ExposureStore:
             )
             for row in found.mappings():
                 yield Exposure(**{name: value for name, value in row.items() if name != "journey"})
+
+    def count_people(self, experiment: str) -> dict[str, int]:
+        """Return how many people are in each variant of an experiment; devices of one person count once."""
+        query = (
+            select(exposures.c.variant, func.count(exposures.c.assignment_id.distinct()).label("people"))
+            .where(exposures.c.journey == self.journey, exposures.c.experiment == experiment)
+            .group_by(exposures.c.variant)
+        )
+        with self._engine.connect() as connection:
+            return {row.variant: row.people for row in connection.execute(query)}
+
+    def model_versions(self, experiment: str) -> list[str]:
+        """Return the versions of the models by which people were diagnosed at their first exposure."""
+        query = (
+            select(decisions.c.model_version)
+            .distinct()
+            .join(exposures, exposures.c.decision_id == decisions.c.decision_id)
+            .where(exposures.c.journey == self.journey, exposures.c.experiment == experiment)
+        )
+        with self._engine.connect() as connection:
+            return sorted(connection.execute(query).scalars())
 
     def erase_visitor(self, connection: Connection, visitor_id: str) -> dict[str, int]:
         """Delete a visitor's exposures; return how many rows that was."""

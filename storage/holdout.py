@@ -1,10 +1,10 @@
 """The randomised comparison that the ledger holds: who is held out by chance, against all others."""
 
-from sqlalchemy import Engine, Select, and_, case, exists, func, select
+from sqlalchemy import Engine, Select, and_, case, func, select
 from sqlalchemy.sql.selectable import Subquery
 
-from features.identity import Kind
-from storage.identity_tables import assignments, identity_links
+from storage.crossovers import on_both_sides
+from storage.identity_tables import assignments
 from storage.ledger import Outcome
 from storage.records import HoldoutCounts
 from storage.tables import decisions, outcomes
@@ -76,29 +76,5 @@ def _drawn(journey: str) -> Subquery:
 
 def _crossovers(journey: str) -> Select[int]:
     """Return the query for how many users have visitors on both sides, by the links that hold."""
-    drawn, later = _drawn(journey), identity_links.alias()
-    ends = exists().where(
-        later.c.journey == identity_links.c.journey,
-        later.c.visitor_id == identity_links.c.visitor_id,
-        later.c.user_id == identity_links.c.user_id,
-        later.c.previous_id.is_(None),
-        later.c.kind != Kind.LINK.value,
-        later.c.position > identity_links.c.position,
-    )
-    both = (
-        select(identity_links.c.user_id)
-        .join(drawn, drawn.c.visitor_id == identity_links.c.visitor_id)
-        .where(
-            identity_links.c.journey == journey,
-            identity_links.c.kind == Kind.LINK.value,
-            identity_links.c.previous_id.is_(None),
-            drawn.c.reason.not_in(_BEFORE_THE_HOLDOUT),
-            ~ends,
-        )
-        .group_by(identity_links.c.user_id)
-        .having(
-            func.count(case((drawn.c.holdout, 1)).distinct()) + func.count(case((~drawn.c.holdout, 1)).distinct()) > 1
-        )
-        .subquery()
-    )
-    return select(func.count()).select_from(both)
+    drawn = _drawn(journey)
+    return on_both_sides(journey, drawn.c.visitor_id, drawn.c.holdout, drawn.c.reason.not_in(_BEFORE_THE_HOLDOUT))

@@ -29,11 +29,12 @@ def connect(mlruns: Path) -> Any:
     os.environ["DO_NOT_TRACK"] = "true"
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     with warnings.catch_warnings():
-        # MLflow warns about its own type hints when it is imported.
+        # MLflow warns about its own type hints, and what its store uses of SQLAlchemy, when it is imported.
         warnings.simplefilter("ignore")
         import mlflow
         import mlflow.lightgbm
         import mlflow.pyfunc
+        import mlflow.store.tracking.sqlalchemy_store
     # Of what goes on in its store only warnings concern people.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,6 +1,5 @@
 """The question of an analysis, from what people write: options, or a plan as it was declared."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from decisions.experiments import ExperimentPlan, StoppingRule, from_json
+from decisions.experiments import ExperimentPlan, StoppingRule
 from decisions.experiments import Metric as Declared
 from features.duration import parse_duration
 from features.events import US_PER_SECOND
+from insights.experiments.measures import measure_of
 from insights.experiments.people import ExposureTable, OutcomeTable
 from insights.experiments.question import AnalysisError, Guard, Measure, Question
+from insights.experiments.read_plan import read_plan
 from insights.experiments.sizing import MetricKind
 
 _GOALS = ("goal", "converted", "conversion", "purchase", "reached_goal", "order")
@@ -95,7 +96,9 @@ def ask_plan(plan: ExperimentPlan, exposures: ExposureTable, outcomes: OutcomeTa
     return replace(
         question,
         secondary=tuple(declared_measure(name, outcomes) for name in plan.secondary_metrics),
-        guards=tuple(Guard(declared_measure(one.metric, outcomes), one.margin) for one in plan.guardrails),
+        guards=tuple(
+            Guard(declared_measure(one.metric, outcomes), one.margin, one.absolute) for one in plan.guardrails
+        ),
         control=plan.variants[0].name if plan.variants else question.control,
         shares=dict(zip((one.name for one in plan.variants), plan.shares, strict=True)) or question.shares,
         alpha=plan.alpha,
@@ -108,32 +111,11 @@ def ask_plan(plan: ExperimentPlan, exposures: ExposureTable, outcomes: OutcomeTa
     )
 
 
-def read_plan(path: Path) -> ExperimentPlan:
-    """Return the plan in a JSON file; raises :class:`AnalysisError` or ``decisions.experiments.PlanError``."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise AnalysisError(f"{path} is no JSON file of a plan: {error}") from error
-    if not isinstance(content, dict):
-        raise AnalysisError(f"{path} is no plan: it should hold one object")
-    return from_json(content)
-
-
 def declared_measure(name: str, outcomes: OutcomeTable) -> Measure:
     """Return the metric that a plan names: one of a journey's, or an outcome."""
     if name not in tuple(Declared):
         return read_measure(name, outcomes, ())
-    metric = Declared(name)
-    kind = {
-        Declared.GOAL: MetricKind.PROPORTION,
-        Declared.DISMISSED: MetricKind.PROPORTION,
-        Declared.REVENUE: MetricKind.REVENUE,
-        Declared.NET_VALUE: MetricKind.MEAN,
-        Declared.GOALS_PER_SESSION: MetricKind.RATIO,
-    }[metric]
-    if kind is MetricKind.RATIO:
-        return Measure(name, kind, "goals", "sessions", metric.more_is_better)
-    return Measure(name, kind, name, None, metric.more_is_better)
+    return measure_of(name)
 
 
 def read_measure(text: str, outcomes: OutcomeTable, less_is_better: Sequence[str]) -> Measure:

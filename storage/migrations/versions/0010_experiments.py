@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.Column("layer", sa.Text(), nullable=False),
         sa.Column("buckets", sa.Text(), nullable=True),
+        sa.Column("planned_per_arm", sa.Integer(), nullable=True),
         sa.Column("started_us", sa.BigInteger(), nullable=True),
         sa.Column("stopped_us", sa.BigInteger(), nullable=True),
         sa.Column("stopped_for", sa.Text(), nullable=True),

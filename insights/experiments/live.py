@@ -1,0 +1,83 @@
+"""The analysis of a live experiment: what the service keeps, as tables, handed to the analysis of any experiment."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+
+from decisions.experiments import ExperimentPlan, PlanError, from_json
+from features.events import US_PER_SECOND
+from insights.experiments.analyse import analyse_people
+from insights.experiments.ask import ask_plan
+from insights.experiments.explanation_trial import ExplanationTrial, find_explanation_trial
+from insights.experiments.join import join
+from insights.experiments.live_tables import exposure_table, outcome_table
+from insights.experiments.measures import measure_of
+from insights.experiments.question import Question
+from insights.experiments.result import Analysis
+from journeys.journey import Journey
+from storage.crossovers import count_crossovers
+from storage.database import writing
+from storage.experiment_store import ExperimentStore, KeptExperiment, Status
+from storage.exposure_store import ExposureStore
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAnalysis:
+    """What a live experiment has come to.
+
+    ``crossovers`` are users whose devices met different variants, ``models`` the versions by which people were
+    diagnosed when they were first exposed.
+    """
+
+    kept: KeptExperiment
+    plan: ExperimentPlan
+    analysis: Analysis
+    crossovers: int
+    models: tuple[str, ...]
+    trial: ExplanationTrial | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is kept."""
+        return {
+            "experiment": self.plan.name,
+            "analysis": self.analysis.to_json(),
+            "crossovers": self.crossovers,
+            "models": list(self.models),
+            "explanation_trial": self.trial.to_json() if self.trial else None,
+        }
+
+
+def analyse_live(engine: Engine, journey: Journey, name: str, now_us: int) -> LiveAnalysis:
+    """Return what an experiment of the service has come to by now; people whose window is not over are left out.
+
+    Raises ``storage.experiment_store.ExperimentRefused`` for an unknown one, :class:`PlanError` for a draft, and
+    ``insights.experiments.question.AnalysisError`` where there is nobody to compare yet.
+    """
+    kept = ExperimentStore(engine, journey.name).find(name)
+    if kept.status is Status.DRAFT:
+        raise PlanError(f"{name} has not been started: `dropoff experiment start {journey.name} {name}` does that")
+    plan = from_json(kept.declaration)
+    store = ExposureStore(engine, journey.name)
+    exposures = list(store.of_experiment(name))
+    with engine.connect() as connection:
+        met = exposure_table(connection, journey, exposures)
+        did = outcome_table(connection, journey, exposures)
+    asked = Question(
+        measure_of(plan.primary_metric),
+        planned_per_arm=kept.planned_per_arm,
+        ends_us=(kept.started_us or now_us) + round(plan.planned_seconds * US_PER_SECOND),
+        before=True,
+    )
+    question = ask_plan(plan, met, did, asked)
+    people = join(met, did, question, known_until_us=now_us)
+    analysis = analyse_people(people, question)
+    trial = find_explanation_trial(plan, people, analysis) if plan.is_explanation_trial else None
+    crossovers = count_crossovers(engine, journey.name, name)
+    return LiveAnalysis(kept, plan, analysis, crossovers, tuple(store.model_versions(name)), trial)
+
+
+def keep_result(engine: Engine, journey: Journey, found: LiveAnalysis) -> None:
+    """Keep what an experiment has come to, so that it is known without being worked out again."""
+    with writing(engine) as connection:
+        ExperimentStore(engine, journey.name).keep_result(connection, found.plan.name, found.to_json())
