@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,19 @@ from console import figures, out, progress, say, show_replay, telling, waiting
 from features.plan import compile_plan
 from features.read_sessions import read_sessions
 from insights.build_facts import build_facts
+from insights.facts import Facts
 from insights.filters import Filters
+from insights.playbook.propose import keep_proposals
 from insights.report import make_pages, write_report
+from journeys.journey import Journey
 from journeys.load import load_journey
+from serving.configuration import Configuration
 from serving.replay import ReplayError, replay, require_ready
+from storage.database import open_database
 from storage.models import champion_version, model_folder
+from storage.playbook import Tactic
+from storage.playbook_store import PlaybookStore
+from storage.records import Records
 from training.pipeline import TrainingResult, train
 from training.simulator import simulate
 
@@ -79,9 +87,11 @@ def run_demo(home: Path, mlruns: Path, *, sessions: int, seed: int, stay: bool) 
     pages = folder / "report.html"
     with progress() as report:
         facts = build_facts(journey, folder / "events", folder / "facts", result.model, progress=report)
-        made = make_pages(journey, facts, progress=report)
+        tactics = open_playbook(home, journey, facts)
+        made = make_pages(journey, facts, records=Records(tactics=tactics), progress=report)
         write_report(made, journey, facts, Filters(), pages)
     say(f"{len(made)} pages are in {pages}")
+    say(f"{len(tactics)} tactics are in the playbook: dropoff playbook {JOURNEY} lists them, with a test for each")
     say("\n3. Start the service")
     with running_service(home, folder / "service.log") as url:
         say(f"{JOURNEY} is served at {url}")
@@ -113,6 +123,16 @@ def refuse_to_replace(home: Path, log: Path) -> None:
             f"the champion of {JOURNEY} in {home}, version {version}, was trained on {trained_on}, and the demo's "
             "model could replace it; give the demo a home of its own: DROPOFF_HOME=demo-home dropoff demo"
         )
+
+
+def open_playbook(home: Path, journey: Journey, facts: Facts) -> tuple[Tactic, ...]:
+    """Open what the demo's figures propose in the service's playbook, and return all that it holds."""
+    engine = open_database(replace(Configuration.from_environment(), home=home).address)
+    try:
+        keep_proposals(engine, journey, facts, Records(), now_us=time.time_ns() // 1_000)
+        return PlaybookStore(engine, journey.name).tactics()
+    finally:
+        engine.dispose()
 
 
 def choose_exhibits(folder: Path) -> list[Exhibit]:

@@ -156,6 +156,8 @@ def test_the_demo_shows_how_stage_risk_blockers_and_recommendation_evolve_and_le
     assert seen_advice & advised
     assert all(len(line) <= 100 for lines in replayed for line in lines if ROW.match(line))
     assert "Version 1 of ecommerce is champion: it is the first model." in ran.stdout
+    [tactics] = re.findall(r"^(\d+) tactics are in the playbook", ran.stdout, re.MULTILINE)
+    assert int(tactics) > 0
     assert "The service is stopped." in ran.stdout
     report = tmp_path / "home" / "demo" / "report.html"
     assert f"  report     {report}" in ran.stdout

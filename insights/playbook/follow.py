@@ -70,7 +70,7 @@ def evidence_of(kept: KeptExperiment, plan: ExperimentPlan, variant: str) -> Tac
     The interval is that of the declared rule. Where it is not at 95 %, by alpha or since variants share alpha, it is
     made as wide as one at 95 % in the ratio of normal quantiles, and never narrower than the rule's own.
     """
-    result = kept.result or {}
+    result = (kept.result or {}).get("analysis", {})
     decided = result.get("by_variant", {}).get(variant)
     found = next((one for one in result.get("primary", ()) if one["variant"] == variant), None)
     if decided is None or found is None:

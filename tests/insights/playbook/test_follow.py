@@ -1,19 +1,22 @@
 """What the start and the end of experiments make of tactics."""
 
+import json
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from made_experiments import KEY, plan, result, run
 from made_facts import SHOP
 from made_tactics import DAY_US, NOW_US
+from made_trials import KEY, plan, result, run
 
 from decisions.experiments import (
     NOTHING,
@@ -26,6 +29,9 @@ from decisions.experiments import (
     show,
     to_json,
 )
+from insights.experiments.analyse import analyse
+from insights.experiments.people import ExposureTable, OutcomeTable
+from insights.experiments.question import Measure, Question
 from insights.playbook.change import keep_tactic
 from insights.playbook.follow import evidence_of, follow_experiments, tactics_of
 from insights.playbook.status import TacticError
@@ -55,7 +61,7 @@ def only(engine: Engine) -> Tactic:
 
 
 def kept(declared: ExperimentPlan, found: Any = None) -> KeptExperiment:
-    return KeptExperiment(declared.name, to_json(declared), Status.STOPPED, 1, "default", result=found)
+    return KeptExperiment(declared.name, to_json(declared), Status.STOPPED, 1, "default", result={"analysis": found})
 
 
 def test_an_experiment_that_starts_tests_its_tactic_or_adds_it(engine: Engine) -> None:
@@ -104,7 +110,7 @@ def test_a_later_analysis_of_the_same_end_takes_the_place_of_the_first(engine: E
     run(engine, plan(), result("inconclusive"), stop=True)
     follow(engine)
     with writing(engine) as connection:
-        ExperimentStore(engine, SHOP.name).keep_result(connection, "pay_later", result("ship"))
+        ExperimentStore(engine, SHOP.name).keep_result(connection, "pay_later", {"analysis": result("ship")})
     assert follow(engine) == (NAME,)
     assert [one.verdict for one in only(engine).evidence] == ["ship"]
     assert only(engine).status is TacticStatus.PROVEN
@@ -121,7 +127,8 @@ def test_an_experiment_that_is_not_analysed_yet_goes_on_testing_and_one_without_
     assert follow(engine) == ()
     assert only(engine).status is TacticStatus.TESTING
     with writing(engine) as connection:
-        store.keep_result(connection, "pay_later", result("inconclusive", rule="always-valid", always_valid=None))
+        undecided = result("inconclusive", rule="always-valid", always_valid=None)
+        store.keep_result(connection, "pay_later", {"analysis": undecided})
     assert follow(engine) == (NAME,)
     assert (only(engine).status, only(engine).evidence) == (TacticStatus.PROPOSED, ())
 
@@ -196,6 +203,25 @@ def test_evidence_has_the_interval_of_the_declared_rule_at_95_percent() -> None:
     assert wider is not None
     # From z(.95) = 1.644854 to z(.975).
     assert wider.high - wider.low == pytest.approx(0.032 * 1.959964 / 1.644854)
+
+
+@pytest.mark.parametrize("rule", list(StoppingRule))
+def test_evidence_is_read_from_what_the_analysis_of_an_experiment_writes(rule: StoppingRule) -> None:
+    people = 10_000
+    variants = np.repeat(["control", "offered"], people)
+    goals = np.concatenate([np.arange(people) < 500, np.arange(people) < 700]).astype(np.float64)
+    units = np.array([f"u{number}" for number in range(2 * people)])
+    question = Question(Measure("goal"), minimum_effect=0.1, planned_per_arm=people, rule=rule)
+    analysis = analyse(ExposureTable(units, variants), OutcomeTable(units, {"goal": goals}), question)
+    found = evidence_of(kept(plan(), json.loads(json.dumps(analysis.to_json()))), plan(), "offered")
+    assert found is not None
+    assert (found.verdict, found.people) == ("ship", 2 * people)
+    assert (found.effect, found.baseline) == (pytest.approx(0.02), pytest.approx(0.05))
+    error = math.sqrt((0.05 * 0.95 + 0.07 * 0.93) / people)
+    if rule is StoppingRule.FIXED:
+        assert found.high - found.low == pytest.approx(2 * 1.959964 * error, rel=1e-3)
+    else:
+        assert found.high - found.low > 2 * 2.5 * error
 
 
 def test_an_invalid_experiment_is_invalid_for_every_variant() -> None:

@@ -80,4 +80,4 @@ def run(
         if stop:
             store.stop(connection, declared.name, "planned", actor="ann", now_us=NOW_US - DAY_US)
         if found is not None:
-            store.keep_result(connection, declared.name, found)
+            store.keep_result(connection, declared.name, {"analysis": found})
