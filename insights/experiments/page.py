@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from insights.experiments.result import Analysis, Effect
-from insights.experiments.say import VERDICTS
+from insights.experiments.say import VERDICTS, say_who
 from insights.experiments.show import say_counts, say_verdict
 from insights.experiments.sizing import MetricKind
 from insights.pages.document import write_pages
@@ -18,7 +18,13 @@ def write_analysis(analysis: Analysis, out: Path, name: str = "Experiment") -> N
     """Write the page into one HTML file."""
     page = analysis_page(analysis, name)
     write_pages(
-        [page], title=f"{name}: {page.lede}", journey="", lede=analysis.hypothesis, foot=(), timezone="UTC", out=out
+        [page],
+        title="What an experiment came to",
+        journey="",
+        lede=analysis.hypothesis,
+        foot=(say_who(analysis),),
+        timezone="UTC",
+        out=out,
     )
 
 

@@ -1,8 +1,9 @@
 """An experiment's figures in words. Every change is a randomised estimate, and has its interval beside it."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
-from insights.experiments.result import Effect, Verdict
+from insights.experiments.result import Analysis, Effect, Verdict
 from insights.experiments.sizing import MetricKind
 from insights.intervals import Estimate
 
@@ -18,6 +19,16 @@ def say_change(effect: Effect, interval: Estimate) -> str:
     """Return a change with both arms' values and the interval of the rule."""
     treated, control = (write(effect.kind, arm.value) for arm in (effect.treated, effect.control))
     return f"{effect.measure} {treated} against {control}, a difference of {say_interval(effect.kind, interval)}"
+
+
+def say_who(analysis: Analysis) -> str:
+    """Return who was compared, when, and by which rule it was decided."""
+    people = " + ".join(f"{count:,} {name}" for name, count in analysis.people.items())
+    dates = ""
+    if analysis.began_us is not None and analysis.ended_us is not None:
+        began, ended = (datetime.fromtimestamp(us / 1e6, UTC).date() for us in (analysis.began_us, analysis.ended_us))
+        dates = f", {began} to {ended}"
+    return f"{people}{dates}. Randomised; {1 - analysis.alpha:.0%} intervals. Decided by the rule: {analysis.rule}."
 
 
 def say_interval(kind: MetricKind, interval: Estimate) -> str:

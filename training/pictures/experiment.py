@@ -1,13 +1,12 @@
 """The picture of an experiment's analysis: effects with both intervals, and the sequence over time."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from insights.experiments.result import Analysis, Effect, Verdict
-from insights.experiments.say import VERDICTS
+from insights.experiments.say import VERDICTS, say_who
 from insights.experiments.sizing import MetricKind
 from insights.intervals import Estimate
 from training.pictures.canvas import BLUE, GREEN, GREY, ORANGE, entitle, panels, save, style
@@ -23,17 +22,8 @@ def draw_analysis(analysis: Analysis, path: Path) -> None:
         figure, axes = panels(2, 5.6)
         _draw_effects(axes[0], analysis)
         _draw_sequence(axes[1], analysis)
-        entitle(figure, f"{VERDICTS[decision.verdict]}: {decision.reasons[0]}", _context(analysis))
+        entitle(figure, f"{VERDICTS[decision.verdict]}: {decision.reasons[0]}", say_who(analysis))
         save(figure, path)
-
-
-def _context(analysis: Analysis) -> str:
-    people = " + ".join(f"{count:,} {name}" for name, count in analysis.people.items())
-    dates = ""
-    if analysis.began_us is not None and analysis.ended_us is not None:
-        began, ended = (datetime.fromtimestamp(us / 1e6, UTC).date() for us in (analysis.began_us, analysis.ended_us))
-        dates = f", {began} to {ended}"
-    return f"{people}{dates}. Randomised; {1 - analysis.alpha:.0%} intervals. Decided by the rule: {analysis.rule}."
 
 
 def _draw_effects(axes: Axes, analysis: Analysis) -> None:
