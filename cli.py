@@ -25,6 +25,7 @@ from commands import (
     playbook,
     policy,
     policy_list,
+    policy_segments,
     report,
     start,
 )
@@ -67,6 +68,7 @@ _interrupted = threading.Event()
 for kind in (start, learn, measure, champions, explore, report, effects):
     app.add_typer(kind.app)
 policy_list.attach_to(policy.app)
+policy_segments.attach_to(policy.app)
 app.add_typer(policy.app, name="policy")
 experiment.app.add_typer(experiment_life.app)
 app.add_typer(experiment.app, name="experiment")

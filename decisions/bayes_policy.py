@@ -79,7 +79,7 @@ class BayesPolicy:
         found = np.zeros(logged.propensities.shape)
         works = 1.0 - self.posterior.nothing_works
         places = self.posterior.terms.places_of(logged.options)
-        for rows, values, untreated in self.drawn_values(logged):
+        for rows, values, untreated in self._drawn(logged):
             idle = self._value(places, 0.0, untreated.mean(axis=1)[:, None])
             idle[:, 0] = 0.0
             found[rows] = works * values.mean(axis=2) + (1.0 - works) * idle
@@ -88,7 +88,7 @@ class BayesPolicy:
     def best(self, logged: LoggedDecisions) -> FloatArray:
         """Return the probability that each option is the best one (N, A); zero for what was not eligible."""
         found = np.zeros(logged.propensities.shape)
-        for rows, values, _ in self.drawn_values(logged):
+        for rows, values, _ in self._drawn(logged):
             first = values.argmax(axis=1)
             for option in range(len(logged.options)):
                 found[rows, option] = (first == option).mean(axis=1)
@@ -97,11 +97,20 @@ class BayesPolicy:
         found[:, 0] += 1.0 - works
         return found
 
-    def drawn_values(self, logged: LoggedDecisions) -> Iterator[tuple[slice, FloatArray, FloatArray]]:
-        """Yield some decisions after the other: net values (n, A, DRAWS), and the goal's odds with nothing (n, DRAWS).
+    def drawn_effects(self, logged: LoggedDecisions) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
+        """Yield some decisions after the other, each draw by itself, as things are if anything works at all.
 
-        As they are if anything works at all; -inf for what was not eligible.
+        Net value and uplift of every intervention (n, A - 1, DRAWS), -inf where it was not eligible, and the goal's
+        probability with nothing shown (n, DRAWS).
         """
+        shown, if_converted = (cost[self.posterior.terms.places_of(logged.options)] for cost in self._costs)
+        for _, values, untreated in self._drawn(logged):
+            spent = shown[1:, None] + if_converted[1:, None] * untreated[:, None, :]
+            uplifts = (values[:, 1:] + spent) / (self.settings.goal_value - if_converted[1:, None])
+            yield values[:, 1:], uplifts, untreated
+
+    def _drawn(self, logged: LoggedDecisions) -> Iterator[tuple[slice, FloatArray, FloatArray]]:
+        """Yield net values (n, A, DRAWS) of some decisions after the other, and the odds with nothing (n, DRAWS)."""
         situations, offset = self.posterior.terms.situations(logged)
         eligible = logged.eligible
         places = self.posterior.terms.places_of(logged.options).tolist()

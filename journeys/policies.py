@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from decisions.bayes_policy import BayesPolicy
+from decisions.logged import LoggedDecisions
 from decisions.policy_files import BAYES, PolicyFilesError, PolicyGround, load_policy, read_posterior
 from decisions.posterior import Posterior
 from journeys.journey import Journey
@@ -29,6 +30,12 @@ def declared_policy(journey: Journey) -> BayesPolicy:
     start = Posterior.start(ground.interventions, ground.settings, ground.stages, ground.frictions)
     digest = hashlib.sha256(start.to_json().encode()).hexdigest()[:8]
     return BayesPolicy(start, ground.interventions, ground.settings, f"{BAYES}-{digest}")
+
+
+def learnt_policy(journey: Journey, logged: LoggedDecisions) -> BayesPolicy:
+    """Return what the declared policy becomes by logged decisions alone, whatever else has been learnt."""
+    declared = declared_policy(journey)
+    return replace(declared, posterior=declared.posterior.learn(logged), version=f"{declared.version}+{len(logged)}")
 
 
 def at_revision(policy: BayesPolicy, version: str, revision: int, state: str, journey: Journey) -> BayesPolicy:
