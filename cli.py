@@ -26,6 +26,7 @@ from commands import (
     policy,
     policy_list,
     policy_segments,
+    policy_train,
     report,
     start,
 )
@@ -69,6 +70,7 @@ for kind in (start, learn, measure, champions, explore, report, effects):
     app.add_typer(kind.app)
 policy_list.attach_to(policy.app)
 policy_segments.attach_to(policy.app)
+policy.app.add_typer(policy_train.app)
 app.add_typer(policy.app, name="policy")
 experiment.app.add_typer(experiment_life.app)
 app.add_typer(experiment.app, name="experiment")

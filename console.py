@@ -162,6 +162,21 @@ def service_database() -> "Iterator[tuple[Engine | None, Path]]":
 
 
 @contextmanager
+def log_of_decisions(journey: "Journey", decisions: Path | None, log: Path | None) -> "Iterator[Path | None]":
+    """Yield the log of the decisions: the given one, a copy of the service's for those of its ledger, or None."""
+    import tempfile
+
+    from storage.event_log import EventLog
+
+    if decisions is not None or log is not None:
+        yield log
+        return
+    with service_database() as (engine, _), tempfile.TemporaryDirectory(prefix="dropoff-") as folder:
+        path = Path(folder) / "log.parquet"
+        yield path if engine is not None and EventLog(engine, journey.name).export(path) else None
+
+
+@contextmanager
 def facts_of(
     journey: "Journey", given: str, log: Path | None, folder: Path | None, model: str | None, quarantine: Path | None
 ) -> "Iterator[Facts]":

@@ -130,6 +130,17 @@ class BayesPolicy:
         """Return the expected log-odds (N, A) of the goal with each option, eligible or not."""
         return self.posterior.margins(logged)
 
+    def drawn_margins(self, situation: Situation) -> FloatArray:
+        """Return draws of the log-odds (A, DRAWS) of the goal with each option in a situation."""
+        seen, offset = self.posterior.terms.situation(situation)
+        return _with_base(seen @ self._coefficients, offset)
+
+    def drawn_logged_margins(self, logged: LoggedDecisions) -> FloatArray:
+        """Return draws of the log-odds (N, A, DRAWS) of the goal with each option; for some thousands at once."""
+        situations, offset = self.posterior.terms.situations(logged)
+        coefficients = self._coefficients[self.posterior.terms.places_of(logged.options)]
+        return _with_base(np.swapaxes(situations @ coefficients, 0, 1), offset[:, None, None])
+
     def _value(self, option: int | IntArray, uplift: FloatArray | float, treated: FloatArray | float) -> FloatArray:
         shown, if_converted = self._costs
         return np.asarray(uplift * self.settings.goal_value - shown[option] - if_converted[option] * treated)
@@ -152,6 +163,13 @@ class BayesPolicy:
     @cached_property
     def _costs(self) -> tuple[FloatArray, FloatArray]:
         return costs(self.posterior.terms.options, self.interventions, self.settings)
+
+
+def _with_base(margins: FloatArray, offset: FloatArray | float) -> FloatArray:
+    """Return log-odds (..., A, DRAWS) from what each option adds, doing nothing first, to what nothing comes to."""
+    found: FloatArray = margins + offset
+    found[..., 1:, :] += margins[..., :1, :]
+    return found
 
 
 def _sigmoid(margin: FloatArray) -> FloatArray:

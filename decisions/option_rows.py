@@ -1,8 +1,8 @@
 """Rows of a situation with an option: what a model of outcomes under treatment reads, in training as live.
 
-One row is about one option: the option, how much of what stands in the way it treats, the effect that was declared for
-that, the stage, the log-odds of going on, the confidence in every friction, then the raw features, where they are used.
-Nothing that came after the decision is in it.
+One row is about one option: the option, how much of what stands in the way it treats, the uplift that is declared for
+that, the stage, the log-odds of going on, the confidence in every friction and the share of it that a diagnosis would
+list, then the raw features, where they are used. Nothing that came after the decision is in it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,15 @@ import numpy as np
 
 from decisions.intervention import Intervention
 from decisions.logged import LoggedDecisions
+from decisions.off_policy.priors import listed_shares
 from decisions.policy import NOTHING, Situation
 from features.events import FloatArray, IntArray
 from features.table import FeatureTable
 from features.vocabulary import Vocabulary
 
 OPTION, TREATED, DECLARED, STAGE, GOING_ON = range(5)
-"""The first columns; confidences and raw features follow."""
-OWN_COLUMNS = ("option", "treated", "declared_effect", "stage", "going_on_log_odds")
+"""The first columns; confidences, listed shares and raw features follow."""
+OWN_COLUMNS = ("option", "treated", "declared_uplift", "stage", "going_on_log_odds")
 _SUREST = 1e-6
 
 
@@ -72,12 +73,18 @@ class OptionRows:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the columns."""
-        return (*OWN_COLUMNS, *(f"confidence_{name}" for name in self.frictions), *self.features)
+        frictions = self.frictions
+        return (
+            *OWN_COLUMNS,
+            *(f"confidence_{name}" for name in frictions),
+            *(f"share_{name}" for name in frictions),
+            *self.features,
+        )
 
     @property
     def category_columns(self) -> tuple[int, ...]:
         """The columns that hold categories: the option, and those of the raw features."""
-        first = len(OWN_COLUMNS) + len(self.frictions)
+        first = len(OWN_COLUMNS) + 2 * len(self.frictions)
         return (OPTION, *(first + column for column in self.vocabulary.category_columns))
 
     @cached_property
@@ -92,17 +99,19 @@ class OptionRows:
 
     def of_logged(self, logged: LoggedDecisions) -> FloatArray:
         """Return the rows (N, D) of decisions as if nothing was done; :meth:`put` writes another option into them."""
-        self.require_same(logged)
+        self.places_of(logged)
         return self._rows(logged.stage, logged.risk, logged.confidence, logged.rows)
 
     def put(self, rows: FloatArray, option: IntArray) -> None:
         """Write options (N,) into rows (N, D)."""
-        first = len(OWN_COLUMNS)
-        confidence = rows[:, first : first + len(self.frictions)]
-        treated = (self.treats[option] * confidence).sum(axis=1)
+        first, count = len(OWN_COLUMNS), len(self.frictions)
+        treats = self.treats[option]
+        listed = (treats * rows[:, first + count : first + 2 * count]).sum(axis=1)
+        risk = 1.0 / (1.0 + np.exp(rows[:, GOING_ON]))
         rows[:, OPTION] = option
-        rows[:, TREATED] = treated
-        rows[:, DECLARED] = self.declared[option] * treated
+        rows[:, TREATED] = (treats * rows[:, first : first + count]).sum(axis=1)
+        # As the declared effects count in decisions.policy.PriorPolicy.
+        rows[:, DECLARED] = np.minimum(self.declared[option] * listed, risk)
 
     def of_situation(self, situation: Situation, option: IntArray) -> FloatArray:
         """Return the rows (A, D) of one situation with options (A,)."""
@@ -116,21 +125,33 @@ class OptionRows:
         self.put(rows, option)
         return rows
 
-    def require_same(self, logged: LoggedDecisions) -> None:
-        """Raise ValueError unless decisions are among the same options, stages and frictions."""
-        for what in ("options", "stages", "frictions"):
+    def places_of(self, logged: LoggedDecisions) -> IntArray:
+        """Return where among the known options those of logged decisions (A,) are.
+
+        Raises ValueError for others, and where stages or frictions differ.
+        """
+        for what in ("stages", "frictions"):
             if getattr(self, what) != getattr(logged, what):
                 raise ValueError(
                     f"the policy knows the {what} {', '.join(getattr(self, what))}, and the decisions are among "
                     f"{', '.join(getattr(logged, what))}; train another policy"
                 )
+        unknown = [name for name in logged.options if name not in self.places]
+        if unknown:
+            raise ValueError(
+                f"the policy does not know the option {unknown[0]}, only {', '.join(self.options)}; train another"
+            )
+        return np.array([self.places[name] for name in logged.options], np.int64)
 
     def _rows(self, stage: IntArray, risk: FloatArray, confidence: FloatArray, raw: FloatArray | None) -> FloatArray:
-        first, own = len(OWN_COLUMNS), len(OWN_COLUMNS) + len(self.frictions)
+        first, count = len(OWN_COLUMNS), len(self.frictions)
+        own = first + 2 * count
         rows = np.zeros((len(risk), own + len(self.features)))
         rows[:, STAGE] = stage
         rows[:, GOING_ON] = going_on_log_odds(risk)
-        rows[:, first:own] = confidence
+        rows[:, first : first + count] = confidence
+        if count:
+            rows[:, first + count : own] = listed_shares(confidence)
         if self.features:
             if raw is None:
                 raise RowsMissing("the policy reads raw features, and these decisions have none; give the log too")

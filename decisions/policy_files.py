@@ -11,10 +11,11 @@ from decisions.logged import WeighablePolicy
 from decisions.off_policy.priors import WeighablePriors
 from decisions.policy import PolicySettings
 from decisions.posterior import Posterior, PosteriorUnreadable
+from decisions.uplift_policy import UpliftPolicy
 from features.table import FeatureTable
 
 CARD = "policy.json"
-BAYES, PRIORS = "bayes", "priors"
+BAYES, PRIORS, UPLIFT = "bayes", "priors", "uplift"
 _POSTERIOR = "posterior.json"
 
 
@@ -45,7 +46,12 @@ def save_policy(folder: Path, policy: WeighablePolicy, about: Mapping[str, objec
     match policy:
         case BayesPolicy():
             kind = BAYES
-            (folder / _POSTERIOR).write_text(policy.posterior.to_json() + "\n", encoding="utf-8")
+            _write_posterior(folder, policy)
+        case UpliftPolicy():
+            kind = UPLIFT
+            policy.save(folder)
+            if policy.bayes is not None:
+                _write_posterior(folder, policy.bayes)
         case WeighablePriors():
             kind = PRIORS
         case _:
@@ -92,7 +98,11 @@ def read_posterior(text: str, ground: PolicyGround) -> Posterior:
     return posterior
 
 
-def _bayes(folder: Path, ground: PolicyGround) -> WeighablePolicy:
+def _write_posterior(folder: Path, policy: BayesPolicy) -> None:
+    (folder / _POSTERIOR).write_text(policy.posterior.to_json() + "\n", encoding="utf-8")
+
+
+def _bayes(folder: Path, ground: PolicyGround) -> BayesPolicy:
     try:
         text = (folder / _POSTERIOR).read_text(encoding="utf-8")
     except OSError as error:
@@ -100,9 +110,21 @@ def _bayes(folder: Path, ground: PolicyGround) -> WeighablePolicy:
     return BayesPolicy(read_posterior(text, ground), ground.interventions, ground.settings, folder.name)
 
 
+def _uplift(folder: Path, ground: PolicyGround) -> WeighablePolicy:
+    bayes = _bayes(folder, ground) if (folder / _POSTERIOR).is_file() else None
+    try:
+        return UpliftPolicy.load(folder, ground.settings, ground.interventions, ground.table.names, bayes)
+    except ValueError as error:
+        raise PolicyFilesError(str(error)) from error
+
+
 def _priors(_: Path, ground: PolicyGround) -> WeighablePolicy:
     return WeighablePriors(ground.settings, ground.interventions)
 
 
-KINDS: Mapping[str, Callable[[Path, PolicyGround], WeighablePolicy]] = {BAYES: _bayes, PRIORS: _priors}
+KINDS: Mapping[str, Callable[[Path, PolicyGround], WeighablePolicy]] = {
+    BAYES: _bayes,
+    PRIORS: _priors,
+    UPLIFT: _uplift,
+}
 """What reads each kind."""

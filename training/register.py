@@ -34,11 +34,11 @@ def register(trained: TrainedModel, *, home: Path, mlruns: Path) -> RiskModel:
         log_run(mlflow, trained, fairness, run.info.run_id)
         model_uri = _log_model(mlflow, trained)
         client = mlflow.MlflowClient()
-        registered = _register_version(client, name, model_uri, run.info.run_id)
+        registered = register_version(client, name, model_uri, run.info.run_id)
         # A home may hold versions of another store, the champion among them; they are never written over.
         while registered in versions(home, journey):
             client.delete_model_version(name, registered)
-            registered = _register_version(client, name, model_uri, run.info.run_id)
+            registered = register_version(client, name, model_uri, run.info.run_id)
         client.set_registered_model_alias(name, CHALLENGER, registered)
         card = {
             "run_id": run.info.run_id,
@@ -99,7 +99,8 @@ def _log_model(mlflow: Any, trained: TrainedModel) -> str:
     return str(logged.model_uri)
 
 
-def _register_version(client: "MlflowClient", name: str, model_uri: str, run_id: str) -> str:
+def register_version(client: "MlflowClient", name: str, model_uri: str, run_id: str) -> str:
+    """Return the number of a new version of a registered model, which is made where there is none yet."""
     from mlflow.exceptions import MlflowException
 
     try:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from decisions.logged import LoggedDecisions
+from decisions.off_policy.priors import WeighablePriors, listed_shares
 from decisions.option_rows import OptionRows, RowsMissing
 from decisions.policy import Situation
 from features.friction import Friction
@@ -46,14 +47,17 @@ def test_a_row_says_what_the_option_treats_of_what_stands_in_the_way() -> None:
     rows = WRITER.of_logged(logged())
     WRITER.put(rows, np.array([2, 1]))
     names = list(WRITER.names)
-    assert names[:5] == ["option", "treated", "declared_effect", "stage", "going_on_log_odds"]
+    assert names[:5] == ["option", "treated", "declared_uplift", "stage", "going_on_log_odds"]
     # The form assistant treats FORM, of which the confidence is .6.
-    expected = [2.0, 0.6, FORM.prior_effect * 0.6, 1.0, math.log(0.2 / 0.8), 0.6, 0.3, 0.1]
+    shares = listed_shares(np.array([[0.6, 0.3, 0.1]]))[0]
+    expected = [2.0, 0.6, FORM.prior_effect * shares[0], 1.0, math.log(0.2 / 0.8), 0.6, 0.3, 0.1, *shares]
     np.testing.assert_allclose(rows[0], expected)
     # The panel treats TRUST, of which it is .5 in the second.
     assert Friction.TRUST in PANEL.treats
     assert Friction.PRICE not in PANEL.treats
-    np.testing.assert_allclose(rows[1, :4], [1.0, 0.5, PANEL.prior_effect * 0.5, -1.0])
+    np.testing.assert_allclose(
+        rows[1, :4], [1.0, 0.5, PANEL.prior_effect * listed_shares(np.array([[0.0, 0.5, 0.5]]))[0, 1], -1.0]
+    )
 
 
 def test_doing_nothing_treats_nothing() -> None:
@@ -79,9 +83,9 @@ def test_raw_features_follow_with_categories_as_their_numbers() -> None:
         (PANEL, FORM), WRITER.stages, FRICTIONS, SHOP.table, Vocabulary({category: np.array([17.0, 41.0])})
     )
     rows = writer.of_logged(logged(raw))
-    assert rows[:, 8 + category].tolist() == [2.0, 0.0]
-    assert (rows[:, 8 + (category + 1)] == 7.0).all()
-    assert writer.category_columns == (0, 8 + category)
+    assert rows[:, 11 + category].tolist() == [2.0, 0.0]
+    assert (rows[:, 11 + (category + 1)] == 7.0).all()
+    assert writer.category_columns == (0, 11 + category)
     assert OptionRows.from_json(writer.to_json()).names == writer.names
     with pytest.raises(RowsMissing, match="give the log too"):
         writer.of_logged(logged())
@@ -89,5 +93,17 @@ def test_raw_features_follow_with_categories_as_their_numbers() -> None:
 
 def test_decisions_among_other_options_are_refused() -> None:
     other = OptionRows.of((FORM,), WRITER.stages, FRICTIONS, None, Vocabulary({}))
-    with pytest.raises(ValueError, match="knows the options nothing, form_assistant, and the decisions are among"):
+    with pytest.raises(ValueError, match="does not know the option trust_panel, only nothing, form_assistant"):
         other.of_logged(logged())
+
+
+def test_the_declared_uplift_is_the_one_that_the_declared_policy_goes_by() -> None:
+    decided = logged()
+    priors = WeighablePriors(SHOP.policy, (PANEL, FORM))
+    rows = WRITER.of_logged(decided)[:1]
+    WRITER.put(rows, np.array([2]))
+    # Net value = uplift x goal value - cost - annoyance.
+    spent = FORM.cost + SHOP.policy.annoyance
+    assert FORM.cost_if_converted == 0.0
+    expected = (priors.net_values(decided)[0, 2] + spent) / SHOP.policy.goal_value
+    np.testing.assert_allclose(rows[0, 2], expected)

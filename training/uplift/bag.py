@@ -24,11 +24,11 @@ class BagSettings:
     members: int = 16
     trees: int = 120
     learning_rate: float = 0.05
-    num_leaves: int = 6
-    max_depth: int = 3
+    num_leaves: int = 8
+    max_depth: int = 4
     min_data_in_leaf: int = 100
     feature_fraction: float = 0.5
-    lambda_l2: float = 20.0
+    lambda_l2: float = 5.0
     monotone: bool = True
 
     def parameters(self, objective: str, columns: int, seed: int, threads: int) -> dict[str, object]:
