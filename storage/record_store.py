@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, Row, Table, delete, func, insert, sel
 from features.events import US_PER_SECOND
 from storage.audit import ERASURE, AuditEntry, read_audit, visitor_subject, with_promotions, write_audit
 from storage.database import insert_if_absent
+from storage.experiment_store import ExperimentStore
 from storage.holdout import count_holdout
 from storage.models import CHAMPION, champion_history
 from storage.playbook_store import PlaybookStore
@@ -55,6 +56,7 @@ def load_records(engine: Engine, journey: str, home: Path | None = None) -> Reco
         opportunity_statuses=store.opportunity_statuses(),
         milestones=store.milestones(),
         tactics=PlaybookStore(engine, journey).tactics(),
+        experiments=ExperimentStore(engine, journey).all(),
         audit=entries,
         refused=store.refused(),
         count_holdout=partial(count_holdout, engine, journey),

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from storage.audit import AuditEntry
+from storage.experiment_store import KeptExperiment
 from storage.playbook import Tactic
 
 
@@ -121,6 +122,7 @@ class Records:
     opportunity_statuses: tuple[OpportunityStatus, ...] = ()
     milestones: tuple[Milestone, ...] = ()
     tactics: tuple[Tactic, ...] = ()
+    experiments: tuple[KeptExperiment, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
     refused: tuple[RefusedRows, ...] = ()
     count_holdout: Callable[[], HoldoutCounts | None] = field(default=lambda: None, compare=False)
