@@ -14,9 +14,11 @@ from pathlib import Path
 from features.log_files import EVENTS_FOLDER, TOUCHPOINTS_FOLDER
 from insights.build_facts import build_facts
 from insights.effects.kept import keep_effects
+from insights.experiments.live import renew_results
 from insights.find_alarms import find_alarms
 from journeys.decided import decided_in
 from serving.configuration import Configuration
+from serving.runtime import now_us
 from serving.start import find_source, load_model
 from storage.database import open_database
 from storage.event_log import EventLog
@@ -47,6 +49,7 @@ def make(folder: Path, configuration: Configuration, progress: Callable[[str, fl
             # Kept beside the facts, so that the service itself need not work it out.
             find_alarms(facts, source.journey)
             keep_effects(facts.folder, source.journey, decided_in(engine, source.journey))
+            renew_results(engine, source.journey, now_us())
         finally:
             shutil.rmtree(exported, ignore_errors=True)
     finally:

@@ -13,13 +13,16 @@ from insights.experiments.explanation_trial import ExplanationTrial, find_explan
 from insights.experiments.join import join
 from insights.experiments.live_tables import exposure_table, outcome_table
 from insights.experiments.measures import measure_of
-from insights.experiments.question import Question
+from insights.experiments.question import AnalysisError, Question
 from insights.experiments.result import Analysis
 from journeys.journey import Journey
 from storage.crossovers import count_crossovers
 from storage.database import writing
 from storage.experiment_store import ExperimentStore, KeptExperiment, Status
 from storage.exposure_store import ExposureStore
+
+_LONGER_US = 86_400 * US_PER_SECOND
+"""Results are renewed for a day beyond the last window: outcomes may come late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +84,25 @@ def keep_result(engine: Engine, journey: Journey, found: LiveAnalysis) -> None:
     """Keep what an experiment has come to, so that it is known without being worked out again."""
     with writing(engine) as connection:
         ExperimentStore(engine, journey.name).keep_result(connection, found.plan.name, found.to_json())
+
+
+def renew_results(engine: Engine, journey: Journey, now_us: int) -> None:
+    """Keep what the experiments that run have come to by now, so that pages show it; nothing of those without people.
+
+    Those that were stopped are analysed as long as the window of their last people is open.
+    """
+    for kept in ExperimentStore(engine, journey.name).all():
+        if kept.status is Status.DRAFT or _is_over(kept, now_us):
+            continue
+        try:
+            keep_result(engine, journey, analyse_live(engine, journey, kept.name, now_us))
+        except AnalysisError:
+            # Nobody to compare yet; what the page says of it.
+            continue
+
+
+def _is_over(kept: KeptExperiment, now_us: int) -> bool:
+    if kept.stopped_us is None or kept.result is None:
+        return False
+    ends_us = kept.stopped_us + round(from_json(kept.declaration).window_seconds * US_PER_SECOND)
+    return now_us > ends_us + _LONGER_US
