@@ -39,7 +39,7 @@ def test_the_verdict_comes_first_and_everything_is_written(run: Run, tmp_path: P
     assert (ran.status, ran.err) == (0, "")
     first = ran.out.splitlines()[0]
     # Exactly 10 and 13 %, of 3,000 each.
-    assert first.startswith("Ship: banner is better: purchase 13.00% against 10.00%, a difference of +")
+    assert first.startswith("Ship: banner is better: purchase 13.00% against 10.00%, an adjusted difference of +")
     assert "Fixed" in ran.out
     assert "Always valid" in " ".join(ran.out.split())
     assert "1 outcomes of 1 people who were not exposed, left out." in ran.out

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from insights.experiments.moments import WINSORISED, Rows, gather
 from insights.experiments.people import ExposureTable, OutcomeTable, People
 from insights.experiments.question import AnalysisError, Question
 from insights.experiments.ratio import check_ratio
-from insights.experiments.result import Analysis, GuardCheck, Role
+from insights.experiments.result import Analysis, GuardCheck, Look, Role
 from insights.experiments.segments import effects_in_segments
 from insights.experiments.sequence import looks_of
 from insights.experiments.sizing import MetricKind
@@ -55,7 +56,12 @@ def analyse_people(people: People, question: Question, late: Mapping[str, str] |
     segments = effects_in_segments(measured[question.primary.name], people, question, tuning)
     asked = {name: why for name, why in refused.items() if question.covariates and name in question.covariates}
     decision, by_variant = decide(Found(people, question, tuning, primary, guards, ratio, segments, asked))
-    others = len(people.variants) - 1
+    alpha = question.alpha / (len(people.variants) - 1)
+    sequence = {
+        name: looks_of(measured[question.primary.name], people, arm, tuning, alpha)
+        for arm, name in enumerate(people.variants)
+        if arm
+    }
     exposed = people.exposed_us
     return Analysis(
         decision=decision,
@@ -71,18 +77,14 @@ def analyse_people(people: People, question: Question, late: Mapping[str, str] |
         primary=tuple(primary),
         guards=tuple(guards),
         secondary=tuple(correct(secondary)),
-        sequence={
-            name: looks_of(measured[question.primary.name], people, arm, tuning, question.alpha / others)
-            for arm, name in enumerate(people.variants)
-            if arm
-        },
+        sequence=sequence,
         ratio=ratio,
         segments=segments,
         counts=people.counts,
         covariates_refused=refused,
         start_per_arm=tuning.start_per_arm,
         narrowest_per_arm=tuning.narrowest_per_arm,
-        notes=tuple(_notes(people, question, measured, guards)),
+        notes=(*_first_clear(sequence), *_notes(people, question, measured, guards)),
     )
 
 
@@ -124,14 +126,24 @@ def _imbalance(people: People, name: str) -> float:
         rows = replace(rows, weights=people.weights)
     moments = gather(rows, people.arm, len(people.variants))
     found = [compare(moments.of_arm(0), moments.of_arm(arm)) for arm in range(1, len(people.variants))]
-    return min(
-        (
-            two_sided_p(float(one.difference[0]), float(np.sqrt(one.variance[0])), float(one.freedom[0])) or 1.0
-            for one in found
-            if np.isfinite(one.variance[0])
-        ),
-        default=1.0,
+    p_values = (
+        two_sided_p(float(one.difference[0]), float(np.sqrt(one.variance[0])), float(one.freedom[0]))
+        for one in found
+        if np.isfinite(one.variance[0])
     )
+    return min((p for p in p_values if p is not None), default=1.0)
+
+
+def _first_clear(sequence: Mapping[str, tuple[Look, ...]]) -> Iterator[str]:
+    """Yield when each sequence first left out zero: whoever looked then could have stopped."""
+    for variant, looks in sequence.items():
+        clear = next((look for look in looks if look.always_valid_low > 0 or look.always_valid_high < 0), None)
+        if clear is not None and clear.at_us is not None:
+            day = datetime.fromtimestamp(clear.at_us / 1e6, UTC).date()
+            yield (
+                f"The always-valid interval of {variant} first left out zero after {clear.control + clear.treated:,} "
+                f"people, exposed by {day}."
+            )
 
 
 def _notes(

@@ -94,7 +94,8 @@ def _effect(measured: Measured, people: People, arm: int, alpha: float, tuning: 
     plain_error = math.sqrt(float(found.plain_variance))
     more = measure.more_is_better
     bayes = of_difference(difference, error, more_is_better=more)
-    if measure.kind is MetricKind.PROPORTION and not measured.covariates and people.propensities is None:
+    plain = not measured.covariates and people.propensities is None and min(counts) > 0
+    if measure.kind is MetricKind.PROPORTION and plain:
         hits, treated_hits = round(float(found.control) * counts[0]), round(float(found.treated) * counts[1])
         bayes = of_rates(hits, counts[0], treated_hits, counts[1], more_is_better=more)
     return Effect(

@@ -31,6 +31,8 @@ def check_guard(
     kept = sign * (treated - factor * control) + room
     error = math.sqrt(treated_variance + factor**2 * control_variance)
     counts = effect.control.people, effect.treated.people
+    if math.isnan(error):
+        return GuardCheck(effect, guard.margin, guard.absolute, Held.OPEN, 1.0)
     if not error > 0:
         held = Held.HELD if kept > 0 else Held.BROKEN
         return GuardCheck(effect, guard.margin, guard.absolute, held, float(kept <= 0))

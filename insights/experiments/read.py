@@ -1,8 +1,9 @@
 """Tables of exposures and outcomes from files: CSV, Parquet, JSON Lines, or folders of one of them.
 
 Of exposures, numbers are covariates, known at ``NAME_at``, or all of them at ``measured_at``, where there is such a
-column, and texts are slices; ``propensity_VARIANT`` are the odds of the variants. Outcomes are one row for each thing
-that happened, with a metric's name and perhaps a value, or columns of numbers that are metrics themselves.
+column; texts, true or false, and a few whole numbers are slices; ``propensity_VARIANT`` are the odds of the variants.
+Outcomes are one row for each thing that happened, with a metric's name and perhaps a value, or columns of numbers that
+are metrics themselves.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +34,7 @@ from insights.experiments.join import UNKNOWN_US
 from insights.experiments.people import ExposureTable, OutcomeTable
 from insights.experiments.question import AnalysisError
 
-_MOST_VALUES = 200
+_MOST_VALUES, _MOST_CODES = 200, 12
 _SECONDS_BELOW, _MILLIS_BELOW = 1e11, 1e14
 """Numbers below the first are seconds since 1970, below the second milliseconds, else microseconds."""
 
@@ -50,16 +51,21 @@ def read_exposures(path: Path, names: ColumnNames | None = None) -> ExposureTabl
     at = choose(named.exposed_at, EXPOSED, columns, "the time of the exposure")
     rest = [name for name in columns if name not in (unit, variant, at)]
     numbers = {name: found for name in rest if (found := _numbers(table[name])) is not None}
+    choices = [name for name in numbers if _is_choice(table[name], numbers[name])]
     propensities = {
         name.removeprefix(PROPENSITY): values for name, values in numbers.items() if name.startswith(PROPENSITY)
     }
-    covariates = {name: values for name, values in numbers.items() if not name.startswith(PROPENSITY)}
+    covariates = {
+        name: values
+        for name, values in numbers.items()
+        if not name.startswith(PROPENSITY) and not _is_yes_or_no(table[name])
+    }
     of_all = choose(None, MEASURED, rest, "the time of the covariates")
     times = {name: f"{name}_at" for name in covariates if f"{name}_at" in rest}
     times |= {name: of_all for name in covariates if of_all is not None and name not in times}
     slices = {}
     for name in rest:
-        if name not in numbers and name not in times.values() and name != "session_id":
+        if (name not in numbers or name in choices) and name not in times.values() and name != "session_id":
             texts = _texts(table[name])
             if 1 < len(set(texts.tolist())) <= _MOST_VALUES:
                 slices[name] = texts
@@ -140,17 +146,30 @@ def _are_whole(column: pa.ChunkedArray) -> bool:
     return bool(pc.all(pc.equal(column, pc.round(column))).as_py())
 
 
+def _is_yes_or_no(column: pa.ChunkedArray) -> bool:
+    """Return whether a column says true or false, in words or as such."""
+    if pa.types.is_boolean(column.type):
+        return True
+    if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+        return False
+    known = pc.utf8_lower(column.drop_null())
+    return len(known) > 0 and bool(pc.all(pc.is_in(known, pa.array(["true", "false"], known.type))).as_py())
+
+
+def _is_choice(column: pa.ChunkedArray, numbers: FloatArray) -> bool:
+    """Return whether numbers are a few whole ones, such as codes of devices, by which people may be told apart."""
+    values = np.unique(numbers[~np.isnan(numbers)])
+    return _is_yes_or_no(column) or (len(values) <= _MOST_CODES and bool(np.all(values == np.round(values))))
+
+
 def _numbers(column: pa.ChunkedArray) -> FloatArray | None:
     """Return a column as numbers, NaN where there is none; None for a column of something else."""
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         column = pc.if_else(pc.equal(pc.utf8_trim_whitespace(column), ""), pa.scalar(None, column.type), column)
-        lowered = pc.utf8_lower(column)
-        if pc.all(pc.is_in(lowered, pa.array(["true", "false"], lowered.type)), min_count=0).as_py() and (
-            column.null_count < len(column)
-        ):
-            column = pc.if_else(pc.equal(lowered, "true"), "1", "0")
+        if _is_yes_or_no(column):
+            column = pc.if_else(pc.equal(pc.utf8_lower(column), "true"), "1", "0")
         try:
             column = column.cast(pa.float64())
         except pa.ArrowInvalid:

@@ -17,8 +17,9 @@ VERDICTS = {
 
 def say_change(effect: Effect, interval: Estimate) -> str:
     """Return a change with both arms' values and the interval of the rule."""
+    what = "an adjusted difference" if effect.covariates else "a difference"
     treated, control = (write(effect.kind, arm.value) for arm in (effect.treated, effect.control))
-    return f"{effect.measure} {treated} against {control}, a difference of {say_interval(effect.kind, interval)}"
+    return f"{effect.measure} {treated} against {control}, {what} of {say_interval(effect.kind, interval)}"
 
 
 def say_who(analysis: Analysis) -> str:

@@ -33,6 +33,8 @@ FEWEST_PER_ARM = 100
 """With fewer people in an arm nothing is said."""
 FEWEST_HITS = 20
 """A rate of all arms together needs so many people for whom it happened, and for whom it did not."""
+NEARLY_ALL = 0.98
+"""A fixed horizon is reached with so much of its people: the last few change nothing, and some are always left out."""
 _DAY_US = 86_400_000_000
 
 
@@ -132,10 +134,11 @@ def _too_rare(found: Found) -> list[str]:
 def _too_early(found: Found) -> list[str]:
     question = found.question
     counts = found.ratio.observed
-    if question.planned_per_arm is not None and min(counts.values()) < question.planned_per_arm:
+    mean = sum(counts.values()) / len(counts)
+    if question.planned_per_arm is not None and mean < NEARLY_ALL * question.planned_per_arm:
         return [
             f"looked at before its end: the fixed horizon is {question.planned_per_arm:,} people per arm, there are "
-            f"{min(counts.values()):,}; wait for them, or declare an always-valid rule next time"
+            f"{mean:,.0f}; wait for them, or declare an always-valid rule next time"
         ]
     if question.ends_us is not None and found.people.ends_us is not None and found.people.ends_us < question.ends_us:
         days = (question.ends_us - found.people.ends_us) / _DAY_US

@@ -52,9 +52,13 @@ def test_exposures_are_read_with_covariates_slices_and_times(write: Write) -> No
     assert found.covariates["risk"].tolist() == [0.5, 0.25]
     assert found.covariates["visits"][0] == 3
     assert np.isnan(found.covariates["visits"][1])
-    assert found.covariates["new"].tolist() == [1.0, 0.0]
     assert found.measured_us["risk"].tolist() == [EIGHT_US - 1_000_000, UNKNOWN_US]
-    assert found.slices["device"].tolist() == ["phone", "tv"]
+    assert {name: values.tolist() for name, values in found.slices.items()} == {
+        "device": ["phone", "tv"],
+        "new": ["true", "false"],
+        # A few whole numbers may be codes.
+        "visits": ["3", ""],
+    }
 
 
 @pytest.mark.parametrize("ending", ["parquet", "jsonl", "csv.gz"])
@@ -221,12 +225,8 @@ def test_a_plan_stands_in_place_of_options(write: Write) -> None:
 
 def test_a_plan_that_is_none_is_refused(write: Write) -> None:
     table = read_exposures(write("e.csv", EXPOSURES))
-    for text, error, said in (
-        ("{", AnalysisError, "no JSON file of a plan"),
-        ("[]", AnalysisError, "is no plan"),
-        ('{"nome": 1}', PlanError, "no field 'nome'"),
-    ):
-        with pytest.raises(error, match=said):
+    for text, said in (("{", "plan.json cannot be read"), ('{"nome": 1}', "no field 'nome'")):
+        with pytest.raises(PlanError, match=said):
             from_options(Asked(plan=write("plan.json", text)), table, DONE)
 
 
@@ -241,7 +241,7 @@ def test_a_plan_that_is_none_is_refused(write: Write) -> None:
         (Asked(shares="control"), "'control' is no share"),
         (Asked(rule="peeking"), "'peeking' is no rule of stopping: there are fixed, always-valid"),
         (Asked(ends="soon"), "'soon' is no time"),
-        (Asked(slices=["moon"]), "there is no slice 'moon': the exposures have device"),
+        (Asked(slices=["moon"]), "there is no slice 'moon': the exposures have visits, device, new"),
         (Asked(within="2d"), "a window needs the times"),
     ],
 )

@@ -90,6 +90,31 @@ def test_a_fixed_horizon_must_not_be_read_before_its_day() -> None:
     assert analysed(replace(early, ends_us=START_US + 10 * DAY_US), 0.10, 0.12).decision.verdict is Verdict.SHIP
 
 
+def test_a_fixed_horizon_does_not_wait_for_the_last_few_people() -> None:
+    # Arms are never of one size, and some people are always left out: 2 % may be missing, on average over the arms.
+    assert analysed(replace(FIXED, planned_per_arm=10_200), 0.10, 0.12).decision.verdict is Verdict.SHIP
+    assert analysed(replace(FIXED, planned_per_arm=10_300), 0.10, 0.12).decision.verdict is Verdict.INVALID
+
+
+def test_a_planned_variant_that_nobody_met_is_invalid() -> None:
+    guards = (Guard(Measure("goal"), 0.1),)
+    question = replace(QUESTION, guards=guards, shares={"control": 1, "b": 1, "c": 1})
+    found = analysed(question, 0.10, 0.12)
+    assert found.decision.verdict is Verdict.INVALID
+    assert "c 0 of 6,667 expected" in found.decision.reasons[0]
+    assert found.to_json()["primary"][1]["treated"]["value"] is None
+
+
+def test_it_says_when_the_sequence_first_left_out_zero() -> None:
+    found = analysed(QUESTION, 0.10, 0.14)
+    looks = found.sequence["b"]
+    first = next(look for look in looks if look.always_valid_low > 0)
+    assert first is not looks[-1]
+    assert found.notes[0].startswith(
+        f"The always-valid interval of b first left out zero after {first.control + first.treated:,} people"
+    )
+
+
 def test_too_few_people_are_invalid() -> None:
     found = analysed(QUESTION, 0.5, 0.7, people=80)
     assert found.decision.verdict is Verdict.INVALID
@@ -149,6 +174,10 @@ def test_a_covariate_that_the_variant_moved_is_refused_without_its_time() -> Non
     found = analyse(exposed(variants, covariates={"pages": moved}), happened({"goal": goals}), QUESTION)
     assert "different between the arms" in found.covariates_refused["pages"]
     assert found.primary[0].covariates == ()
+    # However much it was moved.
+    far = (np.array(variants) == "b") * 1_000.0 + np.random.default_rng(1).normal(size=10_000)
+    found = analyse(exposed(variants, covariates={"pages": far}), happened({"goal": goals}), QUESTION)
+    assert "pages" in found.covariates_refused
 
 
 def test_a_covariate_that_is_an_outcome_is_refused() -> None:
