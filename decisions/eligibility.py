@@ -40,17 +40,19 @@ def eligible_interventions(
     reach: Reach | None = None,
     only_matching: bool = True,
     nudge_within_seconds: float = 0.0,
+    held_back: str | None = None,
 ) -> Eligibility:
     """Return what may be shown to a session at a moment (microseconds); ``frictions`` are its blockers'.
 
     ``reach`` is None while the session is open: then what is shown in the product is meant, and messages (e-mail, SMS,
     push, ad) only where ``messages_while_open`` says so. Afterwards it is the other way round, and whatever an
     intervention declares, its channel has to have been agreed to. Without ``only_matching`` an intervention need not
-    treat one of the blockers. At least ``nudge_within_seconds`` lie between two nudges, whatever they are.
+    treat one of the blockers. At least ``nudge_within_seconds`` lie between two nudges, whatever they are;
+    ``held_back`` says why nothing may be shown at all, None where something may.
     """
     blockers = set(frictions)
     this_session = [past for past in history if past.session_id == session_id]
-    not_now = why_not_now(history, at_us, nudge_within_seconds)
+    not_now = why_not_now(history, at_us, nudge_within_seconds) or held_back
     excluded: dict[str, str] = {}
     for intervention in interventions:
         shown = [past for past in this_session if past.name == intervention.name]

@@ -48,6 +48,11 @@ def ignore_decision(_moment: Moment, _decision: Decision) -> None:
     """Look at nothing."""
 
 
+def nothing_holds_back() -> str | None:
+    """Let every intervention be shown that is eligible by itself."""
+    return None
+
+
 def no_key(_name: str) -> float:
     """Know nothing of a session's columns."""
     return math.nan
@@ -58,7 +63,8 @@ class Scorer:
     """Answers for one journey with one model; everything it needs is handed in.
 
     ``ends`` are the codes of the events after which nothing is recommended: no model has learnt from what follows them.
-    ``experiments`` are those that run, the one that started first first.
+    ``experiments`` are those that run, the one that started first first. ``why_not`` says why nothing may be shown to
+    anybody at this moment, such as for want of a budget; None where something may.
     """
 
     journey: str
@@ -72,6 +78,7 @@ class Scorer:
     timer: Timer = field(default=ignore_time, compare=False)
     watcher: Watcher = field(default=ignore_row, compare=False)
     onlooker: Onlooker = field(default=ignore_decision, compare=False)
+    why_not: Callable[[], str | None] = field(default=nothing_holds_back, compare=False)
 
     @cached_property
     def _policy(self) -> Policy:
@@ -189,6 +196,8 @@ class Scorer:
         latest = row if at_latest_event is None else at_latest_event
         diagnosis = diagnose(self.model.table, self.model.blockers, row, latest, explanation.contributions[0])
 
+        held_back = self.why_not()
+
         def allow(only_matching: bool) -> Eligibility:
             return eligible_interventions(
                 self.interventions,
@@ -203,6 +212,7 @@ class Scorer:
                 reach=reach,
                 only_matching=only_matching,
                 nudge_within_seconds=self.settings.nudge_within_seconds,
+                held_back=held_back,
             )
 
         moment = Moment(

@@ -62,6 +62,8 @@ async def recommend(runtime: Runtime, request: RecommendRequest) -> RecommendAns
     runtime.metrics.decisions.labels(str(decision.reason)).inc()
     if decision.drawn is not None:
         runtime.metrics.observe_propensities(decision.propensities)
+    if runtime.till is not None:
+        runtime.till.add(decision)
     return describe(decision)
 
 

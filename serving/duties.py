@@ -8,6 +8,7 @@ from typing import Any
 
 from insights.facts import Facts
 from serving.alarms import watch_for_alarms
+from serving.budget import keep_budget, plan_budget
 from serving.deliver import deliver
 from serving.duty import Duty, on_duty
 from serving.learning import learn
@@ -35,6 +36,8 @@ def duties_of(runtime: Runtime) -> list[Coroutine[Any, Any, None]]:
         found.append(on_duty(runtime, "sweep", sweep))
     if configuration.reward_seconds:
         found.append(on_duty(runtime, "rewards", mature))
+    if runtime.till is not None:
+        found += [keep_budget(runtime), on_duty(runtime, "budget", plan_budget)]
     if configuration.learn_seconds:
         found.append(on_duty(runtime, "learning", learn))
     if configuration.follow_up_url:

@@ -165,6 +165,10 @@ class Metrics:
             ("decisions_waiting", "Decisions of which it is not known yet what came of them."),
             ("oldest_waiting_seconds", "How long ago the oldest of them was made."),
         )
+        self.budget_price, self.budget_spent = self._of_a_duty(
+            ("budget_price", "What the budget adds to the cost of showing something, as its unit says."),
+            ("budget_spent", "How much of the budget is spent: decisions with a recommendation, or money today."),
+        )
         self.policy_revision, self.policy_decisions = self._of_a_duty(
             ("policy_revision", "The newest revision of what a policy has learnt."),
             ("policy_decisions", "How many decisions it has learnt from."),

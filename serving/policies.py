@@ -12,6 +12,7 @@ from decisions.bayes_policy import BayesPolicy
 from decisions.policy import Policy, PriorPolicy, Situation
 from decisions.policy_files import PolicyFilesError, load_policy
 from journeys.policies import at_revision, ground_of
+from serving.budget import charged
 from serving.runtime import Deciding, Runtime
 from storage.failures import explain
 from storage.policies import PolicyNotFound, live_version, policy_folder
@@ -74,7 +75,7 @@ async def renew_policy(runtime: Runtime) -> None:
         return
     if known is not None and found.live != known.live:
         _LOG.warning("Policy %s decides from now on.", found.live or "as the journey declares it")
-    runtime.decide_by(found)
+    runtime.decide_by(found, await asyncio.to_thread(charged, runtime, found.policy))
 
 
 def _fresh(runtime: Runtime, live: str | None) -> Deciding:

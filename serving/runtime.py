@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection, Engine
 
@@ -52,6 +52,9 @@ from storage.session_ends import SessionEnds
 from storage.touchpoint_store import TouchpointStore
 from storage.visitor_log import VisitorLog
 from storage.writer import Writer
+
+if TYPE_CHECKING:
+    from serving.budget import Till
 
 _T = TypeVar("_T")
 
@@ -109,6 +112,7 @@ class Runtime:
     erasures: int = 0
     running: tuple[KeptExperiment, ...] = ()
     deciding: Deciding | None = None
+    till: "Till | None" = None
     shadow: Shadow | None = None
     outages: Outages = field(default_factory=Outages)
     scorer: Scorer = field(init=False)
@@ -165,15 +169,16 @@ class Runtime:
         """Answer with another model from now on; sessions are replayed, so nothing needs converting."""
         self.metrics.model.labels(self.journey.name, self.model.version).set(0)
         self.metrics.model.labels(self.journey.name, model.version).set(1)
-        scorer = replace(self._scorer_of(model), experiments=self.scorer.experiments)
+        scorer = replace(self._scorer_of(model), experiments=self.scorer.experiments, policy=self.scorer.policy)
         self.model, self.scorer, self.drift = model, scorer, self._window_of(model)
 
-    def decide_by(self, found: Deciding) -> None:
-        """Decide by a policy from now on."""
-        if self.deciding is not None:
-            self.metrics.policy.labels(self.journey.name, self.deciding.policy.version).set(0)
-        self.metrics.policy.labels(self.journey.name, found.policy.version).set(1)
-        self.deciding, self.scorer = found, replace(self.scorer, policy=found.policy)
+    def decide_by(self, found: Deciding, charged: Policy | None = None) -> None:
+        """Decide by a policy from now on; ``charged`` is the same with the price of the budget, where there is one."""
+        policy = charged or found.policy
+        if self.scorer.policy is not None:
+            self.metrics.policy.labels(self.journey.name, self.scorer.policy.version).set(0)
+        self.metrics.policy.labels(self.journey.name, policy.version).set(1)
+        self.deciding, self.scorer = found, replace(self.scorer, policy=policy)
 
     def replace_experiments(self, kept: tuple[KeptExperiment, ...], usable: tuple[RunningExperiment, ...]) -> None:
         """Decide by the ``usable`` ones of the experiments that are kept as running, from now on."""
@@ -205,11 +210,11 @@ class Runtime:
             interventions=self.journey.interventions,
             settings=self.journey.policy,
             model=model,
-            policy=None if self.deciding is None else self.deciding.policy,
             ends=frozenset(self.plan.codes[name] for name in self.journey.ends.all_names),
             timer=self._time_step,
             watcher=self._watch_row,
             onlooker=self._look_on,
+            why_not=lambda: None if self.till is None else self.till.why_not(),
         )
 
     def _window_of(self, model: RiskModel) -> DriftWindow | None:

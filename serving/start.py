@@ -16,6 +16,7 @@ from features.events import US_PER_SECOND
 from journeys.journey import Journey
 from journeys.load import JourneyInvalid, JourneyNotFound, load_journey
 from serving import advice
+from serving.budget import open_till
 from serving.configuration import PACKAGED_FOLDER, Configuration, ConfigurationError
 from serving.errors import StartError
 from serving.follow_ups import check_follow_ups
@@ -100,6 +101,7 @@ def start(configuration: Configuration) -> Runtime:
         raise StartError(str(error)) from error
     try:
         runtime.decide_by(find_policy(runtime))
+        open_till(runtime)
     except PolicyUnusable as error:
         runtime.close()
         raise StartError(str(error)) from error

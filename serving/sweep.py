@@ -64,6 +64,8 @@ async def sweep_once(duty: Duty, settled: SettledPositions) -> Turn:
             if not proposal.is_kept:
                 runtime.assignments.learn(proposal.assignment)
             runtime.metrics.decisions.labels(str(proposal.decision.reason)).inc()
+            if runtime.till is not None:
+                runtime.till.add(proposal.decision)
             # What is in memory does not know of this decision, which counts against caps and pauses.
             await runtime.sessions.forget(closing.end.visitor_id)
     return Turn(closed, reopened, is_behind=more or noted_up_to)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, and_, func, select
+from sqlalchemy import Connection, Row, Select, and_, func, literal, null, select
 
 from storage.identity_tables import assignments
 from storage.policy_tables import rewards
@@ -51,6 +51,37 @@ def matured_after(connection: Connection, journey: str, position: int, most: int
     """
     ordered = _matured(journey).where(rewards.c.position > position).order_by(rewards.c.position).limit(most)
     return list(_stream(connection, ordered))
+
+
+def latest_choices(connection: Connection, journey: str, most: int) -> list[MaturedDecision]:
+    """Return the latest decisions at which there was a choice, at most so many, whose outcome is not known yet.
+
+    They stand as without a goal, and their position is 0.
+    """
+    mine = (decisions.c.journey == journey, decisions.c.due_us.is_not(None), decisions.c.drawn.is_not(None))
+    query = (
+        select(
+            literal(0),
+            decisions.c.decision_id,
+            decisions.c.session_id,
+            decisions.c.visitor_id,
+            decisions.c.at_us,
+            decisions.c.stage,
+            decisions.c.risk,
+            decisions.c.blockers,
+            decisions.c.confidence,
+            decisions.c.propensities,
+            decisions.c.chosen,
+            decisions.c.holdout,
+            decisions.c.policy_version,
+            literal(False),
+            null(),
+        )
+        .where(*mine)
+        .order_by(decisions.c.due_us.desc())
+        .limit(most)
+    )
+    return list(_stream(connection, query))
 
 
 def _stream(connection: Connection, query: Select[Any]) -> Iterator[MaturedDecision]:

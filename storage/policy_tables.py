@@ -19,6 +19,14 @@ rewards = Table(
     sqlite_autoincrement=True,
 )
 
+paces = Table(
+    "paces",
+    metadata,
+    Column("journey", Text, primary_key=True),
+    Column("pace", Text, nullable=False, doc="JSON: the price of the budget, and how far it has been used"),
+    Column("updated_us", BigInteger, nullable=False),
+)
+
 policies = Table(
     "policies",
     metadata,

@@ -41,6 +41,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_rewards_journey_visitor_id"), "rewards", ["journey", "visitor_id"], unique=False)
     op.create_table(
+        "paces",
+        sa.Column("journey", sa.Text(), nullable=False),
+        sa.Column("pace", sa.Text(), nullable=False),
+        sa.Column("updated_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("journey", name=op.f("pk_paces")),
+    )
+    op.create_table(
         "policies",
         sa.Column("journey", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
@@ -66,6 +73,7 @@ def downgrade() -> None:
     """Drop the tables."""
     op.drop_table("policy_states")
     op.drop_table("policies")
+    op.drop_table("paces")
     op.drop_table("rewards")
     op.drop_index(op.f("ix_decisions_journey_due_us"), "decisions")
     with op.batch_alter_table("decisions") as decisions:

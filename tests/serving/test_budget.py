@@ -1,0 +1,156 @@
+"""Workers of one service spend one budget: what each has spent holds all back, and all go by one price."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from decisions.budget import BURST, Budget
+from decisions.decision import Decision, Reason, Recommendation, Score
+from decisions.diagnosis import Blocker
+from decisions.policy import PriorPolicy, Situation
+from decisions.priced import BUDGET_USED_UP, PricedPolicy, spending, with_price
+from journeys.journey import Journey
+from serving.budget import Till, open_till, replan_once
+from serving.configuration import Configuration
+from serving.duty import Duty
+from serving.policies import find_policy
+from serving.runtime import Runtime, open_runtime
+from storage.ledger import LedgerEntry
+
+SHARE = 0.25
+
+
+@pytest.fixture
+def journey(shop: Journey) -> Journey:
+    return replace(shop, policy=replace(shop.policy, budget=Budget(treated_share=SHARE)))
+
+
+@pytest.fixture
+def open_worker(journey: Journey, shop_model: Any, address: str, tmp_path: Path, clock: Any) -> Iterator[Any]:
+    opened: list[Runtime] = []
+
+    def opening() -> Runtime:
+        settings = Configuration(home=tmp_path, database_url=address, shared=True)
+        runtime = open_runtime(settings, journey, shop_model, clock)
+        opened.append(runtime)
+        runtime.decide_by(find_policy(runtime))
+        open_till(runtime)
+        return runtime
+
+    yield opening
+    for one in opened:
+        one.close()
+
+
+def decision(journey: Journey, *, treated: bool) -> Decision:
+    shown = journey.interventions[0]
+    chosen = Recommendation(shown.name, "", "", shown.channel, 0.1, shown.cost) if treated else None
+    return Decision(
+        "d", "v", Score("s", journey.name, "cart", 0.75, 1, "7", 0), (), {}, "", chosen, Reason.BEST_VALUE, False,
+        0.5, {}, (), {}, 0.5, "x",
+    )  # fmt: skip
+
+
+def till_of(runtime: Runtime) -> Till:
+    assert runtime.till is not None
+    return runtime.till
+
+
+def run(work: Callable[[], Any]) -> Any:
+    return asyncio.run(work())
+
+
+def test_two_workers_that_would_treat_everybody_keep_to_the_share_together(open_worker: Any, journey: Journey) -> None:
+    workers = [open_worker(), open_worker()]
+    treated = 0
+    for number in range(400):
+        till = till_of(workers[number % 2])
+        allowed = till.why_not() is None
+        treated += allowed
+        till.add(decision(journey, treated=allowed))
+        if number % 10 == 9:
+            for one in workers:
+                run(till_of(one).tell)
+    # The limit of one worker, and what the other may spend until it tells: at most its part of ten decisions.
+    assert treated <= SHARE * 400 + BURST + 5
+    assert treated >= SHARE * 400
+    run(till_of(workers[0]).tell)
+    assert till_of(workers[0]).pace == till_of(workers[1]).pace
+    assert (till_of(workers[0]).pace.decisions, till_of(workers[0]).pace.spent) == (400, treated)
+    assert till_of(open_worker()).pace == till_of(workers[0]).pace
+
+
+def test_a_used_up_budget_is_a_reason_in_the_ledger(open_worker: Any, journey: Journey) -> None:
+    worker = open_worker()
+    for _ in range(int(BURST) + 10):
+        till_of(worker).add(decision(journey, treated=True))
+    assert worker.scorer.why_not() == BUDGET_USED_UP
+
+
+def test_decisions_without_a_choice_take_no_part(open_worker: Any, journey: Journey) -> None:
+    till = till_of(open_worker())
+    till.add(replace(decision(journey, treated=False), drawn=None))
+    assert (till.decisions, till.spent) == (0, 0.0)
+
+
+def test_the_price_that_recent_decisions_call_for_is_everybodys(open_worker: Any, journey: Journey) -> None:
+    workers = [open_worker(), open_worker()]
+    shown = journey.interventions[0]
+    friction = shown.treats[0].name
+
+    def entry(number: int) -> LedgerEntry:
+        # Everybody has the same blocker, the one more surely than the other: the treated are those with the most.
+        confidence = {friction: 0.1 + 0.8 * number / 200}
+        return LedgerEntry(
+            f"d{number}", f"s{number}", f"v{number}", 0, 0, shown.stages[0], 1, 0.5 + 0.4 * number / 200, [], "",
+            [shown.name], {}, {"nothing": 0.5, shown.name: 0.5}, None, 0.5, None, "best_value", False, None, 0.5,
+            "x", "7", confidence=confidence,
+        )  # fmt: skip
+
+    def write(connection: Any) -> None:
+        for number in range(200):
+            workers[0].ledger.append(connection, entry(number), due_us=10**18)
+
+    workers[0].writer.submit(write).result(20)
+
+    async def replan() -> None:
+        duty = Duty(workers[0], "budget:ecommerce")
+        assert await duty.take()
+        await replan_once(duty)
+        await duty.release()
+
+    run(replan)
+    for worker in workers:
+        run(till_of(worker).tell)
+    prices = {till_of(worker).pace.price for worker in workers}
+    assert len(prices) == 1
+    [price] = prices
+    assert price > 0
+    assert {worker.scorer.policy.version for worker in workers} == {f"priors-1@{price:.6g}"}
+
+
+def test_a_price_of_a_treatment_is_taken_off_every_net_value(journey: Journey) -> None:
+    shown = journey.interventions[0]
+    situation = Situation("checkout", 0.9, (Blocker(shown.treats[0], 1.0, 0.5, ()),), {})
+    policy = PriorPolicy(journey.policy)
+    dear = with_price(policy, journey.interventions, journey.policy, 0.5)
+    assert isinstance(dear, PricedPolicy)
+    [plain], [priced] = (one.assess([shown], situation).options for one in (policy, dear))
+    assert priced.net_value == pytest.approx(plain.net_value - 0.5)
+    assert priced.expected_uplift == plain.expected_uplift
+    assert with_price(policy, journey.interventions, journey.policy, 0.0) is policy
+
+
+def test_money_is_the_cost_and_the_discount_as_likely_as_the_goal(journey: Journey) -> None:
+    paying = replace(journey.policy, budget=Budget(spending_per_day=100.0))
+    shown = replace(journey.interventions[0], cost=0.5, cost_if_converted=4.0)
+    # Risk .75 and an expected rise of .1: the goal is reached in .35 of such sessions.
+    spent = spending(decision(journey, treated=True), [shown], paying)
+    assert spent == pytest.approx(0.5 + 4.0 * 0.35)
+    dear = with_price(PriorPolicy(paying), [shown], paying, 0.5)
+    assert isinstance(dear, PricedPolicy)
+    assert (dear.dearer[shown.name].cost, dear.dearer[shown.name].cost_if_converted) == (0.75, 6.0)
