@@ -96,15 +96,27 @@ def _true_remedies(rules: Rules, setting: Setting, walks: Walks, decided: IntArr
 
 def take_sessions(chunk: Chunk, chosen: NDArray[np.bool_]) -> Chunk:
     """Return some sessions (S,) of a chunk, numbered anew from its first."""
+    lengths = np.diff(chunk.walks.starts)
+    starts = np.concatenate(([0], np.cumsum(lengths[chosen])))
+    return _part(chunk, chosen, np.repeat(chosen, lengths), starts, chunk.first_session)
+
+
+def one_session(chunk: Chunk, session: int) -> Chunk:
+    """Return one session of a chunk, under the number that it has there."""
+    begin, end = chunk.walks.starts[session : session + 2].tolist()
+    here, events = slice(session, session + 1), slice(begin, end)
+    return _part(chunk, here, events, np.array([0, end - begin]), chunk.first_session + session)
+
+
+def _part(
+    chunk: Chunk, sessions: NDArray[np.bool_] | slice, events: NDArray[np.bool_] | slice, starts: IntArray, first: int
+) -> Chunk:
     visits, walks = chunk.visits, chunk.walks
-    lengths = np.diff(walks.starts)
-    kept = np.repeat(chosen, lengths)
-    by_session = {name: value[chosen] for name, value in vars(visits).items() if name != "setting"}
-    setting = Setting(**{name: values[chosen] for name, values in visits.setting._asdict().items()})
-    events = {
-        name: values[kept if len(values) == len(kept) else chosen]
+    by_session = {name: value[sessions] for name, value in vars(visits).items() if name != "setting"}
+    setting = Setting(**{name: values[sessions] for name, values in visits.setting._asdict().items()})
+    parts = {
+        name: values[sessions if name in ("caused_exit", "converted") else events]
         for name, values in walks._asdict().items()
         if name != "starts"
     }
-    starts = np.concatenate(([0], np.cumsum(lengths[chosen])))
-    return Chunk(chunk.first_session, Visits(**by_session, setting=setting), Walks(starts, **events), chunk.rng)
+    return Chunk(first, Visits(**by_session, setting=setting), Walks(starts, **parts), chunk.rng)

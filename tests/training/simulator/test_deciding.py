@@ -147,3 +147,16 @@ def test_where_nothing_works_the_best_is_to_do_nothing(trained: "Trained") -> No
     assert worse.never == found.never
     assert worse.segments()["sleeping dogs"] > 0.5
     assert (worse.known_net.argmax(axis=1) == 0).mean() > 0.8
+
+
+def test_a_knapsack_serves_those_who_gain_most_and_nobody_who_loses(points: DecisionPoints) -> None:
+    gains = points.known_net - points.known_net[:, :1]
+    best = gains[:, 1:].max(axis=1)
+    for share in (0.0, 0.1, 0.2, 1.0):
+        chosen = points.knapsack(gains, share)
+        served = chosen > 0
+        assert served.sum() == min(int(share * len(points)), (best > 0).sum())
+        assert best[served].min(initial=np.inf) >= best[~served & (best > 0)].max(initial=-np.inf)
+        assert (best[served] > 0).all()
+        assert points.eligible[np.arange(len(points)), chosen].all()
+    np.testing.assert_array_equal(points.knapsack(gains, 1.0), points.known_net.argmax(axis=1))
