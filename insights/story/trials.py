@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from features.table import TREATMENT_PREFIX
+from insights.effects.kept import kept_effects
 from insights.intervals import estimate_difference, estimate_share
 from insights.pages.figure import Column, Figure, Table, Unit, Value
 from insights.story.section import Section, Telling
@@ -39,13 +40,64 @@ def tell_results(telling: Telling) -> Section:
             "points (interval {low} to {high}).",
             **cells,
         )
+    measured = measured_figure(telling)
+    for row in range(min(TOLD, len(measured.table.rows))):
+        names = ("what", "points", "low", "high", "shown", "nothing", "first", "last")
+        cells = {name: cell(measured, row, name, telling.facts.timezone, randomised=True) for name in names}
+        said += say(
+            "By randomised decisions from {first} to {last}, the effect of {what} on reaching the goal is {points} "
+            "percentage points (interval {low} to {high}), from {shown} people who were shown it and {nothing} shown "
+            "nothing.",
+            **cells,
+        )
     _, figure = _shown(telling)
-    tried = {f"what_{row}": cell(figure, row, "what") for row in range(min(TOLD, len(figure.table.rows)))}
+    known = set(measured.table.column("intervention"))
+    rows = [row for row, name in enumerate(figure.table.column("intervention")) if name not in known]
+    tried = {f"what_{row}": cell(figure, row, "what") for row in rows[:TOLD]}
     if tried:
         named = ", ".join(f"{{{name}}}" for name in tried)
         said += say(f"Not measured yet is what each of these changes: {named}.", **tried)
-    figures = tuple(one for one in (comparison, figure) if one.table.rows)
+    figures = tuple(one for one in (comparison, measured, figure) if one.table.rows)
     return Section("results", "What worked, and how sure we are", tuple(said), figures)
+
+
+def measured_figure(telling: Telling) -> Figure:
+    """Return what single interventions were measured to do, over all blockers, the clearest first."""
+    found = kept_effects(telling.facts.folder).get("")
+    declared = {one.name: one for one in telling.journey.interventions}
+    rows: list[tuple[Value, ...]] = []
+    if found is not None:
+        days = [datetime.fromtimestamp(us / 1e6, UTC).date().isoformat() for us in (found.first_us, found.last_us)]
+        measured = [
+            (one, one.measured.effect, one.measured.error)
+            for one in found.overall
+            if one.measured.effect is not None and one.measured.error and one.intervention in declared
+        ]
+        for one, effect, _ in sorted(measured, key=lambda each: -abs(each[1].value / each[2])):
+            points = (round(100 * end, 1) for end in (effect.value, effect.low, effect.high))
+            people = one.measured.shown.people, one.measured.nothing.people
+            what = _quoted(declared[one.intervention].title)
+            rows.append((one.intervention, what, *points, *people, *days))
+    columns = (
+        Column("intervention", "Intervention"),
+        Column("what", "What it is"),
+        Column("points", "Percentage points", Unit.NUMBER),
+        Column("low", "from", Unit.NUMBER),
+        Column("high", "to", Unit.NUMBER),
+        Column("shown", "People shown", Unit.COUNT),
+        Column("nothing", "People shown nothing", Unit.COUNT),
+        Column("first", "Since", Unit.DAY),
+        Column("last", "Until", Unit.DAY),
+    )
+    definition = (
+        "How much more often the goal was reached by those who were shown an intervention than by those who were shown "
+        "nothing, among randomised decisions, each weighed by the inverse of its probability; intervals of 95 %."
+    )
+    return Figure("measured", "Measured on single interventions", definition, Table(columns, tuple(rows)))
+
+
+def _quoted(title: str) -> str:
+    return f"\N{LEFT DOUBLE QUOTATION MARK}{title}\N{RIGHT DOUBLE QUOTATION MARK}"
 
 
 def _shown(telling: Telling) -> tuple[Figure, Figure]:
@@ -63,7 +115,7 @@ def _shown(telling: Telling) -> tuple[Figure, Figure]:
         # A late click can belong to an intervention that was shown before the week.
         share = estimate_share(min(clicked, shown), shown)
         ends = (share.value, share.low, share.high) if share else (None, None, None)
-        what = f"\N{LEFT DOUBLE QUOTATION MARK}{one.title}\N{RIGHT DOUBLE QUOTATION MARK}" if one else name
+        what = _quoted(one.title) if one else name
         rows.append((name, what, shown, clicked, dismissed, *ends, one.owner if one else None))
     columns = (
         Column("intervention", "Intervention"),

@@ -8,9 +8,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from made_decisions import make_decisions
 from made_facts import BEGIN, SHOP
 from made_weeks import WEEK, bought, facts_of, shown, stopped, two_weeks
 
+from insights.effects.cells import measure_effect
+from insights.effects.kept import keep_effects
 from insights.intervals import estimate_difference, estimate_share
 from insights.pages.write import write
 from insights.story.causal_words import has_causal_word
@@ -198,3 +201,26 @@ def test_of_few_people_no_share_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(said(told, "changes")) == 1
     monkeypatch.setenv("DROPOFF_MIN_CELL", "9")
     assert "stops" in [one.name for one in tell_week(SHOP, facts, find_week(facts)).sections]
+
+
+def test_what_randomised_decisions_have_measured_is_told_and_no_longer_said_to_be_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DROPOFF_MIN_CELL", "10")
+    facts = two_weeks(tmp_path)
+    logged = make_decisions(3_000, {("shipping", "free_delivery"): 0.2})
+    keep_effects(facts.folder, SHOP, logged)
+    told = said(tell_week(SHOP, facts, find_week(facts)), "results")
+    effect = measure_effect(logged, logged.options.index("free_delivery"))
+    assert effect.effect is not None
+    points, low, high = (
+        f"{round(100 * end, 1):.3g}" for end in (effect.effect.value, effect.effect.low, effect.effect.high)
+    )
+    people = f"{effect.shown.people:,} people who were shown it and {effect.nothing.people:,} shown nothing"
+    # 2,999 minutes after Tuesday evening.
+    dates = "from Tue 14 Nov 2023 to Fri 17 Nov 2023"
+    assert (
+        f"By randomised decisions {dates}, the effect of “Free delivery today” on reaching the goal is {points} "
+        f"percentage points (interval {low} to {high}), from {people}."
+    ) in told
+    assert not any("Not measured yet" in sentence for sentence in told)
