@@ -25,6 +25,7 @@ from commands import (
     playbook,
     policy,
     policy_list,
+    policy_rollout,
     policy_segments,
     policy_train,
     report,
@@ -71,6 +72,7 @@ for kind in (start, learn, measure, champions, explore, report, effects):
 policy_list.attach_to(policy.app)
 policy_segments.attach_to(policy.app)
 policy.app.add_typer(policy_train.app)
+policy.app.add_typer(policy_rollout.app)
 app.add_typer(policy.app, name="policy")
 experiment.app.add_typer(experiment_life.app)
 app.add_typer(experiment.app, name="experiment")

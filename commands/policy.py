@@ -25,7 +25,7 @@ def evaluate(
         str,
         typer.Option(
             metavar="POLICY",
-            help="A registered version, nothing, priors (what the journey declares), or a JSON file of rules.",
+            help="A version, nothing, priors or bayes (as declared), live, a folder, or a JSON file of rules.",
         ),
     ],
     decisions: DecisionsOption = None,
@@ -49,13 +49,14 @@ def evaluate(
     from journeys.load import load_journey
     from journeys.tables import FittedTable
     from journeys.weigh import target_of
+    from storage.models import home_folder
 
     declared = load_journey(journey)
     for path, endings in ((json_path, ()), (out_path, (".png",))):
         if path is not None:
             require_writable(path, suffixes=endings)
     logged = decisions_of(declared, decisions)
-    name, target = target_of(declared, policy, logged, exploration)
+    name, target = target_of(declared, policy, logged, home_folder(), exploration)
     with progress() as report:
         report("weighing", 0.0)
         found = weigh(logged, target, declared.interventions, declared.policy)

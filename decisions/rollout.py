@@ -27,9 +27,9 @@ class Gates:
     ``most_loss`` is how far below the live policy's value a decision the lower end of the DR interval may lie, as a
     share of it. ``compared`` decisions have to be seen in the shadow, ``agreement`` is the least probability of
     choosing as the live policy does, ``slow`` the largest share of them that may take longer than ``slow_seconds``.
-    The experiment looks for a rise of the goal rate by ``minimum_effect`` within ``planned_duration``; net value and
-    dismissals may not get worse by ``most_harm``. All three are relative. ``alpha`` is how often a version that does no
-    harm may be taken back, over all looks together.
+    The experiment looks for a rise of the goal rate by ``minimum_effect`` within ``planned_duration``; net value may
+    not get worse by ``most_harm``, both relative, nor the share of people who dismiss something by ``most_dismissed``,
+    absolute. ``alpha`` is how often a version that does no harm may be taken back, over all looks together.
     """
 
     most_loss: float = 0.1
@@ -41,6 +41,7 @@ class Gates:
     planned_duration: str = "28d"
     window: str = "7d"
     most_harm: float = 0.1
+    most_dismissed: float = 0.02
     alpha: float = 0.05
 
 
@@ -57,7 +58,7 @@ def plan_rollout(version: str, against: str, owner: str, name: str, gates: Gates
         primary_metric=Metric.GOAL.value,
         guardrails=(
             Guardrail(Metric.NET_VALUE.value, gates.most_harm),
-            Guardrail(Metric.DISMISSED.value, gates.most_harm),
+            Guardrail(Metric.DISMISSED.value, gates.most_dismissed, absolute=True),
         ),
         minimum_effect=gates.minimum_effect,
         alpha=gates.alpha,

@@ -2,35 +2,81 @@
 
 from pathlib import Path
 
-from decisions.logged import LoggedDecisions
+from decisions.logged import LoggedDecisions, WeighablePolicy
 from decisions.off_policy.evaluate import nothing
 from decisions.off_policy.priors import WeighablePriors
 from decisions.off_policy.targets import PolicyUnreadable, declared, deployed, read_declared
 from decisions.policy import MAX_EXPLORATION, NOTHING
+from decisions.policy_files import load_policy
 from features.events import FloatArray
 from journeys.journey import Journey
+from journeys.policies import declared_policy, ground_of
+from storage.policies import PolicyNotFound, live_version, policy_folder
+from storage.registry import verify_digest
 
-PRIORS = "priors"
+BAYES, LIVE, PRIORS = "bayes", "live", "priors"
+"""Names that are no versions: the declared policies, and whichever decides."""
+
+
+def standing_policy(journey: Journey) -> WeighablePolicy:
+    """Return what decides while no version is live: the policy that learns where the journey says so, or the priors."""
+    if journey.policy.learns:
+        return declared_policy(journey)
+    return WeighablePriors(journey.policy, journey.interventions)
+
+
+def published_policy(journey: Journey, version: str, home: Path) -> WeighablePolicy:
+    """Return a published version.
+
+    Raises ``storage.policies.PolicyNotFound``, ``storage.registry.DigestMismatch`` and
+    ``decisions.policy_files.PolicyFilesError``.
+    """
+    folder = policy_folder(home, journey.name, version)
+    verify_digest(folder)
+    return load_policy(folder, ground_of(journey))
+
+
+def live_policy(journey: Journey, home: Path) -> WeighablePolicy:
+    """Return the version that decides, as it was published, or what decides without one."""
+    version = live_version(home, journey.name)
+    return standing_policy(journey) if version is None else published_policy(journey, version, home)
 
 
 def target_of(
-    journey: Journey, policy: str, logged: LoggedDecisions, exploration: float | None = None
+    journey: Journey, policy: str, logged: LoggedDecisions, home: Path, exploration: float | None = None
 ) -> tuple[str, FloatArray]:
     """Return what a policy is called, and its propensities (N, A), exploration included.
 
-    ``policy`` is ``nothing``, ``priors`` or a JSON file of rules. Raises
-    :class:`decisions.off_policy.targets.PolicyUnreadable`.
+    ``policy`` is a published version, ``nothing``, ``priors``, ``bayes``, ``live``, a folder of a policy's files, or a
+    JSON file of rules. Raises :class:`decisions.off_policy.targets.PolicyUnreadable` and what
+    :func:`published_policy` raises.
     """
     if exploration is not None and not 0 <= exploration <= MAX_EXPLORATION:
         raise PolicyUnreadable(f"exploration is from 0 to {MAX_EXPLORATION:g}, not {exploration:g}")
     explored = journey.policy.exploration if exploration is None else exploration
+    path = Path(policy)
     if policy == NOTHING:
         return "doing nothing", nothing(logged)
-    if policy == PRIORS:
-        priors = WeighablePriors(journey.policy, journey.interventions)
-        return priors.version, deployed(priors, logged, explored)
-    path = Path(policy)
     if path.is_file():
         rules = read_declared(path)
         return rules.name, declared(rules, logged)
-    raise PolicyUnreadable(f"{policy!r} is no policy: name {NOTHING}, {PRIORS}, or a JSON file of rules")
+    if policy == PRIORS:
+        found: WeighablePolicy = WeighablePriors(journey.policy, journey.interventions)
+    elif policy == BAYES:
+        found = declared_policy(journey)
+    elif policy == LIVE:
+        found = live_policy(journey, home)
+    elif path.is_dir():
+        found = load_policy(path, ground_of(journey))
+    else:
+        found = _published(journey, policy, home)
+    return found.version, deployed(found, logged, explored)
+
+
+def _published(journey: Journey, policy: str, home: Path) -> WeighablePolicy:
+    try:
+        return published_policy(journey, policy, home)
+    except PolicyNotFound as error:
+        raise PolicyNotFound(
+            f"{error}; a policy is a version, {NOTHING}, {PRIORS}, {BAYES}, {LIVE}, or a JSON file of rules"
+        ) from error

@@ -15,6 +15,7 @@ from serving.learning import learn
 from serving.maturing import mature
 from serving.playbook import keep_playbook
 from serving.refresh import keep_fresh
+from serving.rollout import guard_rollout, watch_shadow
 from serving.runtime import Runtime
 from serving.sweep import sweep
 from storage.database import writing
@@ -42,6 +43,8 @@ def duties_of(runtime: Runtime) -> list[Coroutine[Any, Any, None]]:
         found.append(on_duty(runtime, "learning", learn))
     if configuration.follow_up_url:
         found.append(on_duty(runtime, "follow-ups", deliver))
+    if configuration.policy_watch_seconds:
+        found += [watch_shadow(runtime), on_duty(runtime, "rollout", guard_rollout)]
     if configuration.metrics_folder is not None:
         found.append(_keep_gauges(runtime))
     return found

@@ -7,8 +7,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from decisions.decision import Decision
-from decisions.experiments import PlanError, from_json
+from decisions.experiments import ExperimentPlan, PlanError, TreatmentKind, from_json
+from decisions.policy import Policy
 from decisions.trial import RunningExperiment
+from journeys.weigh import published_policy
 from serving.runtime import Runtime
 from storage.experiment_store import KeptExperiment
 from storage.exposure_store import Exposure
@@ -37,7 +39,7 @@ async def renew_experiments(runtime: Runtime) -> None:
     """Go by the experiments as the database has them now."""
     kept = await asyncio.to_thread(runtime.experiments.running)
     if kept != runtime.running:
-        runtime.replace_experiments(kept, await asyncio.to_thread(_usable, kept))
+        runtime.replace_experiments(kept, await asyncio.to_thread(_usable, runtime, kept))
 
 
 def keep_exposures(runtime: Runtime, connection: Connection, decision: Decision, assignment: str, visits: int) -> None:
@@ -64,12 +66,23 @@ def keep_exposures(runtime: Runtime, connection: Connection, decision: Decision,
         )
 
 
-def _usable(kept: tuple[KeptExperiment, ...]) -> tuple[RunningExperiment, ...]:
+def _usable(runtime: Runtime, kept: tuple[KeptExperiment, ...]) -> tuple[RunningExperiment, ...]:
     found = []
     for one in kept:
         try:
-            found.append(RunningExperiment(from_json(one.declaration), one.buckets))
-        except PlanError as error:
-            # Written by another version: nobody is exposed here, rather than to something else.
+            plan = from_json(one.declaration)
+            found.append(RunningExperiment(plan, one.buckets, _policies(runtime, plan)))
+        except (PlanError, LookupError, ValueError, OSError) as error:
+            # Written by another version, or with a policy that is gone: nobody is exposed here, rather than to
+            # something else.
             _LOG.warning("The experiment %s is not applied: %s", one.name, error)
     return tuple(found)
+
+
+def _policies(runtime: Runtime, plan: ExperimentPlan) -> dict[str, Policy]:
+    """Return the published versions that the variants of a plan decide by."""
+    return {
+        named: published_policy(runtime.journey, named, runtime.configuration.home)
+        for named in (one.treatment.named for one in plan.variants if one.treatment.kind is TreatmentKind.POLICY)
+        if named is not None
+    }

@@ -30,6 +30,7 @@ from storage.records import (
     RefusedRows,
     require_said,
 )
+from storage.rollout_store import RolloutStore
 from storage.tables import alarms, annotations, milestones, opportunity_statuses, quarantine
 
 REVIEW = "hold review"
@@ -57,6 +58,7 @@ def load_records(engine: Engine, journey: str, home: Path | None = None) -> Reco
         milestones=store.milestones(),
         tactics=PlaybookStore(engine, journey).tactics(),
         experiments=ExperimentStore(engine, journey).all(),
+        rollouts=RolloutStore(engine, journey).rollouts(),
         audit=entries,
         refused=store.refused(),
         count_holdout=partial(count_holdout, engine, journey),

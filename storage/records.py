@@ -9,6 +9,7 @@ from typing import Any
 from storage.audit import AuditEntry
 from storage.experiment_store import KeptExperiment
 from storage.playbook import Tactic
+from storage.rollout_store import Rollout
 
 
 class RecordError(ValueError):
@@ -123,6 +124,7 @@ class Records:
     milestones: tuple[Milestone, ...] = ()
     tactics: tuple[Tactic, ...] = ()
     experiments: tuple[KeptExperiment, ...] = ()
+    rollouts: tuple[Rollout, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
     refused: tuple[RefusedRows, ...] = ()
     count_holdout: Callable[[], HoldoutCounts | None] = field(default=lambda: None, compare=False)

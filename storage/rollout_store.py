@@ -1,6 +1,7 @@
 """Where rollouts are kept: every step adds its entry to the audit, in the same transaction."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
@@ -73,11 +74,11 @@ class RolloutStore:
         self.journey = journey
         self._engine = engine
 
-    def rollouts(self) -> tuple[Rollout, ...]:
+    def rollouts(self, connection: Connection | None = None) -> tuple[Rollout, ...]:
         """Return all rollouts, the latest change last."""
         query = select(rollouts).where(rollouts.c.journey == self.journey)
-        with self._engine.connect() as connection:
-            found = connection.execute(query.order_by(rollouts.c.changed_us, rollouts.c.version)).all()
+        with nullcontext(connection) if connection is not None else self._engine.connect() as reading:
+            found = reading.execute(query.order_by(rollouts.c.changed_us, rollouts.c.version)).all()
         return tuple(map(_rollout, found))
 
     def find(self, version: str) -> Rollout | None:
@@ -95,8 +96,14 @@ class RolloutStore:
         self._audit(connection, rollout.changed_us, actor, None, rollout)
 
     def move(self, connection: Connection, rollout: Rollout, *, actor: str) -> None:
-        """Keep the step, experiment, reason and figures of a rollout; what the shadow has counted stays."""
-        before = next((one for one in self.rollouts() if one.version == rollout.version), None)
+        """Keep the step, experiment, reason and figures of a rollout; what the shadow has counted stays.
+
+        A version that nothing is kept of has come to its step by other ways: from then on it is.
+        """
+        before = next((one for one in self.rollouts(connection) if one.version == rollout.version), None)
+        if before is None:
+            self.begin(connection, rollout, actor=actor)
+            return
         names = ("step", "experiment", "reason", "figures", "changed_us")
         row = _row(rollout)
         connection.execute(

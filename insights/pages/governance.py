@@ -9,6 +9,7 @@ from insights.audit_words import say_change
 from insights.milestones import state_of, today_of
 from insights.owners import owners_of
 from insights.pages.figure import Column, Field, Figure, Form, Page, Sentences, Table, Unit, View
+from insights.rollouts.say import rollout_rows
 
 MOST_ENTRIES = 500
 """The page shows so many changes, the latest first; ``dropoff audit`` shows all."""
@@ -20,7 +21,7 @@ def page(view: View) -> Page:
     agenda = write_agenda(
         view.journey, view.records, view.facts, now_us=view.facts.built_at_us, since=view.filters.since
     )
-    figures = (*_agenda(agenda), _milestones(view, today), _owners(view), _audit(view))
+    figures = (*_agenda(agenda), _milestones(view, today), _rollouts(view), _owners(view), _audit(view))
     lede = "What the next review has to talk about, what is due, who answers for what, and who changed what."
     return Page("governance", "Governance", lede, figures, tuple(_forms(view, today)))
 
@@ -61,6 +62,23 @@ def _milestones(view: View, today: date) -> Figure:
     )
     definition = "What is to be done by a day; due soon is within two weeks of the day on which the figures were made."
     return Figure("milestones", "Milestones", definition, Table(columns, rows), note="" if rows else "None yet.")
+
+
+def _rollouts(view: View) -> Figure:
+    columns = (
+        Column("version", "Version"),
+        Column("step", "Step"),
+        Column("since", "Since"),
+        Column("against", "Against"),
+        Column("known", "What is known"),
+    )
+    definition = (
+        "New versions of the policy that recommends, the latest change first: asked in the shadow of the one that "
+        "decides, tried in an experiment, live, or taken back. `dropoff policy status` shows the gates."
+    )
+    rows = tuple(rollout_rows(view.records.rollouts))
+    note = "" if rows else "No new version of the policy has been on its way yet."
+    return Figure("rollouts", "Policy", definition, Table(columns, rows), note=note)
 
 
 def _owners(view: View) -> Figure:
