@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from decisions.risk import RiskModel
     from features.read_log import ReadSummary
     from insights.facts import Facts
+    from insights.rollouts.ground import Ground
     from journeys.journey import Journey
     from serving.replay import Step
     from storage.records import Records
@@ -174,6 +175,24 @@ def log_of_decisions(journey: "Journey", decisions: Path | None, log: Path | Non
     with service_database() as (engine, _), tempfile.TemporaryDirectory(prefix="dropoff-") as folder:
         path = Path(folder) / "log.parquet"
         yield path if engine is not None and EventLog(engine, journey.name).export(path) else None
+
+
+@contextmanager
+def rollout_ground(given: str) -> "Iterator[Ground]":
+    """Yield where a journey's policies are rolled out, by the account that is at work; ``given`` names the journey."""
+    from insights.rollouts.ground import Ground
+    from journeys.load import load_journey
+    from serving.configuration import Configuration
+    from serving.runtime import now_us
+    from storage.database import open_database
+    from storage.history import account
+
+    declared, configuration = load_journey(given), Configuration.from_environment()
+    engine = open_database(configuration.address, configuration.durability)
+    try:
+        yield Ground(engine, configuration.home, declared, account(), now_us())
+    finally:
+        engine.dispose()
 
 
 @contextmanager

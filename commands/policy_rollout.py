@@ -1,15 +1,10 @@
 """A new version of the policy on its way to deciding, step by step, and back."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from commands.options import UNSUPPORTED, DecisionsOption, JourneyArgument, JsonOption
-
-if TYPE_CHECKING:
-    from insights.rollouts.ground import Ground
 
 app = typer.Typer()
 
@@ -42,7 +37,7 @@ def promote(
     from dataclasses import replace
     from functools import partial
 
-    from console import decisions_of, out, progress, say, write_json
+    from console import decisions_of, out, progress, rollout_ground, say, write_json
     from decisions.off_policy.evaluate import Evaluation, evaluate
     from decisions.rollout import DEFAULT_GATES
     from features.output import require_writable
@@ -54,7 +49,7 @@ def promote(
 
     if json_path is not None:
         require_writable(json_path)
-    with _ground(journey) as found:
+    with rollout_ground(journey) as found:
         gates = replace(
             DEFAULT_GATES,
             most_loss=DEFAULT_GATES.most_loss if most_loss is None else most_loss,
@@ -97,11 +92,11 @@ def rollback(
     From the shadow or an experiment it decides about nobody any more; where it is live, the version before it decides
     again. A running service notices by itself.
     """
-    from console import say
+    from console import rollout_ground, say
     from insights.rollouts.take_back import take_back as run
     from insights.rollouts.take_back import version_to_take_back
 
-    with _ground(journey) as ground:
+    with rollout_ground(journey) as ground:
         rollout = version_to_take_back(ground)
         decides = run(ground, rollout, reason)
         say(f"Version {rollout.version} of the policy was taken back ({rollout.step}); {decides} decides.")
@@ -110,7 +105,7 @@ def rollback(
 @app.command(epilog="Example: dropoff policy status ecommerce")
 def status(journey: JourneyArgument, json_path: JsonOption = None) -> None:
     """Show which version decides, and how far each other one has come."""
-    from console import out, say, write_json
+    from console import out, rollout_ground, say, write_json
     from decisions.rollout import shadow_gate
     from features.output import require_writable
     from insights.rollouts.say import FIGURE_HEADERS, HEADERS, figure_rows, rollout_rows, to_json
@@ -121,7 +116,7 @@ def status(journey: JourneyArgument, json_path: JsonOption = None) -> None:
 
     if json_path is not None:
         require_writable(json_path)
-    with _ground(journey) as ground:
+    with rollout_ground(journey) as ground:
         name = ground.journey.name
         live, rollouts = live_version(ground.home, name), RolloutStore(ground.engine, name).rollouts()
         say(f"{live or standing_policy(ground.journey).version} decides about {name}.")
@@ -132,20 +127,3 @@ def status(journey: JourneyArgument, json_path: JsonOption = None) -> None:
                 gate = shadow_gate(one.shadow, ground.gates)
                 out.print(FittedTable(f"The gate of {one.version}", FIGURE_HEADERS, list(figure_rows(gate))))
         write_json(json_path, to_json(live, rollouts, ground.gates))
-
-
-@contextmanager
-def _ground(journey: str) -> "Iterator[Ground]":
-    from insights.rollouts.ground import Ground
-    from journeys.load import load_journey
-    from serving.configuration import Configuration
-    from serving.runtime import now_us
-    from storage.database import open_database
-    from storage.history import account
-
-    declared, configuration = load_journey(journey), Configuration.from_environment()
-    engine = open_database(configuration.address, configuration.durability)
-    try:
-        yield Ground(engine, configuration.home, declared, account(), now_us())
-    finally:
-        engine.dispose()
