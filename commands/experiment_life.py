@@ -169,6 +169,8 @@ def start(
     from insights.experiments.life import check_plan, plan_of
     from insights.experiments.life import start as start_experiment
     from insights.experiments.traffic import Traffic, facts_traffic, ledger_traffic, reach_of
+    from insights.playbook.follow import follow_experiments
+    from insights.playbook.words import say_followed
     from journeys.load import load_journey
     from serving.configuration import Configuration
     from serving.runtime import now_us
@@ -203,10 +205,13 @@ def start(
             )
         reach = reach_of(plan, traffic)
         kept = start_experiment(engine, declared, plan, reach, actor=account(), now_us=now_us())
+        followed = follow_experiments(engine, declared, now_us=now_us())
     finally:
         engine.dispose()
     say(f"{name} of {declared.name} takes people in from now on.")
     say(reach.describe())
+    for tactic in followed:
+        say(say_followed(tactic))
     write_json(
         json_path,
         {"name": name, "status": kept.status.value, "per_arm": reach.per_arm, "days": reach.days}

@@ -61,6 +61,8 @@ def tell_live(
     from insights.experiments.live import analyse_live, keep_result
     from insights.experiments.question import AnalysisError
     from insights.experiments.say_life import say_live
+    from insights.playbook.follow import follow_experiments
+    from insights.playbook.words import say_followed
     from serving.runtime import now_us
     from training.record_trial import record_trial
 
@@ -75,6 +77,8 @@ def tell_live(
     tell_analysis(found.analysis, out_path)
     for sentence in say_live(found):
         say(sentence)
+    for tactic in follow_experiments(engine, journey, now_us=now_us()):
+        say(say_followed(tactic))
     if found.trial is not None:
         run_id = record_trial(journey, found, MLRUNS)
         say(f"MLflow has it in run {run_id}.")

@@ -16,6 +16,7 @@ from storage.audit import read_audit
 from storage.database import database_url, open_database, writing
 from storage.event_log import EventLog
 from storage.exposure_store import Exposure, ExposureStore
+from storage.playbook_store import PlaybookStore
 
 COMPLETE = (
     *("--hypothesis", "More people pay when another way of paying is offered."),
@@ -118,8 +119,14 @@ def test_an_experiment_is_drafted_started_listed_and_stopped(engine: Engine) -> 
         analysis["decision"]["verdict"],
     )
     with engine.connect() as connection:
-        audited = [entry.action for entry in read_audit(connection, "ecommerce")]
+        audited = [entry.action for entry in read_audit(connection, "ecommerce") if "experiment" in entry.subject]
     assert audited == ["declare experiment", "start experiment", "stop experiment"]
+    # The one intervention that a variant shows is a tactic, and what was found is evidence for it.
+    assert "In the playbook payment.payment.other_payment.device=mobile|tablet is testing." in started.out
+    [tactic] = PlaybookStore(engine, "ecommerce").tactics()
+    [evidence] = tactic.evidence
+    assert (evidence.experiment, evidence.people, evidence.metric) == ("pay", 1_200, "goal")
+    assert evidence.effect == pytest.approx(effects["pay"]["difference"]["value"])
 
 
 def test_traffic_that_does_not_suffice_in_time_is_refused_with_the_figures() -> None:

@@ -8,6 +8,7 @@ from insights.audit_words import say_change
 from insights.days import day_of
 from insights.pages.figure import Column, Figure, Table, Unit, Value, View
 from insights.pages.write import write
+from insights.playbook.declare import declare_command
 from insights.playbook.export import say_known
 from insights.playbook.look import Entry
 from insights.playbook.standing import US_PER_DAY
@@ -25,7 +26,7 @@ def describe(view: View, records: Records, one: Entry) -> list[Figure]:
     if one.tactic.evidence:
         figures.append(_evidence(view, one))
     if one.test is not None:
-        figures.append(_test(one, one.test))
+        figures.append(_test(view, one, one.test))
     history = _history(view, records, one)
     return [*figures, history] if history.table.rows else figures
 
@@ -100,7 +101,7 @@ def _evidence(view: View, one: Entry) -> Figure:
     return Figure("evidence", f"Evidence for {one.name}", definition, Table(columns, rows))
 
 
-def _test(one: Entry, test: Draft) -> Figure:
+def _test(view: View, one: Entry, test: Draft) -> Figure:
     again = "again: " if one.why_due else ""
     rows: list[_Said] = [("Hypothesis", test.hypothesis), ("Primary metric", say_metric(test.metric))]
     if test.per_arm is not None and test.people is not None:
@@ -108,6 +109,7 @@ def _test(one: Entry, test: Draft) -> Figure:
     if test.days is not None:
         rows.append(("Duration", f"{test.days:,} days"))
     rows.append(("Feasible", f"no: {test.reason}" if test.reason else "yes"))
+    rows.append(("Declare it", declare_command(view.journey, one)))
     definition = (
         "A proposal: randomised by visitor in two arms of one size, two-sided at 5% with a power of 80%. Declare it "
         "with dropoff experiment new, or in the journey."

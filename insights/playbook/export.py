@@ -8,6 +8,7 @@ from typing import Any
 
 from features.events import US_PER_SECOND
 from insights.intervals import Estimate
+from insights.playbook.declare import declare_command
 from insights.playbook.look import ORDER, Entry
 from insights.playbook.standing import US_PER_DAY, Standing
 from insights.playbook.words import say_effect, say_shortly
@@ -61,7 +62,7 @@ def say_known(entry: Entry) -> str:
 
 def to_json(journey: Journey, entries: Sequence[Entry], now_us: int) -> dict[str, Any]:
     """Return the playbook as plain values; effects are rises with the ends of their 95 % interval."""
-    return {"journey": journey.name, "at": _iso(now_us), "tactics": [_one(entry) for entry in entries]}
+    return {"journey": journey.name, "at": _iso(now_us), "tactics": [_one(journey, entry) for entry in entries]}
 
 
 def _known_shortly(entry: Entry) -> str:
@@ -69,7 +70,7 @@ def _known_shortly(entry: Entry) -> str:
     return "-" if standing is None else say_shortly(standing.now.effect, share=standing.is_share)
 
 
-def _one(entry: Entry) -> dict[str, Any]:
+def _one(journey: Journey, entry: Entry) -> dict[str, Any]:
     tactic = entry.tactic
     return {
         "name": entry.name,
@@ -88,7 +89,7 @@ def _one(entry: Entry) -> dict[str, Any]:
         "evidence": [_evidence(one) for one in tactic.evidence],
         "standing": None if entry.standing is None else _standing(entry.standing),
         "due": entry.why_due or None,
-        "test": None if entry.test is None else _draft(entry.test),
+        "test": None if entry.test is None else _draft(entry.test) | {"declare": declare_command(journey, entry)},
     }
 
 

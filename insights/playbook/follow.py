@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from decisions.experiments import ExperimentPlan, Metric, PlanError, StoppingRule, TreatmentKind, Variant, from_json
 from insights.intervals import LEVEL
 from insights.playbook.change import new_tactic
-from insights.playbook.names import Key, audience_of, first_stage_name, name_tactic
+from insights.playbook.names import Key, audience_of, first_stage_name
 from insights.playbook.standing import INVALID
 from insights.playbook.status import INCONCLUSIVE, after_end
 from insights.playbook.words import FEWER, learn_from
@@ -26,20 +26,20 @@ from storage.playbook_store import PlaybookStore
 ACTOR = "dropoff"
 
 
-def follow_experiments(engine: Engine, journey: Journey, *, now_us: int) -> tuple[str, ...]:
-    """Bring the tactics that experiments are about up to date, and return the names of those that changed."""
+def follow_experiments(engine: Engine, journey: Journey, *, now_us: int) -> tuple[Tactic, ...]:
+    """Bring the tactics that experiments are about up to date, and return those that changed, as they are now."""
     kept = [one for one in ExperimentStore(engine, journey.name).all() if one.status is not Status.DRAFT]
     if not kept:
         return ()
-    store, changed = PlaybookStore(engine, journey.name), list[str]()
+    store, changed = PlaybookStore(engine, journey.name), dict[int, Tactic]()
     with writing(engine) as connection:
         for one in sorted(kept, key=lambda one: one.stopped_us or now_us):
             for key, variant, plan in tactics_of(journey, one):
                 before = next((known for known in store.all_tactics(connection) if known.key == key), None)
                 after = _follow(connection, store, journey, one, plan, variant, before or key, now_us)
                 if after is not None and after != before:
-                    changed.append(name_tactic(after))
-    return tuple(dict.fromkeys(changed))
+                    changed[after.id] = after
+    return tuple(changed.values())
 
 
 def tactics_of(journey: Journey, kept: KeptExperiment) -> Iterator[tuple[Key, Variant, ExperimentPlan]]:
@@ -130,9 +130,10 @@ def _follow(
         return _set(connection, store, testing, f"the experiment {kept.name} has started", now_us)
     found = evidence_of(kept, plan, variant.name)
     if found is None:
-        undecided = kept.result is not None and isinstance(known, Tactic) and known.experiment == kept.name
-        if not undecided or not isinstance(known, Tactic):
-            return known if isinstance(known, Tactic) else None
+        if not isinstance(known, Tactic):
+            return None
+        if known.experiment != kept.name:
+            return known
         ended = replace(known, status=after_end(INCONCLUSIVE, known.evidence), experiment="")
         return _set(connection, store, ended, f"the experiment {kept.name} has ended without an estimate", now_us)
     tactic = known if isinstance(known, Tactic) else _open(connection, store, journey, kept, plan, known, now_us)

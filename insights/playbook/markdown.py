@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from insights.days import day_of
 from insights.intervals import Estimate
+from insights.playbook.declare import declare_command
 from insights.playbook.export import count_entries, say_known
 from insights.playbook.look import ORDER, Entry, choose_entries
 from insights.playbook.standing import US_PER_DAY
@@ -26,11 +27,11 @@ def _lines(journey: Journey, entries: Sequence[Entry], now_us: int) -> Iterator[
     yield from _section("Proven", "No tactic is proven yet: that takes an experiment whose verdict is ship.", proven)
     for one in proven:
         yield from _detail(journey, one)
-    yield from _due(entries)
+    yield from _due(journey, entries)
     yield from _section("Being tested", "No tactic is being tested.", testing)
     for one in testing:
         yield from _detail(journey, one)
-    yield from _proposed(proposed)
+    yield from _proposed(journey, proposed)
     yield from _section("Retired", "Nothing is retired.", retired)
     for one in retired:
         yield from _detail(journey, one)
@@ -80,30 +81,32 @@ def _evidence(found: Sequence[TacticEvidence], timezone: str) -> Iterator[str]:
     yield ""
 
 
-def _due(entries: Sequence[Entry]) -> Iterator[str]:
+def _due(journey: Journey, entries: Sequence[Entry]) -> Iterator[str]:
     due = choose_entries(entries, due=True)
     yield from _section("To be tested again", "Nothing is due for a re-test.", due)
     for one in due:
         yield f"* **{one.name}** ({one.tactic.owner}): {one.why_due}."
         if one.test:
             yield f"  {one.test.hypothesis} {say_size(one.test)}"
+            yield f"  `{declare_command(journey, one)}`"
     if due:
         yield ""
 
 
-def _proposed(entries: Sequence[Entry]) -> Iterator[str]:
+def _proposed(journey: Journey, entries: Sequence[Entry]) -> Iterator[str]:
     yield from _section("Proposed", "Nothing is proposed.", entries)
     for one in entries:
         learning = f" {one.tactic.learning}" if one.tactic.learning else ""
         yield f"* **{one.name}** ({one.tactic.owner}, opened {_opened(one)}): {one.what}.{learning}"
         if one.test:
             yield f"  {one.test.hypothesis} {say_size(one.test)}"
+            yield f"  `{declare_command(journey, one)}`"
     if entries:
         yield ""
     for one in (entry for entry in entries if entry.tactic.evidence):
         yield f"What is known of `{one.name}`:"
         yield ""
-        yield from _evidence(one.tactic.evidence, "UTC")
+        yield from _evidence(one.tactic.evidence, journey.timezone)
 
 
 def _opened(one: Entry) -> str:

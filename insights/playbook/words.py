@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from insights.days import day_of
 from insights.intervals import Estimate
-from storage.playbook import TacticEvidence
+from insights.playbook.names import name_tactic
+from storage.playbook import Tactic, TacticEvidence
 
 FEWER = "fewer_"
 """Before a metric of which less is better: evidence then tells how far it falls."""
@@ -52,6 +53,12 @@ def say_source(source: str) -> str:
     """Return what opened a tactic in words; alarms have no name that people know them by."""
     kind, _, name = source.partition(" ")
     return "an alarm" if kind == "alarm" else source if kind == "by" else f"the {kind} {name}"
+
+
+def say_followed(tactic: Tactic) -> str:
+    """Return what an experiment has made of a tactic."""
+    learnt = f": {tactic.learning}" if tactic.learning and not tactic.experiment else "."
+    return f"In the playbook {name_tactic(tactic)} is {tactic.status}{learnt}"
 
 
 def say_period(found: TacticEvidence, timezone: str) -> str:

@@ -1,19 +1,30 @@
 """The playbook as a document, as JSON and on a terminal: what stands in them."""
 
+import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from made_facts import SHOP
 from made_tactics import DAY_US, NOW_US, evidence, tactic
+from newsletter import call
+from sqlalchemy import Engine
 
+from decisions.experiments import from_json
+from insights.playbook.declare import declare_command
 from insights.playbook.export import playbook_tables, to_json
+from insights.playbook.follow import tactics_of
 from insights.playbook.look import Entry, choose_entries, look_up
 from insights.playbook.markdown import to_markdown
+from storage.database import database_url, open_database
+from storage.experiment_store import ExperimentStore
 from storage.playbook import Draft, TacticStatus
 
 DRAFT = Draft("More go on.", "goes on from cart", 3_550, 7_100, 123, "the traffic is small", NOW_US)
@@ -45,6 +56,13 @@ TACTICS = (
     ),
     tactic(id=5, status=TacticStatus.TESTING, stage="", experiment="now_running"),
 )
+
+
+@contextmanager
+def opened(home: Path) -> Iterator[Engine]:
+    engine = open_database(database_url(home))
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +155,24 @@ def test_the_tables_fit_their_figures(entries: tuple[Entry, ...]) -> None:
     assert [row[1] for row in listed.rows] == ["proven, due", "proven", "testing", "proposed", "retired"]
     assert [row[2] for row in listed.rows] == ["+2.0 (+0.9 to +3.1)", "+2.0 (+0.5 to +3.5)", "-", "-", "-"]
     assert [row[0] for row in tests.rows] == ["payment.payment.other_payment.device=mobile", "cart.trust.trust_panel"]
+
+
+def test_the_test_of_a_tactic_can_be_declared_by_the_command_that_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entries: tuple[Entry, ...]
+) -> None:
+    monkeypatch.setenv("DROPOFF_HOME", str(tmp_path))
+    due, _, _, proposed, _ = entries
+    again, first = (shlex.split(declare_command(SHOP, one)) for one in (due, proposed))
+    assert shlex.join(again) == to_json(SHOP, entries, NOW_US)["tactics"][0]["test"]["declare"]
+    assert f"`{shlex.join(first)}`" in to_markdown(SHOP, entries, NOW_US)
+    assert again[:5] == ["dropoff", "experiment", "new", "ecommerce", "--name"]
+    assert again[5] == "other_payment_payment_payment_again"
+    assert again[again.index("--cohort") + 1] == "device=mobile"
+    assert "--duration" not in first  # The traffic is too small for the one that is drafted.
+    for words in (again, first):
+        assert call(*words[1:]).status == 0
+    with opened(tmp_path) as engine:
+        plans = [from_json(one.declaration) for one in ExperimentStore(engine, SHOP.name).all()]
+        keys = [key for one in ExperimentStore(engine, SHOP.name).all() for key, _, _ in tactics_of(SHOP, one)]
+    assert keys == [due.tactic.key, proposed.tactic.key]
+    assert [one.owner for one in plans] == ["Payments", "Brand"]

@@ -34,6 +34,7 @@ from insights.experiments.people import ExposureTable, OutcomeTable
 from insights.experiments.question import Measure, Question
 from insights.playbook.change import keep_tactic
 from insights.playbook.follow import evidence_of, follow_experiments, tactics_of
+from insights.playbook.names import name_tactic
 from insights.playbook.status import TacticError
 from storage.database import database_url, open_database, writing
 from storage.experiment_store import ExperimentStore, KeptExperiment, Status
@@ -52,7 +53,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 def follow(engine: Engine) -> tuple[str, ...]:
-    return follow_experiments(engine, SHOP, now_us=NOW_US)
+    return tuple(name_tactic(one) for one in follow_experiments(engine, SHOP, now_us=NOW_US))
 
 
 def only(engine: Engine) -> Tactic:
@@ -116,21 +117,24 @@ def test_a_later_analysis_of_the_same_end_takes_the_place_of_the_first(engine: E
     assert only(engine).status is TacticStatus.PROVEN
 
 
-def test_an_experiment_that_is_not_analysed_yet_goes_on_testing_and_one_without_an_estimate_ends(
-    engine: Engine,
-) -> None:
+@pytest.mark.parametrize("analysed", [False, True])
+def test_an_experiment_that_ends_without_an_estimate_tests_nothing_any_more(engine: Engine, analysed: bool) -> None:
     run(engine, plan(stopping_rule=StoppingRule.ALWAYS_VALID))
     follow(engine)
     store = ExperimentStore(engine, SHOP.name)
     with writing(engine) as connection:
         store.stop(connection, "pay_later", "too early", actor="ann", now_us=NOW_US)
-    assert follow(engine) == ()
-    assert only(engine).status is TacticStatus.TESTING
-    with writing(engine) as connection:
-        undecided = result("inconclusive", rule="always-valid", always_valid=None)
-        store.keep_result(connection, "pay_later", {"analysis": undecided})
+        if analysed:
+            undecided = result("inconclusive", rule="always-valid", always_valid=None)
+            store.keep_result(connection, "pay_later", {"analysis": undecided})
     assert follow(engine) == (NAME,)
-    assert (only(engine).status, only(engine).evidence) == (TacticStatus.PROPOSED, ())
+    assert (only(engine).status, only(engine).experiment) == (TacticStatus.PROPOSED, "")
+    assert only(engine).evidence == ()
+    assert follow(engine) == ()
+    with writing(engine) as connection:
+        store.keep_result(connection, "pay_later", {"analysis": result("ship")})
+    assert follow(engine) == (NAME,)
+    assert only(engine).status is TacticStatus.PROVEN
 
 
 def test_two_experiments_on_one_tactic_do_not_take_it_from_each_other(engine: Engine) -> None:
