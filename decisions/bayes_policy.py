@@ -17,7 +17,9 @@ DRAWS = 256
 """Draws of the posterior; a propensity before the floor is a multiple of 1/256."""
 WIDTH = 1.0
 """How wide the draws spread, in standard deviations of the posterior."""
-_CHUNK = 2_048
+_MOST_KEPT = 64
+"""So many sets of eligible interventions keep their coefficients at hand: stages, caps and cooldowns make few."""
+_CHUNK = 1_024
 """Situations worked on at once: N x A x DRAWS numbers are held."""
 
 
@@ -45,34 +47,28 @@ class BayesPolicy:
     def assess(self, eligible: Sequence[Intervention], situation: Situation) -> Assessment:
         """Return what each eligible intervention is worth in a situation, and how likely each option is the best."""
         seen, offset = self.posterior.terms.situation(situation)
-        base = offset + seen @ self._coefficients[0]
-        untreated = _sigmoid(base)
-        values = np.zeros((1 + len(eligible), DRAWS))
-        uplifts = np.empty((len(eligible), DRAWS))
-        idle = np.empty(len(eligible))
-        expected = float(untreated.mean())
-        for row, intervention in enumerate(eligible):
-            option = self._places[intervention.name]
-            treated = _sigmoid(base + seen @ self._coefficients[option])
-            uplifts[row] = treated - untreated
-            values[1 + row] = self._value(option, uplifts[row], treated)
-            idle[row] = self._value(option, 0.0, expected)
+        coefficients, places = self._coefficients_of(tuple(intervention.name for intervention in eligible))
+        margins = (seen @ coefficients).reshape(1 + len(eligible), DRAWS)
+        margins[0] += offset
+        margins[1:] += margins[0]
+        goal = _sigmoid(margins)
+        values = self._values(places, goal)
         works = 1.0 - self.posterior.nothing_works
-        means = works * values[1:].mean(axis=1) + (1.0 - works) * idle
-        squares = works * (values[1:] ** 2).mean(axis=1) + (1.0 - works) * idle**2
+        expected = goal.sum(axis=1) / DRAWS
+        idle = self._values(places, np.full((len(places), 1), expected[0]))[:, 0]
+        means = works * (values.sum(axis=1) / DRAWS) + (1.0 - works) * idle
+        squares = works * (np.einsum("am,am->a", values, values) / DRAWS) + (1.0 - works) * idle**2
+        deviations = np.sqrt(np.maximum(squares - means**2, 0.0)).tolist()
+        uplifts = (works * (expected - expected[0])).tolist()
         options = tuple(
             Option(intervention.name, uplift, mean, deviation)
             for intervention, uplift, mean, deviation in zip(
-                eligible,
-                (works * uplifts.mean(axis=1)).tolist(),
-                means.tolist(),
-                np.sqrt(np.maximum(squares - means**2, 0.0)).tolist(),
-                strict=True,
+                eligible, uplifts[1:], means.tolist()[1:], deviations[1:], strict=True
             )
         )
-        best = works * np.bincount(values.argmax(axis=0), minlength=len(values)) / DRAWS
+        best = np.bincount(values.argmax(axis=0), minlength=len(values)) * (works / DRAWS)
         best[0] += 1.0 - works
-        return Assessment(options, best)
+        return Assessment(options, np.asarray(best, np.float64))
 
     def net_values(self, logged: LoggedDecisions) -> FloatArray:
         """Return the expected net value of each option (N, A), 0 for doing nothing, -inf for what was not eligible."""
@@ -80,9 +76,8 @@ class BayesPolicy:
         works = 1.0 - self.posterior.nothing_works
         places = self.posterior.terms.places_of(logged.options)
         for rows, values, untreated in self._drawn(logged):
-            idle = self._value(places, 0.0, untreated.mean(axis=1)[:, None])
-            idle[:, 0] = 0.0
-            found[rows] = works * values.mean(axis=2) + (1.0 - works) * idle
+            same = np.repeat(untreated.mean(axis=1)[:, None], len(places), axis=1)
+            found[rows] = works * values.mean(axis=2) + (1.0 - works) * self._values(places, same[:, :, None])[:, :, 0]
         return found
 
     def best(self, logged: LoggedDecisions) -> FloatArray:
@@ -113,17 +108,16 @@ class BayesPolicy:
         """Yield net values (n, A, DRAWS) of some decisions after the other, and the odds with nothing (n, DRAWS)."""
         situations, offset = self.posterior.terms.situations(logged)
         eligible = logged.eligible
-        places = self.posterior.terms.places_of(logged.options).tolist()
+        places = self.posterior.terms.places_of(logged.options)
         for start in range(0, len(logged), _CHUNK):
             rows = slice(start, start + _CHUNK)
             base = offset[rows, None] + situations[rows] @ self._coefficients[0]
             untreated = _sigmoid(base)
-            values = np.full((len(base), len(places), DRAWS), -np.inf)
-            values[:, 0] = 0.0
-            for column, option in enumerate(places[1:], start=1):
-                mine = np.flatnonzero(eligible[rows, column])
-                treated = _sigmoid(base[mine] + situations[rows][mine] @ self._coefficients[option])
-                values[mine, column] = self._value(option, treated - untreated[mine], treated)
+            goal = np.repeat(untreated[:, None, :], len(places), axis=1)
+            for column, option in enumerate(places.tolist()[1:], start=1):
+                goal[:, column] = _sigmoid(base + situations[rows] @ self._coefficients[option])
+            values = self._values(places, goal)
+            values[~eligible[rows]] = -np.inf
             yield rows, values, untreated
 
     def margins(self, logged: LoggedDecisions) -> FloatArray:
@@ -141,9 +135,26 @@ class BayesPolicy:
         coefficients = self._coefficients[self.posterior.terms.places_of(logged.options)]
         return _with_base(np.swapaxes(situations @ coefficients, 0, 1), offset[:, None, None])
 
-    def _value(self, option: int | IntArray, uplift: FloatArray | float, treated: FloatArray | float) -> FloatArray:
-        shown, if_converted = self._costs
-        return np.asarray(uplift * self.settings.goal_value - shown[option] - if_converted[option] * treated)
+    def _values(self, places: IntArray, goal: FloatArray) -> FloatArray:
+        """Return net values (..., A, M) of options by the goal's probability with each, doing nothing first."""
+        shown, if_converted = (cost[places][:, None] for cost in self._costs)
+        gained = goal * (self.settings.goal_value - if_converted)
+        return np.asarray(gained - (goal[..., :1, :] * self.settings.goal_value + shown))
+
+    def _coefficients_of(self, names: tuple[str, ...]) -> tuple[FloatArray, IntArray]:
+        """Return the coefficients (Q, (1 + n) x DRAWS) of doing nothing and n interventions, and their places."""
+        if names not in self._by_eligible:
+            terms = self.posterior.terms
+            places = np.array([0, *(self._places[name] for name in names)])
+            stacked = self._coefficients[places].transpose(1, 0, 2).reshape(terms.width, -1)
+            if len(self._by_eligible) >= _MOST_KEPT:
+                self._by_eligible.clear()
+            self._by_eligible[names] = np.ascontiguousarray(stacked), places
+        return self._by_eligible[names]
+
+    @cached_property
+    def _by_eligible(self) -> dict[tuple[str, ...], tuple[FloatArray, IntArray]]:
+        return {}
 
     @cached_property
     def draws(self) -> FloatArray:
@@ -173,5 +184,6 @@ def _with_base(margins: FloatArray, offset: FloatArray | float) -> FloatArray:
 
 
 def _sigmoid(margin: FloatArray) -> FloatArray:
-    found: FloatArray = 1.0 / (1.0 + np.exp(-margin))
-    return found
+    found: FloatArray = np.exp(-margin)
+    found += 1.0
+    return np.reciprocal(found, out=found)

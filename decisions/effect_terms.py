@@ -165,7 +165,7 @@ class Terms:
 
     def situation(self, seen: Situation) -> tuple[FloatArray, float]:
         """Return one situation (Q,) and the risk model's log-odds of the goal."""
-        offset = float(margin_of(np.array(seen.risk)))
+        offset = -WIDEST_MARGIN if seen.risk >= 1.0 else WIDEST_MARGIN if seen.risk <= 0.0 else _margin(seen.risk)
         found = np.zeros(self.width)
         found[0] = 1.0
         found[1] = offset - self.usual
@@ -207,6 +207,10 @@ class Terms:
         for place, (columns, places) in enumerate(zip(self.own_columns, self.own_places, strict=True), start=1):
             found[place, columns] += numbers[places]
         return found
+
+
+def _margin(risk: float) -> float:
+    return min(max(math.log1p(-risk) - math.log(risk), -WIDEST_MARGIN), WIDEST_MARGIN)
 
 
 def _places(names: Sequence[str], known: Sequence[str], what: str) -> IntArray:
