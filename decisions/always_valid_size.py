@@ -112,6 +112,7 @@ def z_for_power(alpha: float, power: float) -> float:
     return float(brentq(lambda z: _at(alpha, z).power - power, 0.0, _LARGEST_Z, xtol=1e-6))
 
 
+@lru_cache(maxsize=256)
 def _at(alpha: float, z: float, narrowest: float = TUNED_SHARE) -> Crossing:
     fractions = _fractions()
     return crossing(fractions, multiplier(fractions, narrowest, alpha), z)

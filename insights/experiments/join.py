@@ -150,6 +150,7 @@ def _outcomes(
         unusable_outcomes=int(len(outcomes) - usable.sum()),
         duplicated_outcomes=int(repeated.sum()),
         equal_outcomes=int(equal.sum()) if untold else 0,
+        untimed_outcomes=0 if outcomes.at_us is not None else len(rows),
         before_exposure=int(before.sum()),
         after_window=int(late.sum()),
         without_exposure=int(strangers.sum()),

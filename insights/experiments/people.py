@@ -62,6 +62,8 @@ class RowCounts:
     duplicated_outcomes: int = 0
     equal_outcomes: int = 0
     """Rows equal to another one, without a time or id to tell whether they are one; all count."""
+    untimed_outcomes: int = 0
+    """Rows of a table without times: they are taken to come after the exposure."""
     unusable_outcomes: int = 0
     """Without a unit, or without a time where the others have one."""
     before_exposure: int = 0

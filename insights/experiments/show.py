@@ -31,6 +31,7 @@ def say_counts(analysis: Analysis) -> Iterator[str]:
         "exposures without a unit, variant or time, left out": counts.unusable_exposures,
         "duplicated outcomes, left out": counts.duplicated_outcomes,
         "outcomes equal to another one, without a time or id to tell them apart; all count": counts.equal_outcomes,
+        "outcomes without a time, taken to come after the exposure": counts.untimed_outcomes,
         "outcomes without a unit or time, left out": counts.unusable_outcomes,
         "outcomes before the exposure, left out": counts.before_exposure,
         "outcomes after the window, left out": counts.after_window,

@@ -88,6 +88,7 @@ def test_equal_rows_without_time_and_id_all_count_and_are_told() -> None:
     table = replace(outcomes(("ann", 5.0, 0.0), ("ann", 5.0, 0.0)), at_us=None)
     found = join(exposures(*PAIR), table, QUESTION)
     assert (found.sums["goal"].tolist(), found.counts.equal_outcomes) == ([10.0, 0.0], 1)
+    assert found.counts.untimed_outcomes == 2
 
 
 def test_a_window_leaves_out_later_outcomes_and_people_whose_window_has_not_passed() -> None:

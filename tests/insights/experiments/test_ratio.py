@@ -17,6 +17,13 @@ def people_of(*counts: int, **more: object) -> People:
     return People(names, arm, None, {"goal": np.zeros(len(arm))}, **more)  # type: ignore[arg-type]
 
 
+def test_the_example_of_the_textbook_has_its_p_value() -> None:
+    # Kohavi, Tang and Xu (2020), Trustworthy Online Controlled Experiments, chapter 21: 821,588 against 815,482.
+    found = check_ratio(people_of(821_588, 815_482), QUESTION)
+    assert found.p == pytest.approx(1.8e-6, rel=0.05)
+    assert found.alarm
+
+
 @pytest.mark.parametrize("counts", [(5_000, 5_100), (1_000, 1_200), (3_000, 3_050, 2_900)])
 def test_all_people_are_tested_as_scipys_chi_square_does(counts: tuple[int, ...]) -> None:
     assert check_ratio(people_of(*counts), QUESTION).p == pytest.approx(stats.chisquare(counts).pvalue, rel=1e-9)
