@@ -20,7 +20,7 @@ from storage.writer import WriterClosed
 
 _LOG = logging.getLogger("dropoff.serving")
 _LOOK_SECONDS = 2.0
-_GUARD_SECONDS = 30.0
+_GUARD_SECONDS = 60.0
 
 
 async def watch_shadow(runtime: Runtime, look_seconds: float = _LOOK_SECONDS) -> None:

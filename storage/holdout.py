@@ -32,17 +32,18 @@ def count_holdout(engine: Engine, journey: str, *, since_us: int = 0) -> Holdout
         .group_by(drawn.c.unit)
         .subquery()
     )
-    reached = (
-        select(asked.c.unit)
-        .join(drawn, and_(drawn.c.unit == asked.c.unit, drawn.c.at_us >= asked.c.first_us))
+    # Joined by unit once each: decisions joined with decisions would take the square of their number.
+    last_goal = (
+        select(drawn.c.unit, func.max(drawn.c.at_us).label("last_us"))
         .join(outcomes, outcomes.c.decision_id == drawn.c.decision_id)
         .where(outcomes.c.outcome == Outcome.CONVERTED.value)
-        .distinct()
+        .group_by(drawn.c.unit)
         .subquery()
     )
+    reached = case((last_goal.c.last_us >= asked.c.first_us, 1))
     query = (
-        select(asked.c.held_out, func.min(asked.c.first_us), func.count(), func.count(reached.c.unit))
-        .select_from(asked.outerjoin(reached, reached.c.unit == asked.c.unit))
+        select(asked.c.held_out, func.min(asked.c.first_us), func.count(), func.count(reached))
+        .select_from(asked.outerjoin(last_goal, last_goal.c.unit == asked.c.unit))
         .group_by(asked.c.held_out)
     )
     with engine.connect() as connection:
