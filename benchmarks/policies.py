@@ -163,7 +163,7 @@ def _of_world(points: DecisionPoints) -> Mapping[str, float]:
         "never acting / best on what is visible": points.never / points.best,
         "best single option, in hindsight": max(singles),
         "best on all that is latent": points.uplift_share(points.value_of(points.true_net.argmax(axis=1))),
-        **points.segments(),
+        **{str(segment): share for segment, share in points.segments().items()},
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from decisions.logged import BoolArray, LoggedDecisions
 from decisions.off_policy.payoff import net_values
+from decisions.segments import Segment
 from features.events import FloatArray, IntArray
 from journeys.journey import Journey
 
@@ -98,7 +99,7 @@ class DecisionPoints:
         served[np.argsort(-best, kind="stable")[: int(share * len(self))]] = True
         return np.where(served & (best > 0), 1 + worth[:, 1:].argmax(axis=1), 0)
 
-    def segments(self) -> dict[str, float]:
+    def segments(self) -> dict[Segment, float]:
         """Return the shares of people whom acting helps or harms, by the truth; what is left makes no difference.
 
         Persuadable: some option's net value is higher than nothing's by 1 % of a goal's. Of the others, sleeping dogs:
@@ -111,10 +112,10 @@ class DecisionPoints:
         sleeping = ~persuadable & (np.nanmean(self.true_goal[:, 1:] - goal[:, None], axis=1) <= -0.01)
         rest = ~persuadable & ~sleeping
         return {
-            "persuadable": float(persuadable.mean()),
-            "sleeping dogs": float(sleeping.mean()),
-            "sure things": float((rest & (goal >= 0.5)).mean()),
-            "lost causes": float((rest & (goal < 0.05)).mean()),
+            Segment.PERSUADABLE: float(persuadable.mean()),
+            Segment.SLEEPING_DOG: float(sleeping.mean()),
+            Segment.SURE_THING: float((rest & (goal >= 0.5)).mean()),
+            Segment.LOST_CAUSE: float((rest & (goal < 0.05)).mean()),
         }
 
     def log(self, odds: FloatArray, rng: np.random.Generator, version: str) -> LoggedDecisions:

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from small_world import WORLDS, close_to
 
 from decisions.policy import NOTHING
+from decisions.segments import Segment
 from training.simulator.ceiling import filter_goal, filter_remedies, intent_nodes
 from training.simulator.deciding import DecisionPoints, draw_points
 from training.simulator.points import NEVER, draw_moments, true_remedies
@@ -145,7 +146,7 @@ def test_where_nothing_works_the_best_is_to_do_nothing(trained: "Trained") -> No
     harmful = with_harm(deciding_world("ecommerce"), 7.0)
     worse = draw_points(trained.journey, trained.result.model, sessions=1_500, seed=3, world=harmful)
     assert worse.never == found.never
-    assert worse.segments()["sleeping dogs"] > 0.5
+    assert worse.segments()[Segment.SLEEPING_DOG] > 0.5
     assert (worse.known_net.argmax(axis=1) == 0).mean() > 0.8
 
 
