@@ -65,8 +65,10 @@ def _say_facts(view: View, one: Entry) -> Iterator[_Said]:
 
 def _evidence(view: View, one: Entry) -> Figure:
     unit = Unit.SHARE if all(found.baseline is not None for found in one.tactic.evidence) else Unit.NUMBER
+    # Without any analysis that page has no experiment to choose.
+    analysed = any(kept.result for kept in view.records.experiments)
     columns = (
-        Column("experiment", "Experiment", link="experiments"),
+        Column("experiment", "Experiment", link="experiments?experiment={}" if analysed else "experiments"),
         Column("from", "From", Unit.DAY),
         Column("to", "To", Unit.DAY),
         Column("people", "People", Unit.COUNT),

@@ -1,6 +1,7 @@
 """The page of the playbook shows what the functions say, of the tactics that were chosen."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from insights.pages.playbook import page
 from insights.playbook.look import look_up
 from insights.playbook.related import tactic_for, tactics_against
 from storage.audit import AuditEntry
+from storage.experiment_store import KeptExperiment, Status
 from storage.playbook import Tactic, TacticEvidence, TacticStatus
 from storage.records import Records
 
@@ -134,10 +136,17 @@ def test_one_tactic_is_told_with_its_evidence_and_its_history(facts: Facts) -> N
     )
     rows = figure(made, "evidence").table
     assert rows.column("verdict") == ("ship",)
+    assert rows.columns[0].link == "experiments"
     assert (rows.column("effect"), rows.column("counts")) == ((0.02,), ("yes",))
     assert figure(made, "history").table.column("change") == ("status: testing -> proven",)
     assert [form.name for form in made.forms] == ["status", "learn", "add"]
     assert made.forms[0].fields[0].value == "payment.payment.other_payment"
+
+
+def test_evidence_leads_to_its_experiment(facts: Facts) -> None:
+    kept = KeptExperiment("t10", {"name": "t10"}, Status.STOPPED, 1, "default", result={"analysis": {}})
+    made = shown(facts, ("tactic", "payment.payment.other_payment"), records=replace(RECORDS, experiments=(kept,)))
+    assert figure(made, "evidence").table.columns[0].link == "experiments?experiment={}"
 
 
 def test_an_empty_playbook_shows_what_the_figures_would_open(facts: Facts) -> None:
