@@ -172,6 +172,7 @@ def start(
     from insights.playbook.follow import follow_experiments
     from insights.playbook.words import say_followed
     from journeys.load import load_journey
+    from journeys.weigh import published_policy
     from serving.configuration import Configuration
     from serving.runtime import now_us
     from storage.database import open_database
@@ -186,6 +187,9 @@ def start(
     try:
         plan = plan_of(engine, declared, name, actor=account(), now_us=now_us())
         check_plan(engine, declared, plan)
+        for version in plan.policy_versions:
+            # A version that cannot decide is told now, and not by the service.
+            published_policy(declared, version, configuration.home)
         traffic: Traffic | None = None
         if people_per_day is not None and baseline is not None:
             traffic = Traffic(people_per_day, baseline, deviation, "as given")

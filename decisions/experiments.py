@@ -190,6 +190,12 @@ class ExperimentPlan:
         return tuple(dict.fromkeys((self.primary_metric, *self.secondary_metrics, *guarded)))
 
     @property
+    def policy_versions(self) -> tuple[str, ...]:
+        """The versions of the policy that variants decide by."""
+        kind = TreatmentKind.POLICY
+        return tuple(one.treatment.named or "" for one in self.variants if one.treatment.kind is kind)
+
+    @property
     def is_explanation_trial(self) -> bool:
         """Whether it compares treating the named blocker with treating another one."""
         kinds = {variant.treatment.kind for variant in self.variants}

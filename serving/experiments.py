@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from decisions.decision import Decision
-from decisions.experiments import ExperimentPlan, PlanError, TreatmentKind, from_json
+from decisions.experiments import ExperimentPlan, PlanError, from_json
 from decisions.policy import Policy
 from decisions.trial import RunningExperiment
 from journeys.weigh import published_policy
@@ -81,8 +81,5 @@ def _usable(runtime: Runtime, kept: tuple[KeptExperiment, ...]) -> tuple[Running
 
 def _policies(runtime: Runtime, plan: ExperimentPlan) -> dict[str, Policy]:
     """Return the published versions that the variants of a plan decide by."""
-    return {
-        named: published_policy(runtime.journey, named, runtime.configuration.home)
-        for named in (one.treatment.named for one in plan.variants if one.treatment.kind is TreatmentKind.POLICY)
-        if named is not None
-    }
+    journey, home = runtime.journey, runtime.configuration.home
+    return {version: published_policy(journey, version, home) for version in plan.policy_versions}

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from decisions.experiments import ExperimentPlan, PlanError, TreatmentKind, from_json, to_json
+from decisions.experiments import ExperimentPlan, PlanError, from_json, to_json
 from decisions.layers import take_buckets
 from decisions.plan_checks import refusals
 from features.events import US_PER_SECOND
@@ -111,15 +111,6 @@ def standings(engine: Engine, journey: Journey, now_us: int) -> list[Standing]:
             kept = KeptExperiment(plan.name, to_json(plan), Status.DRAFT, now_us, plan.layer)
             found.append(Standing(kept, plan, None, {one.name: 0 for one in plan.variants}))
     return found
-
-
-def policies_named(plan: ExperimentPlan) -> list[str]:
-    """Return the versions of the policy that variants decide by."""
-    return [
-        one.treatment.named
-        for one in plan.variants
-        if one.treatment.kind is TreatmentKind.POLICY and one.treatment.named
-    ]
 
 
 def _write(connection: Connection, journey: Journey, plan: ExperimentPlan, actor: str, now_us: int) -> None:
