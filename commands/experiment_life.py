@@ -56,7 +56,7 @@ def new(
     guardrail: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="METRIC=MARGIN", help="Must not get worse by so much: .05 is 5 %, +.01 in the metric's own unit."
+            metavar="METRIC:MARGIN", help="Must not be worse by .05 of the control's, or =.01 of its unit; repeatable."
         ),
     ] = None,
     minimum_effect: Annotated[

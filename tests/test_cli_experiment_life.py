@@ -22,7 +22,7 @@ COMPLETE = (
     *("--hypothesis", "More people pay when another way of paying is offered."),
     *("--variant", "usual=as_usual", "--variant", "none=nothing", "--variant", "pay=other_payment*2"),
     *("--stage", "payment", "--blocker", "payment", "--cohort", "device=mobile|tablet", "--share", "0.5"),
-    *("--metric", "goal", "--secondary", "revenue", "--guardrail", "net_value=.05", "--guardrail", "dismissed=+.02"),
+    *("--metric", "goal", "--secondary", "revenue", "--guardrail", "net_value:.05", "--guardrail", "dismissed:=.02"),
     *("--minimum-effect", "0.2", "--duration", "28d", "--window", "1d", "--rule", "fixed", "--owner", "Payments"),
 )
 TRAFFIC = ("--people-per-day", "5000", "--baseline", "0.2")

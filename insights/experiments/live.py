@@ -1,6 +1,6 @@
 """The analysis of a live experiment: what the service keeps, as tables, handed to the analysis of any experiment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Engine
@@ -73,10 +73,12 @@ def analyse_live(engine: Engine, journey: Journey, name: str, now_us: int) -> Li
         before=True,
     )
     question = ask_plan(plan, met, did, asked)
-    people = join(met, did, question, known_until_us=now_us)
+    crossovers = count_crossovers(engine, journey.name, name)
+    joined = join(met, did, question, known_until_us=now_us)
+    # One assignment id never meets two variants; who crosses over are users of several.
+    people = replace(joined, counts=replace(joined.counts, crossed=crossovers))
     analysis = analyse_people(people, question)
     trial = find_explanation_trial(plan, people, analysis) if plan.is_explanation_trial else None
-    crossovers = count_crossovers(engine, journey.name, name)
     return LiveAnalysis(kept, plan, analysis, crossovers, tuple(store.model_versions(name)), trial)
 
 

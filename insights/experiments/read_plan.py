@@ -33,13 +33,13 @@ def read_variants(texts: Sequence[str]) -> tuple[Variant, ...]:
 
 
 def read_guardrails(texts: Sequence[str]) -> tuple[Guardrail, ...]:
-    """Return the guardrails written as ``METRIC=.05``, or ``METRIC=+.01`` for a margin in the metric's own unit."""
+    """Return the guardrails written as ``METRIC:.05``, or ``METRIC:=.01`` for a margin in the metric's own unit."""
     found = []
     for text in texts:
-        metric, equals, margin = text.partition("=")
-        if not equals:
-            raise PlanError(f"{text!r} is no guardrail: write METRIC=MARGIN, such as net_value=.05")
-        found.append(Guardrail(metric, _number(margin, text), absolute=margin.startswith("+")))
+        metric, colon, margin = text.partition(":")
+        if not colon:
+            raise PlanError(f"{text!r} is no guardrail: write METRIC:MARGIN, such as net_value:.05")
+        found.append(Guardrail(metric, _number(margin.removeprefix("="), text), absolute=margin.startswith("=")))
     return tuple(found)
 
 
