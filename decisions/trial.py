@@ -123,18 +123,18 @@ def _pair(plan: ExperimentPlan, moment: Moment) -> _Pair | None:
     kinds = {variant.treatment.kind for variant in plan.variants}
     if not kinds & {TreatmentKind.NAMED_BLOCKER, TreatmentKind.OTHER_BLOCKER} or not moment.situation.blockers:
         return None
-    named = moment.situation.blockers[0].friction
+    named = moment.situation.blockers[0].friction.name
     drawn = uniform("treated", plan.name, moment.identity)
     if TreatmentKind.OTHER_BLOCKER not in kinds:
-        fitting = [one for one in moment.allowed.eligible if named in one.treats]
+        fitting = [one for one in moment.allowed.eligible if any(named == friction.name for friction in one.treats)]
         return _Pair(None, _even([fitting]), _at(fitting, drawn), {}, None) if fitting else None
-    allowed = moment.all_allowed
+    treats = [(one, {friction.name for friction in one.treats}) for one in moment.all_allowed]
     pairs = {}
-    for other in dict.fromkeys(friction for one in allowed for friction in one.treats):
-        mine = [one for one in allowed if named in one.treats and other not in one.treats]
-        theirs = [one for one in allowed if other in one.treats and named not in one.treats]
+    for other in dict.fromkeys(name for one, _ in treats for name in (friction.name for friction in one.treats)):
+        mine = [one for one, names in treats if named in names and other not in names]
+        theirs = [one for one, names in treats if other in names and named not in names]
         if mine and theirs:
-            pairs[other.name] = mine, theirs
+            pairs[other] = mine, theirs
     if not pairs:
         return None
     other_name = _at(list(pairs), uniform("other", plan.name, moment.identity))
