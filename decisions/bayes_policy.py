@@ -15,8 +15,8 @@ from features.events import FloatArray, IntArray
 
 DRAWS = 256
 """Draws of the posterior; a propensity before the floor is a multiple of 1/256."""
-WIDTH = 1.0
-"""How wide the draws spread, in standard deviations of the posterior."""
+CAREFUL = 0.5
+"""How wide the draws that decide spread, in standard deviations of the posterior: half as far as it doubts."""
 _MOST_KEPT = 64
 """So many sets of eligible interventions keep their coefficients at hand: stages, caps and cooldowns make few."""
 _CHUNK = 1_024
@@ -29,12 +29,14 @@ class BayesPolicy:
 
     The draws belong to ``version``: the same version has the same ones, so that an option's share of draws in which it
     has the highest net value is its exact probability of being chosen, before the exploration that ``choose`` adds.
+    They spread ``width`` standard deviations of the posterior; 1 is what it knows.
     """
 
     posterior: Posterior
     interventions: tuple[Intervention, ...]
     settings: PolicySettings
     version: str
+    width: float = CAREFUL
 
     def __post_init__(self) -> None:
         names = tuple(intervention.name for intervention in self.interventions)
@@ -161,7 +163,7 @@ class BayesPolicy:
         """(D, DRAWS) the numbers as drawn, in pairs that mirror each other, so that their mean is the posterior's."""
         seed = int.from_bytes(hashlib.sha256(self.version.encode()).digest()[:8], "big")
         half = np.random.default_rng(seed).standard_normal((self.posterior.terms.size, DRAWS // 2))
-        return self.posterior.draws(WIDTH * np.column_stack([half, -half]))
+        return self.posterior.draws(self.width * np.column_stack([half, -half]))
 
     @cached_property
     def _coefficients(self) -> FloatArray:

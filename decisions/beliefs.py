@@ -1,6 +1,6 @@
 """What a policy that learns believes of each intervention about each blocker, with how sure it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def believed_effects(policy: BayesPolicy) -> tuple[BelievedEffect, ...]:
     Of somebody of the usual risk, of whom it is sure that the blocker is what stands in the way.
     """
     terms = policy.posterior.terms
-    coefficients = terms.coefficients(policy.draws)
+    coefficients = terms.coefficients(replace(policy, width=1.0).draws)
     usual_risk = 1.0 / (1.0 + np.exp(terms.usual))
     found = []
     for friction in terms.frictions:

@@ -35,7 +35,7 @@ INTERRUPTION = 4.0
 """How much further what any intervention does everywhere may be from nothing than the rest of ``ACTING``."""
 LEAST_DEVIATION = 0.05
 """Log-odds; a declaration without any doubt would never be given up."""
-NOTHING_WORKS = 0.25
+NOTHING_WORKS = 0.5
 """Probability, before any decision, that no intervention of the journey does anything to anybody."""
 MOST_ROUNDS = 60
 CLOSE_ENOUGH = 2e-3

@@ -5,7 +5,7 @@ the counts over draws are the posterior of the counts.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -90,6 +90,7 @@ def count_segments(policy: BayesPolicy, logged: LoggedDecisions, *, sure: float 
     sure = 1.0 - policy.settings.low_risk if sure is None else sure
     told = (logged.eligible.sum(axis=1) > 1) | (1.0 - logged.risk >= sure)
     seen = logged.take(np.flatnonzero(told & ~np.isnan(logged.propensities).any(axis=1)))
+    policy = replace(policy, width=1.0)
     by_draw = np.zeros((len(Segment), DRAWS), np.int64)
     idle = np.zeros(len(Segment), np.int64)
     for values, uplifts, untreated in policy.drawn_effects(seen):

@@ -82,6 +82,12 @@ def test_a_version_draws_the_same_and_another_version_others(learnt: BayesPolicy
     np.testing.assert_allclose(learnt.draws.mean(axis=1), learnt.posterior.mean, atol=1e-9)
 
 
+def test_draws_that_decide_spread_half_as_far_as_the_posterior(learnt: BayesPolicy) -> None:
+    deviation = np.sqrt(np.diag(np.linalg.inv(learnt.posterior.belief.root @ learnt.posterior.belief.root.T)))
+    assert np.mean(learnt.draws.std(axis=1) / deviation) == pytest.approx(0.5, rel=0.03)
+    assert np.mean(replace(learnt, width=1.0).draws.std(axis=1) / deviation) == pytest.approx(1.0, rel=0.03)
+
+
 def test_nothing_eligible_means_nothing_is_best(learnt: BayesPolicy) -> None:
     found = learnt.assess((), Situation("pay", 0.8, (), {}))
     assert found.options == ()

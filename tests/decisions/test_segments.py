@@ -13,7 +13,7 @@ from features.events import FloatArray
 
 
 def learnt_from(logged: LoggedDecisions) -> BayesPolicy:
-    return BayesPolicy(start().learn(logged), INTERVENTIONS, SETTINGS, "bayes-1")
+    return BayesPolicy(start().learn(logged), INTERVENTIONS, SETTINGS, "bayes-1", width=1.0)
 
 
 def expected(found: Segments) -> dict[Segment, float]:
