@@ -18,20 +18,24 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+import numpy as np
 from rich.console import Console
 
 from benchmarks.report import Figure, Report, as_table
 from benchmarks.service import ROOT, serving
 from benchmarks.serving import drive
-from decisions.logged import WeighablePolicy
+from decisions.logged import LoggedDecisions, WeighablePolicy
 from decisions.off_policy.priors import WeighablePriors
+from decisions.option_rows import OptionRows
 from decisions.policy_files import save_policy
+from features.vocabulary import Vocabulary
 from journeys.journey import Journey
 from journeys.load import load_journey
-from journeys.policies import declared_policy
+from journeys.policies import declared_policy, ground_of
 from storage.policies import point_live, publish_policy
 from training.pipeline import train
 from training.simulator import simulate
+from training.uplift.learners import learn_uplift
 
 JOURNEY = ROOT / "benchmarks" / "eager_shop.py"
 ROUTE = "/v1/recommend"
@@ -53,6 +57,7 @@ def policies() -> Mapping[str, Callable[[Journey], WeighablePolicy]]:
     return {
         "priors": lambda journey: WeighablePriors(journey.policy, journey.interventions),
         "bayes": lambda journey: replace(declared_policy(journey), version="bayes"),
+        "uplift": _uplift,
     }
 
 
@@ -63,6 +68,32 @@ class Cost:
     p50: float
     p99: float
     decide: float
+
+
+def _uplift(journey: Journey) -> WeighablePolicy:
+    """Return boosted models of as many members as are published, learnt from made-up decisions."""
+    source, count = np.random.default_rng(1), 20_000
+    ground, options = ground_of(journey), len(journey.interventions) + 1
+    texts = np.array([str(number) for number in range(count)], object)
+    logged = LoggedDecisions(
+        options=("nothing", *(one.name for one in journey.interventions)),
+        stages=ground.stages,
+        frictions=ground.frictions,
+        decision_ids=texts,
+        session_ids=texts,
+        units=np.arange(count),
+        at_us=np.arange(count),
+        stage=source.integers(0, len(ground.stages), count),
+        risk=source.uniform(0.5, 1.0, count),
+        confidence=source.dirichlet(np.ones(len(ground.frictions) + 1), count)[:, 1:],
+        chosen=source.integers(0, options, count),
+        propensities=np.full((count, options), 1.0 / options),
+        converted=(source.random(count) < 0.1).astype(np.float64),
+        holdout=np.zeros(count, np.bool_),
+        policy_versions=texts,
+    )
+    rows = OptionRows.of(ground.interventions, ground.stages, ground.frictions, None, Vocabulary({}))
+    return learn_uplift(logged, rows, ground.interventions, ground.settings, version="uplift")
 
 
 def measure(home: Path, rounds: int = 3, rate: float = 60.0, seconds: float = 10.0) -> Mapping[str, Cost]:

@@ -52,6 +52,8 @@ class LoggedDecisions:
     """(N,) what the goal brought in money, where that was said; NaN elsewhere, None where nobody asked."""
     left_out: int = 0
     """How many further decisions chose among interventions that are no options any more."""
+    learnt_through: int | None = None
+    """The position of the last reward among them, where they come from the service's ledger."""
 
     def __post_init__(self) -> None:
         if self.options[:1] != (NOTHING,):

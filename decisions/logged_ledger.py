@@ -38,8 +38,9 @@ def gather(
     measures: list[tuple[float, float, float, bool]] = []
     propensities: list[FloatArray] = []
     confidence: list[FloatArray] = []
-    left_out = 0
+    left_out = learnt_through = 0
     for one in matured:
+        learnt_through = max(learnt_through, one.position)
         chosen = option_place.get(one.chosen or NOTHING)
         odds = _placed(one.propensities, option_place)
         if chosen is None or odds is None:
@@ -72,6 +73,7 @@ def gather(
         holdout=broken[:, 3] == 1,
         policy_versions=versions,
         left_out=left_out,
+        learnt_through=learnt_through,
     )
     return logged.take(np.lexsort((decision_ids.astype(str), logged.at_us)))
 

@@ -70,6 +70,8 @@ def test_decisions_become_arrays_in_the_order_of_their_moments(engine: Engine, w
     assert math.isnan(logged.values[0])
     assert logged.values[1] == 80.0
     assert logged.policy_versions.tolist() == ["priors-1", "priors-1"]
+    assert logged.learnt_through == 2
+    assert logged.take(np.array([0])).learnt_through == 2
 
 
 def test_decisions_without_a_reward_and_those_of_other_journeys_are_not_read(engine: Engine, writer: Writer) -> None:

@@ -68,6 +68,8 @@ def register_policy(
             "registered_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             "decisions": len(learnt.decisions),
             "note": describe(learnt),
+            # From there on a policy that goes live goes on learning.
+            "learnt_through": learnt.decisions.learnt_through,
             **(about or {}),
         }
         published = publish_policy(
