@@ -9,7 +9,7 @@ import numpy as np
 from decisions.experiments import StoppingRule
 from decisions.sequences import tune
 from insights.experiments.compare import compare
-from insights.experiments.effects import Measured, correct, effects_of, measure_arms, two_sided_p
+from insights.experiments.effects import Measured, correct, effects_of, measure_arms, tuning_for, two_sided_p
 from insights.experiments.guards import check_guard
 from insights.experiments.join import join, late_covariates
 from insights.experiments.moments import WINSORISED, Rows, gather
@@ -41,16 +41,20 @@ def analyse_people(people: People, question: Question, late: Mapping[str, str] |
     tuning = tune(question.planned_per_arm)
     covariates, refused = _choose_covariates(people, question, late or {})
     measured = {one.name: measure_arms(people, one, covariates) for one in question.measures}
+    tunings = {name: tuning_for(one, tuning) for name, one in measured.items()}
+    tuning = tunings[question.primary.name]
     primary = effects_of(measured[question.primary.name], people, question, tuning, Role.PRIMARY)
     guards = [
-        check_guard(guard, measured[guard.measure.name], effect, people, question, tuning)
+        check_guard(guard, measured[guard.measure.name], effect, people, question, tunings[guard.measure.name])
         for guard in question.guards
-        for effect in effects_of(measured[guard.measure.name], people, question, tuning, Role.GUARDRAIL)
+        for effect in effects_of(
+            measured[guard.measure.name], people, question, tunings[guard.measure.name], Role.GUARDRAIL
+        )
     ]
     secondary = [
         effect
         for one in question.secondary
-        for effect in effects_of(measured[one.name], people, question, tuning, Role.SECONDARY)
+        for effect in effects_of(measured[one.name], people, question, tunings[one.name], Role.SECONDARY)
     ]
     ratio = check_ratio(people, question)
     segments = effects_in_segments(measured[question.primary.name], people, question, tuning)

@@ -17,6 +17,9 @@ from insights.experiments.result import ArmValue, Effect, Role
 from insights.experiments.sizing import MetricKind
 from insights.intervals import Estimate
 
+FEWEST_AT_START = 10
+"""A sequence starts when so many people are expected in the smaller arm for whom a rare thing happened."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -37,6 +40,17 @@ def measure_arms(people: People, measure: Measure, covariates: Sequence[str]) ->
     used = {name: people.covariates[name] for name in covariates}
     rows = rows_of(people, measure, used)
     return Measured(measure, rows, gather(rows, people.arm, len(people.variants)), tuple(covariates))
+
+
+def tuning_for(measured: Measured, tuning: Tuning) -> Tuning:
+    """Return the tuning of a metric's sequence: it starts no sooner than with :data:`FEWEST_AT_START` rare people.
+
+    The rare ones, such as those who buy, decide when a mean is nearly normal. Their share in all arms says nothing of
+    the difference between the arms, so that the start may depend on it.
+    """
+    if not measured.rows.rare > 0:
+        return tuning
+    return replace(tuning, start_per_arm=max(tuning.start_per_arm, math.ceil(FEWEST_AT_START / measured.rows.rare)))
 
 
 def effects_of(measured: Measured, people: People, question: Question, tuning: Tuning, role: Role) -> list[Effect]:

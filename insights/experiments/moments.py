@@ -28,6 +28,8 @@ class Rows:
     shift: float
     weights: FloatArray | None
     winsorised_at: float | None = None
+    rare: float = 1.0
+    """The share of people for whom it is not nothing; of a proportion, for whom it did or did not happen, if fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ def rows_of(people: People, measure: Measure, covariates: Mapping[str, FloatArra
     if measure.kind is MetricKind.REVENUE and np.any(counted > 0):
         cap = float(np.quantile(counted[counted > 0], WINSORISED))
         counted = np.minimum(counted, cap)
+    rare = float(np.mean(counted != 0)) if len(counted) else 1.0
+    if measure.kind is MetricKind.PROPORTION:
+        rare = min(rare, 1 - rare)
     divided = np.ones(len(people)) if measure.per is None else sum_of(people, measure.per, measure)
     if not divided.sum() > 0:
         raise AnalysisError(f"the metric {measure.name!r} is divided by {measure.per!r}, of which there is none")
@@ -71,7 +76,7 @@ def rows_of(people: People, measure: Measure, covariates: Mapping[str, FloatArra
         if not known.all():
             columns.append(known - known.mean())
     weights = None if people.propensities is None else people.weights
-    return Rows(np.column_stack(columns), shift, weights, cap)
+    return Rows(np.column_stack(columns), shift, weights, cap, rare)
 
 
 def sum_of(people: People, outcome: str, measure: Measure) -> FloatArray:

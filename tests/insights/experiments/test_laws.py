@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from made_experiments import exposed, happened, rates, texts
 
 from decisions.experiments import StoppingRule
+from decisions.sequences import Tuning, radii
 from insights.experiments.analyse import analyse
 from insights.experiments.compare import compare
-from insights.experiments.effects import measure_arms
+from insights.experiments.effects import measure_arms, tuning_for
 from insights.experiments.moments import gather, rows_of
 from insights.experiments.people import ExposureTable, OutcomeTable, People
 from insights.experiments.question import Guard, Measure, Question
@@ -209,3 +210,25 @@ def test_an_arm_of_nobody_compares_to_nothing_known() -> None:
     people = People(("control", "b"), np.zeros(5, np.int64), None, {"goal": np.ones(5)})
     moments = gather(rows_of(people, Measure("goal"), {}), people.arm, 2)
     assert np.isnan(compare(moments.of_arm(0), moments.of_arm(1)).difference[0])
+
+
+def test_rare_goals_in_a_small_arm_raise_no_more_false_alarms_than_declared() -> None:
+    # A tenth of the people in one arm, 2 % goals: started at 100 people there, two of them with a goal, a sequence
+    # raised 15 % false alarms. It starts at ten such people instead, at 10 / .02 = 500.
+    draws = np.random.default_rng(5)
+    arm = (draws.random(4_000) < 0.1).astype(np.int64)
+    goals = np.zeros(4_000)
+    goals[draws.choice(4_000, 80, replace=False)] = 1
+    people = People(("control", "b"), arm, None, {"goal": goals})
+    tuning = tuning_for(measure_arms(people, Measure("goal"), ()), Tuning(100, 350))
+    assert tuning.start_per_arm == 500
+    looks, runs = 200, 1_000
+    treated = np.cumsum(draws.binomial(40, 0.1, (runs, looks)), axis=1)
+    control = 40 * np.arange(1, looks + 1) - treated
+    hits = [np.cumsum(draws.binomial(np.diff(one, axis=1, prepend=0), 0.02), axis=1) for one in (control, treated)]
+    shares = [one / np.maximum(many, 1) for one, many in zip(hits, (control, treated), strict=True)]
+    variance = sum(
+        share * (1 - share) / np.maximum(many - 1, 1) for share, many in zip(shares, (control, treated), strict=True)
+    )
+    wide = radii(np.sqrt(variance), np.minimum(control, treated), control + treated, tuning, 0.05)
+    assert np.mean(np.any(np.abs(shares[1] - shares[0]) > wide, axis=1)) <= 0.05
