@@ -48,7 +48,7 @@ def evaluate(
     from features.output import require_writable
     from journeys.load import load_journey
     from journeys.tables import FittedTable
-    from journeys.weigh import target_of
+    from journeys.weigh import say_older, target_of
     from storage.models import home_folder
 
     declared = load_journey(journey)
@@ -64,8 +64,10 @@ def evaluate(
     for title, estimated, percent in zip(titles, (found.net_value, found.goal_rate), (False, True), strict=True):
         out.print(FittedTable(title, HEADERS, list(rows(estimated, percent=percent)), numbers=NUMBERS))
         out.print()
-    for line in (*overlap_lines(found), *(f"{one[:1].upper()}{one[1:]}." for one in found.cautions)):
-        say(line)
+    cautions = (f"{one[:1].upper()}{one[1:]}." for one in found.cautions)
+    for line in (*overlap_lines(found), *cautions, say_older(declared, policy, logged, home_folder())):
+        if line:
+            say(line)
     say(verdict(found, name))
     write_json(json_path, {"policy": name, "journey": declared.name, "verdict": verdict(found, name)} | found.to_json())
     if out_path is not None:

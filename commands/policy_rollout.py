@@ -45,7 +45,7 @@ def promote(
     from insights.rollouts.say import FIGURE_HEADERS, figure_rows, say_advanced
     from insights.rollouts.trial import analyse_trial, start_trial
     from journeys.tables import FittedTable
-    from journeys.weigh import LIVE, target_of
+    from journeys.weigh import LIVE, say_older, target_of
 
     if json_path is not None:
         require_writable(json_path)
@@ -64,6 +64,8 @@ def promote(
             logged = decisions_of(declared, decisions)
             _, target = target_of(declared, version, logged, ground.home)
             _, before = target_of(declared, LIVE, logged, ground.home)
+            if older := say_older(declared, version, logged, ground.home):
+                say(older)
             return evaluate(logged, target, declared.interventions, declared.policy, before=before)
 
         with progress() as report:

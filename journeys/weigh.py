@@ -1,5 +1,6 @@
 """The propensities of any policy that a journey can name, on decisions that were logged."""
 
+from datetime import datetime
 from pathlib import Path
 
 from decisions.logged import LoggedDecisions, WeighablePolicy
@@ -7,11 +8,11 @@ from decisions.off_policy.evaluate import nothing
 from decisions.off_policy.priors import WeighablePriors
 from decisions.off_policy.targets import PolicyUnreadable, declared, deployed, read_declared
 from decisions.policy import MAX_EXPLORATION, NOTHING
-from decisions.policy_files import load_policy
-from features.events import FloatArray
+from decisions.policy_files import load_policy, read_card
+from features.events import US_PER_SECOND, FloatArray
 from journeys.journey import Journey
 from journeys.policies import declared_policy, ground_of
-from storage.policies import PolicyNotFound, live_version, policy_folder
+from storage.policies import PolicyNotFound, live_version, policy_folder, policy_versions
 from storage.registry import verify_digest
 
 BAYES, LIVE, PRIORS = "bayes", "live", "priors"
@@ -71,6 +72,22 @@ def target_of(
     else:
         found = _published(journey, policy, home)
     return found.version, deployed(found, logged, explored)
+
+
+def say_older(journey: Journey, policy: str, logged: LoggedDecisions, home: Path) -> str:
+    """Return a sentence where decisions are older than a published version, which may have learnt from them."""
+    if policy not in policy_versions(home, journey.name):
+        return ""
+    registered = read_card(policy_folder(home, journey.name, policy)).get("registered_at")
+    if not isinstance(registered, str):
+        return ""
+    older = int((logged.at_us < datetime.fromisoformat(registered).timestamp() * US_PER_SECOND).sum())
+    if not older:
+        return ""
+    return (
+        f"{older:,} of the {len(logged):,} decisions are older than version {policy}: where it has learnt from them, "
+        "it looks better than it is."
+    )
 
 
 def _published(journey: Journey, policy: str, home: Path) -> WeighablePolicy:

@@ -99,6 +99,15 @@ def test_what_decides_now_is_weighed_by_its_name(path: Path, home: Path) -> None
     assert "doing nothing" in weigh("nothing", path).out
 
 
+def test_decisions_that_a_version_may_have_learnt_from_are_told(path: Path, home: Path) -> None:
+    for version, registered in (("4", "2026-04-01T00:00:00Z"), ("5", "2026-02-01T00:00:00Z")):
+        priors, about = WeighablePriors(SHOP.policy, SHOP.interventions), {"registered_at": registered}
+        publish_policy(home, SHOP.name, version, lambda folder, one=priors, said=about: save_policy(folder, one, said))
+    told = "3,000 of the 3,000 decisions are older than version 4: where it has learnt from them"
+    assert told in " ".join(weigh("4", path).out.split())
+    assert "are older than" not in weigh("5", path).out
+
+
 def test_an_option_without_support_exits_with_status_4(path: Path) -> None:
     Path("rules.json").write_text('{"rules": [{"intervention": "guided_search"}]}', encoding="utf-8")
     ran = weigh("rules.json", path)
