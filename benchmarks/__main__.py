@@ -25,6 +25,7 @@ from benchmarks import (
     explanationtrial,
     features,
     funnel,
+    hillstrom,
     identity,
     imports,
     ingest,
@@ -98,6 +99,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "sizes": sizes.run,
     "memory": memory.run,
     "pages": pages.run,
+    "hillstrom": hillstrom.run,
     "soak": soak.run,
 }
 
@@ -105,6 +107,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
 NEEDED: Mapping[str, tuple[Path, ...]] = {
     "loan": (loan.DEFAULT_PATH,),
     "quality": (loan.DEFAULT_PATH, shoppers.DEFAULT_PATH),
+    "hillstrom": (hillstrom.DEFAULT_PATH,),
 }
 """The public data sets that a benchmark reads, beside the checkout."""
 

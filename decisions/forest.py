@@ -57,11 +57,17 @@ class Forest:
             leaf_values=np.array([leaf.value for model in models for leaf in model.leaves], np.float64),
         )
 
-    def margins(self, rows: FloatArray) -> FloatArray:
-        """Return the margins (M, R) of rows (R, F): each booster's own to the last bit, without the price of a call."""
+    def margins(self, rows: FloatArray, alike: int = 1, varying: IntArray | None = None) -> FloatArray:
+        """Return the margins (M, R) of rows (R, F): each booster's own to the last bit, without the price of a call.
+
+        Where so many rows at a time are ``alike`` but for some columns, ``varying`` (trees,) is 1 for the trees that
+        look at one of those (:meth:`looking_at`); the others are walked once for all of them.
+        """
         margins = np.empty((len(self.model_starts) - 1, len(rows)))
         _walk(
             np.ascontiguousarray(rows, np.float64),
+            alike,
+            np.ones(len(self.roots), np.int64) if varying is None else varying,
             self.model_starts,
             self.roots,
             self.children,
@@ -76,6 +82,18 @@ class Forest:
         )
         return margins
 
+    def looking_at(self, columns: Sequence[int]) -> IntArray:
+        """Return 1 for the trees (trees,) that have a split on one of the columns."""
+        found = np.zeros(len(self.roots), np.int64)
+        for tree, root in enumerate(self.roots.tolist()):
+            pending = [root]
+            while pending:
+                node = pending.pop()
+                if node >= 0:
+                    found[tree] |= int(self.split_features[node]) in columns
+                    pending += self.children[node].tolist()
+        return found
+
 
 def _moved(place: int, first_split: int, first_leaf: int) -> int:
     return place + first_split if place >= 0 else place - first_leaf
@@ -84,6 +102,8 @@ def _moved(place: int, first_split: int, first_leaf: int) -> int:
 @numba.njit(cache=True)
 def _walk(
     rows: FloatArray,
+    alike: int,
+    varying: IntArray,
     model_starts: IntArray,
     roots: IntArray,
     children: IntArray,
@@ -97,16 +117,17 @@ def _walk(
     margins: FloatArray,
 ) -> None:
     """Write the margins (M, R) of rows (R, F): the leaves' values, added in the order of each model's trees."""
+    margins[:] = 0.0
     for model in range(margins.shape[0]):
-        for row in range(rows.shape[0]):
-            margin = 0.0
-            for tree in range(model_starts[model], model_starts[model + 1]):
+        for tree in range(model_starts[model], model_starts[model + 1]):
+            step = 1 if varying[tree] else alike
+            for first in range(0, rows.shape[0], step):
                 node = roots[tree]
                 while node >= 0:
-                    value = rows[row, split_features[node]]
+                    value = rows[first, split_features[node]]
                     left = decide(
                         value, node, split_kinds, split_default_left, thresholds, category_starts, category_words
                     )
                     node = children[node, left]
-                margin += leaf_values[~node]
-            margins[model, row] = margin
+                for row in range(first, first + step):
+                    margins[model, row] += leaf_values[~node]

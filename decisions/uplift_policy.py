@@ -21,7 +21,7 @@ from decisions.bayes_policy import BayesPolicy
 from decisions.forest import Forest
 from decisions.intervention import Intervention
 from decisions.logged import BoolArray, LoggedDecisions, costs
-from decisions.option_rows import DECLARED, GOING_ON, OptionRows
+from decisions.option_rows import DECLARED, GOING_ON, OPTION, TREATED, OptionRows
 from decisions.policy import Assessment, Option, PolicySettings, Situation
 from features.events import FloatArray, IntArray
 
@@ -73,6 +73,10 @@ class UpliftPolicy:
     @cached_property
     def _forest(self) -> Forest:
         return Forest.of(self.boosters)
+
+    @cached_property
+    def _varying(self) -> IntArray:
+        return self._forest.looking_at((OPTION, TREATED, DECLARED))
 
     @cached_property
     def _costs(self) -> tuple[FloatArray, FloatArray]:
@@ -146,21 +150,28 @@ class UpliftPolicy:
         The Bayesian policy knows how likely it is that nothing works at all: then all options are as doing nothing.
         """
         idle = 0.0 if self.bayes is None else self.bayes.posterior.nothing_works
-        found = [(1.0 - idle, *self._draws(rows, option, believed))] if idle < 1.0 else []
+        walked = self._forest.margins(rows, option.shape[1], self._varying)
+        margins = np.moveaxis(walked.reshape(len(self.boosters), *option.shape), 0, -1)
+        found = [(1.0 - idle, *self._draws(rows, option, margins, believed))] if idle < 1.0 else []
         if believed is not None and idle > 0.0:
             resting = np.broadcast_to(believed[:, :1], believed.shape)
-            found.append((idle, *self._draws(rows, option, resting, works=False)))
+            found.append((idle, *self._draws(rows, option, margins, resting, works=False)))
         return found
 
     def _draws(
-        self, rows: FloatArray, option: IntArray, believed: FloatArray | None, *, works: bool = True
+        self,
+        rows: FloatArray,
+        option: IntArray,
+        margins: FloatArray,
+        believed: FloatArray | None,
+        *,
+        works: bool = True,
     ) -> tuple[FloatArray, FloatArray]:
         """Return uplift and net value (n, A, draws) of rows (n x A, D) about options (n, A), doing nothing first.
 
-        ``believed`` (n, A, draws) is the log-odds of the goal as the Bayesian policy draws it; each draw goes with one
-        of the models, in turn.
+        ``margins`` (n, A, M) are the models'. ``believed`` (n, A, draws) is the log-odds of the goal as the Bayesian
+        policy draws it; each draw goes with one of the models, in turn.
         """
-        margins = np.moveaxis(self._forest.margins(rows).reshape(len(self.boosters), *option.shape), 0, -1)
         going_on = rows[:, GOING_ON].reshape(*option.shape, 1)
         if believed is not None:
             margins = margins[..., np.arange(believed.shape[-1]) % len(self.boosters)]

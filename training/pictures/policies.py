@@ -1,30 +1,30 @@
 """Pictures of a choice among policies: what each is worth on people held out, and the gain curve of the chosen one."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from training.pictures.canvas import BLUE, GREY, ORANGE, PALE, entitle, panels, save, style
-from training.uplift.choice import Choice, Weighed
+from training.uplift.choice import Choice
 from training.uplift.curve import GainCurve
+from training.uplift.say import told as lines
 
 _NORMAL = 1.959964
 
 
 def draw_values(choice: Choice, chosen: str, journey: str, decisions: int, path: Path) -> None:
     """Write a PNG of every way to decide, above doing nothing, with its interval; the chosen one is told apart."""
-    told: Sequence[Weighed] = choice.table
+    told = lines(choice)
     with style():
         figure, (axis,) = panels(1, 1.6 + 0.26 * len(told))
         entitle(
             figure,
-            f"{chosen} decides in {journey}",
-            f"Net value a decision above doing nothing, doubly robust, on people held out; {decisions:,} decisions, "
-            "95 % intervals",
+            f"{chosen[:1].upper()}{chosen[1:]}",
+            f"{journey}: net value a decision above doing nothing, doubly robust, on people held out; {decisions:,} "
+            "decisions, 95 % intervals",
         )
         for place, one in enumerate(told):
-            mine = choice.recipe is not None and one.name.endswith(choice.recipe.name)
+            mine = choice.recipe is not None and one.name.rpartition("% ")[2] == choice.recipe.name
             colour = BLUE if mine or (choice.recipe is None and one.name == chosen) else GREY
             found = one.over_nothing
             axis.plot([found.low, found.high], [place, place], color=colour, linewidth=2)

@@ -11,7 +11,7 @@ from features.events import FloatArray, IntArray
 from training.uplift.persons import draw
 
 Progress = Callable[[float], None]
-_PATIENCE = 25
+_PATIENCE = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class BagSettings:
     With ``monotone`` the goal never gets less likely as an option treats more of what stands in the way.
     """
 
-    members: int = 16
-    trees: int = 120
-    learning_rate: float = 0.05
+    members: int = 12
+    trees: int = 60
+    learning_rate: float = 0.08
     num_leaves: int = 8
     max_depth: int = 4
     min_data_in_leaf: int = 100

@@ -19,6 +19,8 @@ from training.uplift.candidates import BAYES, Candidate, Recipe
 
 DRAWS = 400
 """Draws of persons behind a choice."""
+MOSTLY = 0.5
+"""Where doing nothing is better than all candidates in a larger share of the draws, none is boosted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ def choose_policy(
         [score(Estimator.DR, logged, greedy(values[one.name]), payoff, learnt).values for one in candidates]
     )
     names = [one.name for one in candidates]
-    drawn = draw_means(scores, logged.units, seed)
+    means = draw_means(np.column_stack([scores, idle]), logged.units, seed)
+    drawn, resting = means[:, :-1], means[:, -1]
     wins = np.bincount(drawn.argmax(axis=1), minlength=len(candidates)) / len(drawn)
     recipes = list(dict.fromkeys(one.recipe for one in candidates if one.recipe is not None))
     best = drawn.max(axis=1, keepdims=True)
@@ -109,6 +112,9 @@ def choose_policy(
         )
         for place, name in enumerate(names)
     )
+    if float((resting > drawn.max(axis=1)).mean()) > MOSTLY:
+        reason = f"in most draws of persons nothing is worth doing, and the {BAYES} knows how likely that is"
+        return Choice(None, 0.0, table, reason)
     if most is None or (weight == 0.0 and most.base == BAYES):
         return Choice(None, 0.0, table, "no booster did better than the Bayesian policy in any draw of persons")
     reason = (

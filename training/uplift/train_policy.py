@@ -93,27 +93,43 @@ def learn_policy(
         tuple(friction.name for friction in journey.frictions),
         journey.table if known.rows is not None else None,
     )
+    tried = (*recipes, *(raw_recipes if known.rows is not None else ()))
+    learnt = learn_on(ground, known, tried, parts=parts, bag=bag, seed=seed, threads=threads, progress=progress)
+    return replace(learnt, notes=(*notes, *learnt.notes))
+
+
+def learn_on(
+    ground: Ground,
+    known: LoggedDecisions,
+    recipes: Sequence[Recipe],
+    *,
+    parts: int = PARTS,
+    bag: BagSettings = BagSettings(),  # noqa: B008 - frozen
+    seed: int = 7,
+    threads: int = 1,
+    progress: Progress = lambda _phase, _fraction: None,
+) -> LearntPolicy:
+    """Return the policy that does best on people held out; decisions are at known odds, with rows where wanted."""
     progress("learning the Bayesian policy", 0.0)
     bayes = ground.bayes(known, UNREGISTERED)
     chosen_from = known.take(np.flatnonzero(known.eligible.sum(axis=1) > 1))
     goals = int(chosen_from.converted.sum())
     if len(chosen_from) < LEAST_DECISIONS or goals < LEAST_GOALS:
-        notes.append(
+        note = (
             f"{len(chosen_from):,} decisions left a choice and {goals:,} of them reached the goal; boosting begins at "
             f"{LEAST_DECISIONS:,} and {LEAST_GOALS:,}, so this is the {BAYES} alone"
         )
-        return LearntPolicy(bayes, chosen_from, None, None, None, bag, seed, tuple(notes))
-    tried = (*recipes, *(raw_recipes if known.rows is not None else ()))
-    candidates = candidates_of(tried)
+        return LearntPolicy(bayes, chosen_from, None, None, None, bag, seed, (note,))
+    candidates = candidates_of(recipes)
     small = replace(bag, members=min(bag.members, _COMPARED_MEMBERS))
     values = cross_fitted(
-        chosen_from, ground, tried, parts=parts, bag=small, seed=seed, threads=threads, progress=progress
+        chosen_from, ground, recipes, parts=parts, bag=small, seed=seed, threads=threads, progress=progress
     )
     progress("choosing by doubly-robust value", 0.0)
-    choice = choose_policy(chosen_from, values, candidates, journey.interventions, journey.policy, seed=seed)
+    choice = choose_policy(chosen_from, values, candidates, ground.interventions, ground.settings, seed=seed)
     held_out = values_at(values, candidates, choice)
-    target = with_exploration(greedy(held_out), chosen_from, journey.policy.exploration)
-    evaluation = evaluate(chosen_from, target, journey.interventions, journey.policy)
+    target = with_exploration(greedy(held_out), chosen_from, ground.settings.exploration)
+    evaluation = evaluate(chosen_from, target, ground.interventions, ground.settings)
     policy: BayesPolicy | UpliftPolicy = bayes
     if choice.recipe is not None:
         learner = choice.recipe.learner
@@ -121,8 +137,8 @@ def learn_policy(
         learnt = learn_uplift(
             chosen_from,
             ground.columns(chosen_from, choice.recipe.raw),
-            journey.interventions,
-            journey.policy,
+            ground.interventions,
+            ground.settings,
             learner=learner,
             bayes=bayes if learner is Learner.OVER_BAYES else None,
             bag=bag,
@@ -133,7 +149,7 @@ def learn_policy(
         policy = replace(
             learnt, bayes=bayes if _needs_bayes(choice) else None, weight=choice.weight, version=UNREGISTERED
         )
-    return LearntPolicy(policy, chosen_from, choice, held_out, evaluation, bag, seed, tuple(notes))
+    return LearntPolicy(policy, chosen_from, choice, held_out, evaluation, bag, seed)
 
 
 def values_at(values: dict[str, FloatArray], candidates: Sequence[Candidate], choice: Choice) -> FloatArray:
