@@ -10,11 +10,12 @@ directions of a pair of blockers alike:
 
 with y(t | n) the mean of those in whom n was named, who might have been treated for either, and were for t. What an
 intervention does to everybody cancels within a pair, so that names that are drawn by chance have a gap of nothing.
-Pairs are weighed by their numbers of people, 1 / (sum of 1 / n over the four).
+Pairs are weighed by their numbers of people, 1 / (sum of 1 / n over the four); a pair's variance is that of a person
+within the four, pooled, times the sum of 1 / n, over 4.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,8 @@ from insights.experiments.result import Analysis, Effect, plain
 from insights.experiments.sizing import MetricKind
 from insights.intervals import Estimate, normal_quantile
 
-_LEAST_IN_A_CELL = 2
+_LEAST_IN_A_CELL = 5
+"""With fewer people in one of its four cells, nothing is said of a pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def explanation_gap(
         if min(map(len, cells)) < _LEAST_IN_A_CELL:
             continue
         means = [float(cell.mean()) for cell in cells]
-        variance = sum(float(cell.var(ddof=1)) / len(cell) for cell in cells) / 4
+        variance = _within(cells) * sum(1 / len(cell) for cell in cells) / 4
         gap = (means[0] - means[1] + means[2] - means[3]) / 2
         found.append(PairGap(first, second, _interval(gap, variance, level), sum(map(len, cells))))
         weights.append((1 / sum(1 / len(cell) for cell in cells), gap, variance))
@@ -132,6 +134,12 @@ def _difference(values: FloatArray, chosen: BoolArray, level: float) -> Estimate
         return None
     variance = float(one.var(ddof=1) / len(one) + two.var(ddof=1) / len(two))
     return _interval(float(one.mean() - two.mean()), variance, level)
+
+
+def _within(cells: Sequence[FloatArray]) -> float:
+    """Return the variance of a person within the cells, pooled: a small cell without a goal would seem to have none."""
+    squares = sum(float(((cell - cell.mean()) ** 2).sum()) for cell in cells)
+    return squares / (sum(map(len, cells)) - len(cells))
 
 
 def _interval(value: float, variance: float, level: float) -> Estimate:

@@ -32,8 +32,9 @@ def test_the_gap_of_one_pair_is_the_mean_of_both_directions_with_its_standard_er
     assert found is not None
     # One direction has .6 - .4, the other .4 - .3.
     assert found.value == pytest.approx(0.15)
-    variances = [p * (1 - p) * n / (n - 1) / n for p, n in ((0.6, 100), (0.4, 50), (0.4, 200), (0.3, 40))]
-    half = norm.ppf(0.975) * math.sqrt(sum(variances)) / 2
+    cells = ((0.6, 100), (0.4, 50), (0.4, 200), (0.3, 40))
+    within = sum(p * (1 - p) * n for p, n in cells) / (390 - 4)
+    half = norm.ppf(0.975) * math.sqrt(within * sum(1 / n for _, n in cells)) / 2
     assert (found.low, found.high) == pytest.approx((0.15 - half, 0.15 + half))
     assert [(one.first, one.second, one.people, one.gap) for one in pairs] == [("form", "price", 390, found)]
 
