@@ -1,6 +1,6 @@
 """Measure what README and docs/benchmarks.md state.
 
-python -m benchmarks                  # all of it, some half an hour; writes docs/benchmarks.md
+python -m benchmarks                  # all of it, some hours; writes docs/benchmarks.md
 python -m benchmarks features loan    # some of it; only shows
 """
 

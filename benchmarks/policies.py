@@ -70,7 +70,7 @@ def run(
     json_path: Path | None = None,
     picture: Path | None = None,
 ) -> Report:
-    """Measure on so many seeds; some three minutes and 1 GB of memory each."""
+    """Measure on so many seeds; some ten minutes of a core and 1 GB of memory each."""
     measured = measure(range(first_seed, first_seed + seeds), train_model(), sizes)
     if json_path is not None:
         json_path.write_text(json.dumps(as_json(measured), indent=1) + "\n", encoding="utf-8")
