@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from benchmarks.policy_learners import SHIPPED
 from benchmarks.policy_online import BATCH
@@ -72,6 +72,7 @@ def _draw_online(axes: Axes, measured: "Measured") -> None:
     axes.plot(decisions, means, color=BLUE, linewidth=2.5, label="Bayesian, exploration included")
     axes.fill_between(decisions, means - halves, means + halves, color=BLUE, alpha=0.18, linewidth=0)
     axes.axhline(0.0, color=GREY, linewidth=1)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:,.0f}"))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set(
