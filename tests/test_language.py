@@ -105,6 +105,7 @@ def test_a_cause_is_known_when_it_is_seen(text: str) -> None:
         "Sessions like this one are more often abandoned; payment failed twice.",
         "write true or false into caused_exit",
         "lifting a bag, a shoplifter, a causeway",
+        "sure things, persuadables, lost causes and sleeping dogs",
         "Example: dropoff experiment size --baseline .05 --lift .2",
         "a lift of 4 % in a randomised comparison (95 % interval 1 to 7 %, 3 March to 2 April)",
     ],

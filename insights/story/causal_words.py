@@ -6,10 +6,11 @@ The name of a command line's option, after two dashes, says nothing of anybody.
 import re
 
 CAUSE = re.compile(
-    r"(?<!--)\b(because|caus(e[sd]?|ing)|due to|thanks to|leads? to|led to|results? in|will recover|recover(s|ed|able)|"
-    r"lift(s|ed)?)\b",
+    r"(?<!--)(?<!\blost )\b(because|caus(e[sd]?|ing)|due to|thanks to|leads? to|led to|results? in|will recover|"
+    r"recover(s|ed|able)|lift(s|ed)?)\b",
     re.IGNORECASE,
 )
+"""Whom nothing moves is a lost cause in the words of the field: that says of nothing that it made something happen."""
 EFFECT = re.compile(
     r"\b(effects?|recover|therefore|drives?|drove|makes? (people|them|visitors)|would have|uplifts?|impacts?)\b",
     re.IGNORECASE,
