@@ -34,7 +34,8 @@ def with_rows(
 ) -> Replayed:
     """Return the decisions about sessions that the log has, with the raw features of their moments.
 
-    Events of the moment itself have been seen by then, as in the service. Raises ``features.log_files.LogError``.
+    Events of the moment itself, to the microsecond, count as seen by then: which came first is not kept. Raises
+    ``features.log_files.LogError``.
     """
     plan = compile_plan(journey.table)
     rows = np.full((len(logged), len(journey.table.names)), np.nan)
