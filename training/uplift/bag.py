@@ -21,9 +21,9 @@ class BagSettings:
     With ``monotone`` the goal never gets less likely as an option treats more of what stands in the way.
     """
 
-    members: int = 12
-    trees: int = 60
-    learning_rate: float = 0.08
+    members: int = 8
+    trees: int = 50
+    learning_rate: float = 0.1
     num_leaves: int = 8
     max_depth: int = 4
     min_data_in_leaf: int = 100
