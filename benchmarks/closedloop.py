@@ -70,6 +70,9 @@ class Course:
     service: FloatArray
     never: FloatArray
     evenly: FloatArray
+    """An even draw of what could be shown, nothing included."""
+    by_chance: FloatArray
+    """Options drawn as often as the service chose each, whoever the visitor is."""
     best: FloatArray
     acted: BoolArray
     converted: FloatArray
@@ -78,10 +81,9 @@ class Course:
         """Return the uplift share of some of the decisions, against the mean gain of the best in all."""
         return float((self.service - self.never)[part].mean() / (self.best - self.never).mean())
 
-    @property
-    def better_than_chance(self) -> float:
-        """By how many standard errors the service's decisions are worth more than those of an even draw."""
-        gap = self.service - self.evenly
+    def better_than(self, others: FloatArray) -> float:
+        """Return by how many standard errors they are worth more than others' (D,)."""
+        gap = self.service - others
         return float(gap.mean() / (gap.std() / np.sqrt(len(gap))))
 
 
@@ -95,16 +97,16 @@ def run(decisions: int = DECISIONS, seed: int = 7, json_path: Path | None = None
     parts = np.array_split(np.arange(len(course.service)), PARTS)
     shares = [course.share(slice(part[0], part[-1] + 1)) for part in parts]
     if json_path is not None:
-        told = {"shares": shares, "share": course.share(), "better_than_chance": course.better_than_chance}
+        told = {"shares": shares, "share": course.share(), "better_than_chance": course.better_than(course.by_chance)}
         json_path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     figures = [
         Figure("net value of a decision: never acting", f"{course.never.mean():.3f}"),
         Figure("the live service", f"{course.service.mean():.3f}"),
-        Figure("an even draw", f"{course.evenly.mean():.3f}"),
+        Figure("the same options, whoever the visitor is", f"{course.by_chance.mean():.3f}"),
         Figure("the best on what is visible", f"{course.best.mean():.3f}"),
         Figure("uplift share, exploration included", f"{course.share():.3f}"),
         Figure(f"the same by {PARTS} parts of time", ", ".join(f"{share:.2f}" for share in shares)),
-        Figure("standard errors above an even draw", f"{course.better_than_chance:.1f}"),
+        Figure("standard errors above that", f"{course.better_than(course.by_chance):.1f}"),
         Figure("something was recommended", f"{course.acted.mean():.1%}"),
         Figure("reached the goal", f"{course.converted.mean():.1%}"),
     ]
@@ -152,10 +154,12 @@ def follow(home: Path, folder: Path, decisions: int, seed: int) -> Course:
     worth = np.where(asked, payoff.expected(true), -np.inf)
     best = np.where(asked, payoff.expected(known), -np.inf).argmax(axis=1)
     rows = np.arange(len(places))
+    odds = np.where(asked, np.bincount(chosen, minlength=asked.shape[1]), 0)
     return Course(
         service=worth[rows, chosen],
         never=worth[:, 0],
         evenly=np.where(asked, worth, 0.0).sum(axis=1) / asked.sum(axis=1),
+        by_chance=(odds * np.where(asked, worth, 0.0)).sum(axis=1) / odds.sum(axis=1),
         best=worth[rows, best],
         acted=chosen > 0,
         converted=converted.astype(np.float64),
