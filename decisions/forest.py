@@ -7,6 +7,7 @@ import lightgbm
 import numba
 import numpy as np
 
+from decisions.logged import BoolArray
 from decisions.trees import Trees, bit_words, decide, read_trees
 from features.events import FloatArray, IntArray
 
@@ -57,17 +58,19 @@ class Forest:
             leaf_values=np.array([leaf.value for model in models for leaf in model.leaves], np.float64),
         )
 
-    def margins(self, rows: FloatArray, alike: int = 1, varying: IntArray | None = None) -> FloatArray:
+    def margins(self, rows: FloatArray, alike: int = 1, varying: Sequence[int] = ()) -> FloatArray:
         """Return the margins (M, R) of rows (R, F): each booster's own to the last bit, without the price of a call.
 
-        Where so many rows at a time are ``alike`` but for some columns, ``varying`` (trees,) is 1 for the trees that
-        look at one of those (:meth:`looking_at`); the others are walked once for all of them.
+        Where so many rows at a time are ``alike`` but for the columns ``varying``, they go through a tree together and
+        part only at its splits on those.
         """
-        margins = np.empty((len(self.model_starts) - 1, len(rows)))
+        apart = np.zeros(rows.shape[1], np.bool_)
+        apart[list(varying)] = True
+        margins = np.zeros((len(self.model_starts) - 1, len(rows)))
         _walk(
             np.ascontiguousarray(rows, np.float64),
             alike,
-            np.ones(len(self.roots), np.int64) if varying is None else varying,
+            apart,
             self.model_starts,
             self.roots,
             self.children,
@@ -82,18 +85,6 @@ class Forest:
         )
         return margins
 
-    def looking_at(self, columns: Sequence[int]) -> IntArray:
-        """Return 1 for the trees (trees,) that have a split on one of the columns."""
-        found = np.zeros(len(self.roots), np.int64)
-        for tree, root in enumerate(self.roots.tolist()):
-            pending = [root]
-            while pending:
-                node = pending.pop()
-                if node >= 0:
-                    found[tree] |= int(self.split_features[node]) in columns
-                    pending += self.children[node].tolist()
-        return found
-
 
 def _moved(place: int, first_split: int, first_leaf: int) -> int:
     return place + first_split if place >= 0 else place - first_leaf
@@ -103,7 +94,7 @@ def _moved(place: int, first_split: int, first_leaf: int) -> int:
 def _walk(
     rows: FloatArray,
     alike: int,
-    varying: IntArray,
+    apart: BoolArray,
     model_starts: IntArray,
     roots: IntArray,
     children: IntArray,
@@ -116,18 +107,45 @@ def _walk(
     leaf_values: FloatArray,
     margins: FloatArray,
 ) -> None:
-    """Write the margins (M, R) of rows (R, F): the leaves' values, added in the order of each model's trees."""
-    margins[:] = 0.0
-    for model in range(margins.shape[0]):
-        for tree in range(model_starts[model], model_starts[model + 1]):
-            step = 1 if varying[tree] else alike
-            for first in range(0, rows.shape[0], step):
-                node = roots[tree]
-                while node >= 0:
-                    value = rows[first, split_features[node]]
-                    left = decide(
-                        value, node, split_kinds, split_default_left, thresholds, category_starts, category_words
-                    )
-                    node = children[node, left]
-                for row in range(first, first + step):
-                    margins[model, row] += leaf_values[~node]
+    """Add the margins (M, R) of rows (R, F): the leaves' values, in the order of each model's trees."""
+    order = np.arange(alike)
+    # Groups that wait for their turn have no row in common, so that there are never more of them than rows.
+    waiting = np.empty((alike, 3), np.int64)
+    for first in range(0, rows.shape[0], alike):
+        for model in range(margins.shape[0]):
+            for tree in range(model_starts[model], model_starts[model + 1]):
+                waiting[0] = roots[tree], 0, alike
+                count = 1
+                while count > 0:
+                    count -= 1
+                    node, begin, end = waiting[count]
+                    while node >= 0:
+                        feature = split_features[node]
+                        # Of rows that do not part here, the first one speaks for all.
+                        asked = end if apart[feature] else begin + 1
+                        middle = begin
+                        for place in range(begin, asked):
+                            row = order[place]
+                            if decide(
+                                rows[first + row, feature],
+                                node,
+                                split_kinds,
+                                split_default_left,
+                                thresholds,
+                                category_starts,
+                                category_words,
+                            ):
+                                order[place] = order[middle]
+                                order[middle] = row
+                                middle += 1
+                        right, left = children[node]
+                        if middle == begin:
+                            node = right
+                        elif middle == asked:
+                            node = left
+                        else:
+                            waiting[count] = right, middle, end
+                            count += 1
+                            node, end = left, middle
+                    for place in range(begin, end):
+                        margins[model, first + order[place]] += leaf_values[~node]

@@ -75,10 +75,6 @@ class UpliftPolicy:
         return Forest.of(self.boosters)
 
     @cached_property
-    def _varying(self) -> IntArray:
-        return self._forest.looking_at((OPTION, TREATED, DECLARED))
-
-    @cached_property
     def _costs(self) -> tuple[FloatArray, FloatArray]:
         return costs(self.rows.options, self.interventions, self.settings)
 
@@ -150,7 +146,7 @@ class UpliftPolicy:
         The Bayesian policy knows how likely it is that nothing works at all: then all options are as doing nothing.
         """
         idle = 0.0 if self.bayes is None else self.bayes.posterior.nothing_works
-        walked = self._forest.margins(rows, option.shape[1], self._varying)
+        walked = self._forest.margins(rows, option.shape[1], (OPTION, TREATED, DECLARED))
         margins = np.moveaxis(walked.reshape(len(self.boosters), *option.shape), 0, -1)
         found = [(1.0 - idle, *self._draws(rows, option, margins, believed))] if idle < 1.0 else []
         if believed is not None and idle > 0.0:

@@ -27,6 +27,14 @@ def test_models_walked_together_say_what_each_says_alone() -> None:
     assert not np.array_equal(margins[0], margins[2])
 
 
+def test_rows_that_are_alike_part_only_where_they_differ() -> None:
+    trained, rows = boosters()
+    # As of a hundred situations with five options each: columns 0 and 2 are the options' own.
+    rows[:, [1, 3]] = np.repeat(rows[::5, [1, 3]], 5, axis=0)
+    forest = Forest.of(trained)
+    np.testing.assert_array_equal(forest.margins(rows, alike=5, varying=(0, 2)), forest.margins(rows))
+
+
 def test_a_model_that_learnt_nothing_stands_between_others() -> None:
     trained, rows = boosters()
     # All targets are 0, so its only trees are leaves.
