@@ -116,7 +116,7 @@ def _map(found: Effects, titles: dict[str, Intervention]) -> Figure:
         "not known itself. Fields that are empty were not measured."
     )
     chart = Heat("intervention", "blocker", "effect") if rows else None
-    return Figure("map", "What works for which blocker", definition, Table(columns, rows), chart, rests_on(found))
+    return Figure("map", "What works for which blocker", definition, Table(columns, rows), chart)
 
 
 def _overall(found: Effects, titles: dict[str, Intervention]) -> Figure:
