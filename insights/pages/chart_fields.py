@@ -4,6 +4,9 @@ from insights.pages.chart_parts import Option, axis_label, find_column, finite, 
 from insights.pages.figure import Heat, Sankey, Table
 from insights.pages.write import write
 
+_MOST_NAMES = 14
+"""Under more fields, some names are left out."""
+
 
 def draw_heat(chart: Heat, table: Table, timezone: str) -> Option:
     """Return a field for each pair of x and y, the darker the larger; below nothing, in another colour."""
@@ -37,9 +40,11 @@ def draw_heat(chart: Heat, table: Table, timezone: str) -> Option:
     axis = {"type": "category", "axisTick": {"show": False}, "axisLine": {"show": False}}
     option = frame(legend=False, names=())
     option["grid"] |= {"bottom": 46}
+    # The page turns names round where all of them are shown and do not fit side by side.
+    whole: Option = {"interval": 0} if len(x_names) <= _MOST_NAMES else {}
     return {
         **option,
-        "xAxis": axis | {"data": x_names, "axisLabel": axis_label() | {"hideOverlap": True}},
+        "xAxis": axis | {"data": x_names, "axisLabel": axis_label() | {"hideOverlap": True} | whole},
         "yAxis": axis
         | {"data": y_names, "inverse": True, "axisLabel": axis_label() | {"width": 130, "overflow": "truncate"}},
         "visualMap": scale,
