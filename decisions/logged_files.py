@@ -75,9 +75,7 @@ def read_decisions(
     propensities = _from_json(path, "propensities", columns["propensities"], every)
     # Odds that nobody kept are not odds of zero: nothing that needs them may be said of such a decision.
     propensities[[not text for text in columns["propensities"]]] = np.nan
-    if np.any(np.abs(propensities.sum(axis=1) - 1) > 1e-6):
-        raise DecisionsUnreadable(f"{path}: the propensities of a decision do not sum to one")
-    return LoggedDecisions(
+    logged = LoggedDecisions(
         options=every,
         stages=tuple(stages),
         frictions=tuple(frictions),
@@ -99,6 +97,30 @@ def read_decisions(
             if name not in (*REQUIRED, *OPTIONAL) and pa.types.is_string(table.schema.field(name).type)
         },
     )
+    _check(path, logged)
+    return logged
+
+
+def _check(path: Path, logged: LoggedDecisions) -> None:
+    """Raise :class:`DecisionsUnreadable`, with the first decision at fault, for numbers that cannot be."""
+    odds, sure, ids = logged.propensities, logged.confidence, logged.decision_ids
+    seen = np.zeros(len(ids), np.bool_)
+    seen[np.unique(ids.astype(str), return_index=True)[1]] = True
+    # Comparisons with what is missing are false, so they ask for what has to hold. Odds may be missing.
+    faults = (
+        (~seen, "is there twice"),
+        ((odds < 0).any(axis=1) | (np.abs(odds.sum(axis=1) - 1) > 1e-6), "has propensities that do not sum to one"),
+        (logged.propensity == 0, "chose what had no probability"),
+        (~((logged.risk >= 0) & (logged.risk <= 1)), "has no risk from 0 to 1"),
+        (
+            ~((logged.confidence >= 0) & (logged.confidence <= 1)).all(axis=1),
+            "has a confidence that is not from 0 to 1",
+        ),
+        (~np.isin(logged.converted, (0, 1)), "has no outcome that is true or false: leave out those not known yet"),
+    )
+    for at_fault, what in faults:
+        if at_fault.any():
+            raise DecisionsUnreadable(f"{path}: the decision {ids[at_fault][0]!r} {what}")
 
 
 def _as_json(names: Sequence[str], values: FloatArray) -> pa.Array:
@@ -114,7 +136,7 @@ def _from_json(path: Path, column: str, texts: Sequence[str | None], names: tupl
         try:
             for name, value in json.loads(text or "{}").items():
                 found[row, places[name]] = value
-        except (ValueError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise DecisionsUnreadable(f"{path}: {column} {text!r} is no object of numbers") from error
         except KeyError as error:
             raise DecisionsUnreadable(f"{path}: {column} names {error}, which the journey does not declare") from error
