@@ -113,7 +113,7 @@ def _check(path: Path, logged: LoggedDecisions) -> None:
         (logged.propensity == 0, "chose what had no probability"),
         (~((logged.risk >= 0) & (logged.risk <= 1)), "has no risk from 0 to 1"),
         (
-            ~((logged.confidence >= 0) & (logged.confidence <= 1)).all(axis=1),
+            ~((sure >= 0) & (sure <= 1)).all(axis=1),
             "has a confidence that is not from 0 to 1",
         ),
         (~np.isin(logged.converted, (0, 1)), "has no outcome that is true or false: leave out those not known yet"),

@@ -47,15 +47,16 @@ def at_revision(policy: BayesPolicy, version: str, revision: int, state: str, jo
 
 
 class NoFormerPolicy(LookupError):
-    """There is no policy to go back to, or it can no longer decide; the text says what to do instead."""
+    """There is no policy to go back from; the text says what decides."""
 
 
 def roll_back_policy(journey: Journey, home: Path, *, reason: str = "", instead_of: str | None = ANYONE) -> Promotion:
     """Let the policy decide that was live before the present one, with all that it had learnt.
 
-    Before the first one, that is what the journey declares: the line's version is empty then. A former policy that
-    learns goes on from where it stood. Raises :class:`NoFormerPolicy`, and ``storage.policies.LiveMoved`` where
-    another than ``instead_of`` is live by now; nothing is changed then.
+    Before the first one, and where the former one can no longer decide, that is what the journey declares: what is
+    taken back has to go in any case. The line's version is empty then, and its reason says what was wrong. A former
+    policy that learns goes on from where it stood. Raises :class:`NoFormerPolicy`, and ``storage.policies.LiveMoved``
+    where another than ``instead_of`` is live by now; nothing is changed then.
     """
     name, live = journey.name, live_version(home, journey.name)
     if live is None:
@@ -64,15 +65,13 @@ def roll_back_policy(journey: Journey, home: Path, *, reason: str = "", instead_
         )
     standing = live if instead_of == ANYONE else instead_of
     former = former_version(live_history(home, name).promotions, live)
-    if former is None:
-        return withdraw_live(home, name, reason=reason, instead_of=standing)
-    try:
-        folder = policy_folder(home, name, former)
-        verify_digest(folder)
-        load_policy(folder, ground_of(journey))
-    except (PolicyNotFound, DigestMismatch, PolicyFilesError) as error:
-        raise NoFormerPolicy(
-            f"the policy that was live before version {live} was version {former}, which can no longer decide: "
-            f"{error}; nothing was changed; `dropoff policy list {name}` shows the others"
-        ) from error
-    return point_live(home, name, former, action=Action.ROLLBACK, reason=reason, instead_of=standing)
+    if former is not None:
+        try:
+            folder = policy_folder(home, name, former)
+            verify_digest(folder)
+            load_policy(folder, ground_of(journey))
+        except (PolicyNotFound, DigestMismatch, PolicyFilesError, OSError) as error:
+            reason = f"{reason}; version {former}, which was live before, can no longer decide: {error}".lstrip("; ")
+        else:
+            return point_live(home, name, former, action=Action.ROLLBACK, reason=reason, instead_of=standing)
+    return withdraw_live(home, name, reason=reason, instead_of=standing)

@@ -85,9 +85,9 @@ class RolloutStore:
         """Return the rollout of a version, or None."""
         return next((one for one in self.rollouts() if one.version == version), None)
 
-    def ongoing(self) -> Rollout | None:
+    def ongoing(self, connection: Connection | None = None) -> Rollout | None:
         """Return the rollout in the shadow or in an experiment; there is one at a time."""
-        return next((one for one in self.rollouts() if one.step in ONGOING), None)
+        return next((one for one in self.rollouts(connection) if one.step in ONGOING), None)
 
     def begin(self, connection: Connection, rollout: Rollout, *, actor: str) -> None:
         """Keep a rollout that begins, in place of an earlier one of its version."""

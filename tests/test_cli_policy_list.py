@@ -173,6 +173,6 @@ def test_a_former_policy_that_is_damaged_is_not_gone_back_to(home: Path, shop: J
         publish(home, shop, version)
         point_live(home, shop.name, version)
     (home / "policies" / shop.name / "1" / "policy.json").write_text("{}")
-    with pytest.raises(NoFormerPolicy, match="was version 1, which can no longer decide"):
-        roll_back_policy(shop, home)
-    assert live_version(home, shop.name) == "2"
+    line = roll_back_policy(shop, home, reason="worse")
+    assert (line.version, live_version(home, shop.name)) == ("", None)
+    assert line.reason.startswith("worse; version 1, which was live before, can no longer decide")

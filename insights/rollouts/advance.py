@@ -70,6 +70,11 @@ def _into_shadow(ground: Ground, store: RolloutStore, version: str, gate: GateRe
     against = live_version(ground.home, ground.journey.name) or standing_policy(ground.journey).version
     began = Rollout(version, Step.SHADOW, against, ground.now_us, ground.now_us, figures={"offline": gate.to_json()})
     with writing(ground.engine) as connection:
+        overtaken = store.ongoing(connection)
+        if overtaken is not None:
+            raise RolloutRefused(
+                f"version {overtaken.version} came into the {overtaken.step} meanwhile; nothing was changed"
+            )
         store.begin(connection, began, actor=ground.actor)
         _annotate(ground, connection, f"Version {version} of the policy is asked in the shadow of {against}")
     return Advanced(version, Step.SHADOW, True, gate)

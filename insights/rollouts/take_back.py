@@ -9,11 +9,12 @@ from decisions.rollout import harm_by_holdout
 from insights.experiments.result import Analysis
 from insights.rollouts.experiment_gate import harm_in_experiment
 from insights.rollouts.ground import Ground, RolloutRefused
+from journeys.policies import roll_back_policy
+from journeys.weigh import standing_policy
 from storage.database import writing
 from storage.experiment_store import ExperimentStore, Status
-from storage.history import Action, former_version
 from storage.holdout import count_holdout
-from storage.policies import live_history, live_version, point_live
+from storage.policies import live_version
 from storage.record_store import RecordStore
 from storage.records import AnnotationKind
 from storage.rollout_store import Rollout, RolloutStore, Step
@@ -58,19 +59,21 @@ def version_to_take_back(ground: Ground) -> Rollout:
 def take_back(ground: Ground, rollout: Rollout, reason: str) -> str:
     """End a rollout, whatever its step, and return the version that decides from now on.
 
-    Writes the audit, an annotation and the history of the live pointer. Raises :class:`RolloutRefused` where nothing is
-    there to go back to.
+    Writes the audit, an annotation and the history of the live pointer. The version that decides again is watched as
+    it was when it went live.
     """
-    home, name = ground.home, ground.journey.name
-    decides = live_version(home, name) or rollout.against
+    home, name, store = ground.home, ground.journey.name, RolloutStore(ground.engine, ground.journey.name)
     # After a crash the pointer may have gone back already.
-    if rollout.step is Step.LIVE and decides == rollout.version:
-        decides = _former(ground, rollout)
-        point_live(home, name, decides, action=Action.ROLLBACK, reason=reason, instead_of=rollout.version)
+    if rollout.step is Step.LIVE and live_version(home, name) == rollout.version:
+        reason = roll_back_policy(ground.journey, home, reason=reason, instead_of=rollout.version).reason
+    decides = live_version(home, name) or standing_policy(ground.journey).version
     with writing(ground.engine) as connection:
         _end_experiment(ground, connection, rollout, reason)
         moved = replace(rollout, step=Step.ROLLED_BACK, reason=reason, changed_us=ground.now_us)
-        RolloutStore(ground.engine, name).move(connection, moved, actor=ground.actor)
+        store.move(connection, moved, actor=ground.actor)
+        again = next((one for one in store.rollouts(connection) if one.version == decides), None)
+        if again is not None and again.step is Step.REPLACED:
+            store.move(connection, replace(again, step=Step.LIVE, changed_us=ground.now_us), actor=ground.actor)
         RecordStore(ground.engine, name).annotate(
             connection,
             at_us=ground.now_us,
@@ -80,15 +83,6 @@ def take_back(ground: Ground, rollout: Rollout, reason: str) -> str:
             now_us=ground.now_us,
         )
     return decides
-
-
-def _former(ground: Ground, rollout: Rollout) -> str:
-    former = former_version(live_history(ground.home, ground.journey.name).promotions, rollout.version)
-    if former is None:
-        raise RolloutRefused(
-            f"there is no policy of {ground.journey.name} before {rollout.version} to go back to; promote another one"
-        )
-    return former
 
 
 def _end_experiment(ground: Ground, connection: Connection, rollout: Rollout, reason: str) -> None:

@@ -43,7 +43,7 @@ from storage.experiment_store import ExperimentStore, Status
 from storage.ledger import Outcome
 from storage.policies import PolicyNotFound, live_history, live_version, publish_policy
 from storage.record_store import load_records
-from storage.rollout_store import RolloutStore, Step
+from storage.rollout_store import RolloutStore, ShadowCounts, Step
 from storage.tables import decisions, outcomes
 
 TROUBLES = ("view_product", "add_to_cart", "begin_checkout", "form_error", "payment_failed", "payment_failed")
@@ -272,6 +272,59 @@ def test_one_version_is_on_its_way_at_a_time(service: Service) -> None:
         service.promote("6")
     take_back(service.ground, version_to_take_back(service.ground), "by hand")
     assert service.promote("6").step is Step.SHADOW
+
+
+def test_of_two_versions_promoted_at_once_one_is_on_its_way(service: Service) -> None:
+    service.publish("6")
+
+    def weigh() -> Evaluation:
+        service.promote("6")
+        return worth()
+
+    with pytest.raises(RolloutRefused, match="version 6 came into the shadow meanwhile"):
+        service.promote(weigh=weigh)
+    assert [one.version for one in service.store.rollouts()] == ["6"]
+
+
+def go_live(service: Service, version: str) -> None:
+    service.promote(version)
+    rollout = service.store.find(version)
+    assert rollout is not None
+    seen = ShadowCounts(compared=10, agreement=10.0)
+    with writing(service.runtime.engine) as connection:
+        service.store.count(connection, version, seen)
+    service.promote(version)
+    assert service.promote(version).step is Step.LIVE
+
+
+def test_the_version_before_is_watched_again_once_it_decides_again(service: Service) -> None:
+    service.publish("6")
+    go_live(service, "5")
+    go_live(service, "6")
+    assert steps(service) == {"5": "replaced", "6": "live"}
+    assert take_back(service.ground, version_to_take_back(service.ground), "too pushy") == "5"
+    assert steps(service) == {"5": "live", "6": "rolled back"}
+    fill_ledger(service, treated_rate=0.02, held_out_rate=0.1)
+    service.client.run(look_once(service.runtime))
+    assert steps(service) == {"5": "rolled back", "6": "rolled back"}
+
+
+def steps(service: Service) -> dict[str, str]:
+    return {one.version: one.step.value for one in service.store.rollouts()}
+
+
+def test_a_harmful_version_goes_even_where_the_one_before_it_is_damaged(service: Service) -> None:
+    go_live(service, "5")
+    home, name = service.ground.home, service.runtime.journey.name
+    standing = standing_policy(service.runtime.journey).version
+    (home / "policies" / name / standing / "policy.json").write_text("{}")
+    assert take_back(service.ground, version_to_take_back(service.ground), "too pushy") == standing
+    assert live_version(home, name) is None
+    found = service.store.find("5")
+    assert found is not None
+    assert f"version {standing}, which was live before, can no longer decide" in found.reason
+    service.client.run(renew_policy(service.runtime))
+    service.ask("later")
 
 
 def test_a_version_that_was_never_published_is_refused(service: Service) -> None:
