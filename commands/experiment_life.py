@@ -133,7 +133,7 @@ def new(
         engine.dispose()
     say(f"{plan.name} of {declared.name} is drafted, for {plan.population.describe()}.")
     for sentence in found:
-        say(f"Before it can be started: {sentence}.")
+        say(f"Before it can be started: {sentence}{'' if sentence.endswith('?') else '.'}")
     if not found:
         say(f"It is complete: dropoff experiment start {journey} {plan.name} lets it take people in.")
     write_json(json_path, {"experiment": to_json(plan), "before_start": found})

@@ -53,10 +53,15 @@ def wrong(plan: ExperimentPlan, declared: Declared) -> list[str]:
     return [*_names(plan), *_population(plan, declared), *_variants(plan, declared), *_metrics(plan, declared)]
 
 
+def is_name(text: str) -> bool:
+    """Return whether an experiment, a layer or a variant may be called so."""
+    plain = text.replace("_", "").replace("-", "")
+    return plain.isascii() and plain.isalnum() and len(text) <= _LONGEST_NAME
+
+
 def _names(plan: ExperimentPlan) -> Iterator[str]:
     for what, name in (("name", plan.name), ("layer", plan.layer), *(("variant", one.name) for one in plan.variants)):
-        plain = name.replace("_", "").replace("-", "")
-        if not (plain.isascii() and plain.isalnum()) or len(name) > _LONGEST_NAME:
+        if not is_name(name):
             yield f"the {what} {name[:_LONGEST_NAME]!r} is no name: use letters, digits, _ and -, at most 60"
     for what, text in (("planned duration", plan.planned_duration), ("window", plan.window)):
         if text or what == "window":

@@ -98,6 +98,13 @@ class ExperimentStore:
         was = before[0].declaration if before else None
         self._audit(connection, name, "declare experiment", actor, now_us, was, declaration)
 
+    def require_draft(self, connection: Connection, name: str) -> KeptExperiment:
+        """Return a draft; raises :class:`ExperimentRefused` for what has been started, or is not there."""
+        kept = self.find(name, connection)
+        if kept.status is not Status.DRAFT:
+            raise ExperimentRefused(f"the experiment {name!r} of {self.journey} is {kept.status} already")
+        return kept
+
     def start(
         self,
         connection: Connection,
@@ -109,9 +116,7 @@ class ExperimentStore:
         planned_per_arm: int | None = None,
     ) -> None:
         """Let a draft take people in; raises :class:`ExperimentRefused` for what is no draft."""
-        kept = self.find(name, connection)
-        if kept.status is not Status.DRAFT:
-            raise ExperimentRefused(f"the experiment {name!r} of {self.journey} is {kept.status} already")
+        kept = self.require_draft(connection, name)
         values = {
             "status": Status.RUNNING.value,
             "started_us": now_us,
@@ -123,10 +128,15 @@ class ExperimentStore:
         self._audit(connection, name, "start experiment", actor, now_us, *change)
 
     def stop(self, connection: Connection, name: str, reason: str, *, actor: str, now_us: int) -> None:
-        """Let a running experiment take nobody in any more; raises :class:`ExperimentRefused` for what does not run."""
+        """Let a running experiment take nobody in any more; raises :class:`ExperimentRefused` for what does not run.
+
+        A reason has to be given, for the audit.
+        """
         kept = self.find(name, connection)
         if kept.status is not Status.RUNNING:
             raise ExperimentRefused(f"the experiment {name!r} of {self.journey} does not run: it is {kept.status}")
+        if not reason.strip():
+            raise ExperimentRefused("say why the experiment is stopped: the reason is empty")
         values = {"status": Status.STOPPED.value, "stopped_us": now_us, "stopped_for": reason}
         connection.execute(update(experiments).where(*self._named(name)).values(**values))
         change = {"status": kept.status}, {"status": Status.STOPPED, "reason": reason}

@@ -99,7 +99,11 @@ def test_an_experiment_is_drafted_started_listed_and_stopped(engine: Engine) -> 
     assert found["days"] == pytest.approx(found["per_arm"] / (5_000 / 4))
     # (z(.9875) sqrt(2 x .22 x .78) + z(.8) sqrt(.2 x .8 + .24 x .76))^2 / .04^2 = (1.3131 + .4925)^2 / .0016 = 2,037.5
     assert found["per_arm"] == 2_038
-    assert experiment("start", "ecommerce", "pay", *TRAFFIC).err.startswith("dropoff: the experiment 'pay'")
+    assert (
+        "the experiment 'pay' of ecommerce is running already" in experiment("start", "ecommerce", "pay", *TRAFFIC).err
+    )
+    assert "nobody has taken part in pay yet" in experiment("analyse", "ecommerce", "pay").err
+    assert "the reason is empty" in experiment("stop", "ecommerce", "pay", "--reason", " ").err
     expose(engine, "pay", {"usual": (400, 80), "none": (400, 40), "pay": (800, 160)})
     one = listed()["pay"]
     assert (one["status"], one["planned_per_arm"]) == ("running", found["per_arm"])
@@ -129,12 +133,18 @@ def test_an_experiment_is_drafted_started_listed_and_stopped(engine: Engine) -> 
     assert evidence.effect == pytest.approx(effects["pay"]["difference"]["value"])
 
 
+def test_a_draft_that_could_never_be_started_for_its_name_is_refused() -> None:
+    ran = experiment("new", "ecommerce", "--name", "Füße")
+    assert (ran.status, "'Füße' is no name: use letters, digits, _ and -" in ran.err) == (1, True)
+    assert "Füße" not in listed()
+
+
 def test_traffic_that_does_not_suffice_in_time_is_refused_with_the_figures() -> None:
     new("pay", *COMPLETE)
     ran = experiment("start", "ecommerce", "pay", "--people-per-day", "10", "--baseline", "0.2")
     assert ran.status == 1
     assert "pay cannot reach its size in the planned 28 days" in ran.err
-    assert "10.0 a day would enter" in ran.err
+    assert "10 a day would enter" in ran.err
     unknown = experiment("start", "ecommerce", "pay")
     assert "nothing is known of the traffic of ecommerce yet" in unknown.err
 

@@ -35,14 +35,23 @@ def effect_tables(found: Effects) -> Iterator[FittedTable]:
     tests = found.worth_testing[:_MOST_TESTS]
     yield FittedTable(
         f"Unknown and worth testing, the first {len(tests)}",
-        ("Blocker", "Intervention", "Believed", "Source", "Worth a week", "People needed"),
+        (
+            "Blocker",
+            *(("Group",) if found.grouped_by else ()),
+            "Intervention",
+            "Believed",
+            "Source",
+            "Worth a week",
+            "People needed",
+        ),
         [
             (
                 one.blocker,
+                *((one.group,) if found.grouped_by else ()),
                 one.intervention,
                 _points(one.belief.effect),
                 "measured" if one.belief.is_measured else "declared",
-                f"{one.worth_of_knowing:,.2f}",
+                f"{one.worth_of_knowing:,.1f}",
                 "-" if one.people_needed is None else f"{one.people_needed:,}",
             )
             for one in tests

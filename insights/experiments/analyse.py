@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from decisions.experiments import StoppingRule
 from decisions.sequences import tune
 from insights.experiments.compare import compare
 from insights.experiments.effects import Measured, correct, effects_of, measure_arms, tuning_for, two_sided_p
@@ -37,7 +36,9 @@ def analyse(
 def analyse_people(people: People, question: Question, late: Mapping[str, str] | None = None) -> Analysis:
     """Return the analysis of people who are joined already; ``late`` are covariates to refuse, with the reason."""
     if not len(people):
-        raise AnalysisError("nobody is left to compare: no exposure has had its whole window yet")
+        raise AnalysisError(
+            "nobody is left to compare: no exposure has had its whole window yet, or all came after the planned end"
+        )
     tuning = tune(question.planned_per_arm)
     covariates, refused = _choose_covariates(people, question, late or {})
     measured = {one.name: measure_arms(people, one, covariates) for one in question.measures}
@@ -88,7 +89,7 @@ def analyse_people(people: People, question: Question, late: Mapping[str, str] |
         covariates_refused=refused,
         start_per_arm=tuning.start_per_arm,
         narrowest_per_arm=tuning.narrowest_per_arm,
-        notes=(*_first_clear(sequence), *_notes(people, question, measured, guards)),
+        notes=(*_first_clear(sequence), *_notes(people, measured, guards)),
     )
 
 
@@ -150,17 +151,13 @@ def _first_clear(sequence: Mapping[str, tuple[Look, ...]]) -> Iterator[str]:
             )
 
 
-def _notes(
-    people: People, question: Question, measured: Mapping[str, Measured], guards: list[GuardCheck]
-) -> Iterator[str]:
+def _notes(people: People, measured: Mapping[str, Measured], guards: list[GuardCheck]) -> Iterator[str]:
     """Yield what has to be known to read the figures."""
     adjusted = next(iter(measured.values())).covariates
     if adjusted:
         yield f"Adjusted for {', '.join(adjusted)}: as known before the exposure, for which the tables answer."
     if people.exposed_us is None:
         yield "The exposures have no time: every outcome counts, and there is no sequence over time."
-    if question.rule is StoppingRule.FIXED and question.planned_per_arm is None and question.ends_us is None:
-        yield "No size or end is planned, so that nothing tells whether this is the one look of a fixed horizon."
     if people.counts.crossed and not people.counts.crossed_dropped:
         yield f"{people.counts.crossed:,} people met two variants; they count for the one that they met first."
     if people.counts.crossed_dropped:

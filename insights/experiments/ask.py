@@ -73,7 +73,7 @@ def from_options(asked: Asked, exposures: ExposureTable, outcomes: OutcomeTable)
         rule=read_rule(asked.rule),
         planned_per_arm=asked.planned_per_arm,
         ends_us=None if asked.ends is None else _moment_us(asked.ends),
-        window_us=None if asked.within is None else round(parse_duration(asked.within) * US_PER_SECOND),
+        window_us=None if asked.within is None else _duration_us(asked.within),
         covariates=None if asked.covariates is None else tuple(asked.covariates),
         before=asked.before,
         slices=None if asked.slices is None else tuple(asked.slices),
@@ -157,6 +157,13 @@ def read_rule(text: str) -> StoppingRule:
         return StoppingRule(text)
     except ValueError as error:
         raise AnalysisError(f"{text!r} is no rule of stopping: there are {', '.join(StoppingRule)}") from error
+
+
+def _duration_us(text: str) -> int:
+    try:
+        return round(parse_duration(text) * US_PER_SECOND)
+    except ValueError as error:
+        raise AnalysisError(f"--within: {error}") from error
 
 
 def _moment_us(text: str) -> int:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from decisions.experiments import StoppingRule
 from decisions.logged import BoolArray, Texts
 from features.events import FloatArray, IntArray
 from insights.experiments.people import ExposureTable, OutcomeTable, People, RowCounts
@@ -59,6 +60,10 @@ def join(
     if ends is None and exposures.at_us is not None:
         ends = int(max(exposed.max(), latest))
     kept = ~crossed if exposures.at_us is None else np.ones(len(units), np.bool_)
+    if question.rule is StoppingRule.FIXED and exposures.at_us is not None:
+        beyond = exposed > _horizon_us(exposed, len(variants), question)
+        counts = replace(counts, after_horizon=int(beyond.sum()))
+        kept &= ~beyond
     if question.window_us is not None and ends is not None and exposures.at_us is not None:
         recent = kept & (exposed > ends - question.window_us)
         counts = replace(counts, too_recent=int(recent.sum()))
@@ -91,6 +96,19 @@ def late_covariates(exposures: ExposureTable) -> dict[str, str]:
         if late:
             refused[name] = f"measured after the exposure in {late:,} of {len(exposures):,} rows"
     return refused
+
+
+def _horizon_us(exposed: IntArray, arms: int, question: Question) -> int:
+    """Return the last moment at which people of a fixed horizon are exposed: its end, or its size if that is later.
+
+    It is known without the outcomes, so that whoever looks again later reads the same people, and cannot wait for luck.
+    """
+    end = question.ends_us if question.ends_us is not None else UNKNOWN_US
+    if question.planned_per_arm is not None:
+        total = question.planned_per_arm * arms
+        full = np.iinfo(np.int64).max if len(exposed) < total else int(np.partition(exposed, total - 1)[total - 1])
+        return max(end, full)
+    return end if question.ends_us is not None else np.iinfo(np.int64).max
 
 
 def _variants(found: Texts, question: Question) -> list[str]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine
 
 from decisions.experiments import ExperimentPlan, PlanError, from_json, to_json
 from decisions.layers import take_buckets
-from decisions.plan_checks import refusals
+from decisions.plan_checks import is_name, refusals
 from features.events import US_PER_SECOND
 from insights.experiments.traffic import Reach, require_reach
 from journeys.experiments import declared_names
@@ -47,7 +47,12 @@ class Standing:
 
 
 def draft(engine: Engine, journey: Journey, plan: ExperimentPlan, *, actor: str, now_us: int) -> list[str]:
-    """Keep a draft, and return what has to be put right before it can be started."""
+    """Keep a draft, and return what has to be put right before it can be started.
+
+    Raises :class:`PlanError` for a name that no experiment can have: such a draft could never be started.
+    """
+    if not is_name(plan.name):
+        raise PlanError(f"{plan.name!r} is no name: use letters, digits, _ and -, at most 60")
     with writing(engine) as connection:
         _write(connection, journey, plan, actor, now_us)
     return refusals(plan, declared_names(journey))
@@ -73,8 +78,10 @@ def check_plan(engine: Engine, journey: Journey, plan: ExperimentPlan) -> None:
     found = refusals(plan, declared_names(journey))
     if found:
         raise PlanError(f"{plan.name} cannot be started: {'; '.join(found)}")
+    store = ExperimentStore(engine, journey.name)
     with engine.connect() as connection:
-        _buckets(ExperimentStore(engine, journey.name), connection, plan)
+        store.require_draft(connection, plan.name)
+        _buckets(store, connection, plan)
 
 
 def start(

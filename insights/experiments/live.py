@@ -63,6 +63,8 @@ def analyse_live(engine: Engine, journey: Journey, name: str, now_us: int) -> Li
     plan = from_json(kept.declaration)
     store = ExposureStore(engine, journey.name)
     exposures = list(store.of_experiment(name))
+    if not exposures:
+        raise AnalysisError(f"nobody has taken part in {name} yet, so there is nobody to compare")
     with engine.connect() as connection:
         met = exposure_table(connection, journey, exposures)
         did = outcome_table(connection, journey, exposures)

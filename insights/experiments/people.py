@@ -73,6 +73,8 @@ class RowCounts:
     units_without_exposure: int = 0
     too_recent: int = 0
     """Units whose window had not passed when the data end; they are left out."""
+    after_horizon: int = 0
+    """Units exposed after a fixed horizon was reached; they are left out."""
 
     def to_json(self) -> dict[str, int]:
         """Return the counts by name."""

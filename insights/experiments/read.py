@@ -35,6 +35,7 @@ from insights.experiments.people import ExposureTable, OutcomeTable
 from insights.experiments.question import AnalysisError
 
 _MOST_VALUES, _MOST_CODES = 200, 12
+_LARGEST = 1e100
 _SECONDS_BELOW, _MILLIS_BELOW = 1e11, 1e14
 """Numbers below the first are seconds since 1970, below the second milliseconds, else microseconds."""
 
@@ -56,7 +57,7 @@ def read_exposures(path: Path, names: ColumnNames | None = None) -> ExposureTabl
         name.removeprefix(PROPENSITY): values for name, values in numbers.items() if name.startswith(PROPENSITY)
     }
     covariates = {
-        name: values
+        name: _finite(values, name)
         for name, values in numbers.items()
         if not name.startswith(PROPENSITY) and not _is_yes_or_no(table[name])
     }
@@ -96,7 +97,7 @@ def read_outcomes(path: Path, names: ColumnNames | None = None) -> OutcomeTable:
         values = _by_metric(_texts(table[metric]), None if value is None else _number_column(table[value], value))
     else:
         found = {name: _numbers(table[name]) for name in columns if name not in (unit, at, ids)}
-        values = {name: numbers for name, numbers in found.items() if numbers is not None}
+        values = {name: _finite(numbers, name) for name, numbers in found.items() if numbers is not None}
         if not values:
             raise AnalysisError(
                 "the outcomes have no column of numbers, and none of metrics' names: name it with --metric-column; "
@@ -186,7 +187,18 @@ def _number_column(column: pa.ChunkedArray, name: str) -> FloatArray:
     found = _numbers(column)
     if found is None:
         raise AnalysisError(f"the column {name!r} holds something else than numbers")
-    return found
+    return _finite(found, name)
+
+
+def _finite(numbers: FloatArray, name: str) -> FloatArray:
+    """Return the numbers of a column, none of which is infinite, or so large that its square would be."""
+    wrong = np.abs(numbers) > _LARGEST
+    if wrong.any():
+        raise AnalysisError(
+            f"the column {name!r} holds {numbers[wrong][0]:g}, which cannot be averaged: put right or leave out "
+            f"{int(wrong.sum()):,} rows"
+        )
+    return numbers
 
 
 def _moments(column: pa.ChunkedArray, name: str) -> IntArray:

@@ -13,6 +13,12 @@ VERDICTS = {
     Verdict.INCONCLUSIVE: "Inconclusive",
     Verdict.INVALID: "Invalid",
 }
+KINDS = {
+    MetricKind.PROPORTION: "the share of people with any",
+    MetricKind.MEAN: "the mean per person",
+    MetricKind.REVENUE: "the revenue per person, the largest cut off",
+    MetricKind.RATIO: "a ratio of all people together",
+}
 
 
 def say_change(effect: Effect, interval: Estimate) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from insights.experiments.result import Analysis, Decision, Effect
-from insights.experiments.say import VERDICTS, say_interval, say_slice, write, write_difference
+from insights.experiments.say import KINDS, VERDICTS, say_interval, say_slice, write, write_difference
 from insights.intervals import Estimate
 from journeys.tables import FittedTable
 
@@ -37,6 +37,7 @@ def say_counts(analysis: Analysis) -> Iterator[str]:
         "outcomes after the window, left out": counts.after_window,
         f"outcomes of {counts.units_without_exposure:,} people who were not exposed, left out": counts.without_exposure,
         "people whose window has not passed, left out": counts.too_recent,
+        "people exposed after the fixed horizon's end, left out": counts.after_horizon,
     }
     people = sum(analysis.people.values())
     yield f"{counts.exposure_rows:,} exposures of {people:,} people; {counts.outcome_rows:,} outcomes."
@@ -53,7 +54,8 @@ def say_counts(analysis: Analysis) -> Iterator[str]:
 
 def analysis_tables(analysis: Analysis) -> Iterator[FittedTable]:
     """Yield the tables: effects by both rules, guardrails, the ratio of the arms, and segments."""
-    yield effect_table(analysis, analysis.primary, f"The primary metric: {analysis.primary[0].measure}")
+    first = analysis.primary[0]
+    yield effect_table(analysis, analysis.primary, f"The primary metric: {first.measure}, {KINDS[first.kind]}")
     yield belief_table(analysis.primary)
     if analysis.guards:
         yield guard_table(analysis)

@@ -49,11 +49,13 @@ class Reach:
 
     def describe(self) -> str:
         """Return the size and the traffic in a sentence."""
-        total = self.per_arm * self.sizing.fixed.arms
+        total, days = self.per_arm * self.sizing.fixed.arms, math.ceil(self.days)
+        entering, today = self.traffic.people_per_day, self.traffic.baseline
         return (
-            f"It needs {self.per_arm:,} people in each variant, {total:,} in all; {self.traffic.people_per_day:,.1f} a "
-            f"day would enter, with {self.traffic.baseline:.3g} today ({self.traffic.source}), so it takes "
-            f"{math.ceil(self.days):,} days."
+            f"It needs {self.per_arm:,} people in each variant, {total:,} in all; "
+            f"{entering:,.{0 if entering >= 10 else 1}f} a day would enter, with "
+            f"{f'{today:.3g}' if self.sizing.kind is not MetricKind.PROPORTION else f'{100 * today:.3g}%'} today "
+            f"({self.traffic.source}), so it takes {days:,} day{'' if days == 1 else 's'}."
         )
 
 

@@ -128,11 +128,18 @@ def _too_rare(found: Found) -> list[str]:
             if min(hits, rest) < FEWEST_HITS:
                 what = "reached it" if hits < rest else "did not"
                 return [f"too few: {min(hits, rest):,.0f} people {what} in all arms; {FEWEST_HITS} are needed"]
+        elif effect.standard_error == 0:
+            return [f"nothing to compare: {effect.measure} is {effect.control.value:,.4g} for everybody"]
     return []
 
 
 def _too_early(found: Found) -> list[str]:
     question = found.question
+    if question.planned_per_arm is None and question.ends_us is None:
+        return [
+            "a fixed horizon without a planned size or end: nothing tells that this is its one look; say which was "
+            "planned, or go by the always-valid rule"
+        ]
     counts = found.ratio.observed
     mean = sum(counts.values()) / len(counts)
     if question.planned_per_arm is not None and mean < NEARLY_ALL * question.planned_per_arm:
@@ -145,6 +152,9 @@ def _too_early(found: Found) -> list[str]:
         return [
             f"looked at before its end, {days:,.1f} days early; wait for it, or declare an always-valid rule next time"
         ]
+    recent = found.people.counts.too_recent
+    if question.ends_us is not None and recent > (1 - NEARLY_ALL) * (recent + sum(counts.values())):
+        return [f"looked at before its end: {recent:,} people may still do something within the window; wait for it"]
     return []
 
 

@@ -161,10 +161,11 @@ def _holdout(counts: HoldoutCounts) -> Figure:
     difference = estimate_difference(counts.converted, counts.visitors, counts.held_out_converted, counts.held_out)
     told = "Nobody is held out yet, or nobody else has come so far."
     if difference is not None:
-        value, low, high = (f"{100 * end:+.1f}" for end in ends_of(difference) if end is not None)
+        more = "more" if difference.value >= 0 else "fewer"
         told = (
-            f"{value} points more of those who could be shown something reached the goal than of those held out at "
-            f"random (95 % interval {low} to {high})."
+            f"Of those who could be shown something {100 * abs(difference.value):.1f} points {more} reached the goal "
+            "than of those held out at random "
+            f"(95 % interval {100 * difference.low:+.1f} to {100 * difference.high:+.1f})."
         )
     row = (
         told,

@@ -10,6 +10,7 @@ from made_decisions import make_decisions
 from insights.effects.effects import EffectsError, Match, measure_effects
 from insights.effects.kept import keep_effects, kept_effects
 from insights.effects.knowledge import Knowledge
+from insights.effects.tables import effect_tables
 from insights.pages.effects import effect_figures
 from journeys.journey import Journey
 from journeys.load import load_journey
@@ -52,6 +53,15 @@ def test_counts_add_up_to_the_decisions(shop: Journey) -> None:
         assert sum(arm.goals for arm in shown) == logged.converted[logged.chosen == place].sum()
     nothing = sum(one.measured.nothing.decisions for one in found.cells if one.intervention == "live_chat")
     assert nothing == (logged.chosen == 0).sum()
+
+
+def test_what_is_worth_testing_in_a_group_names_the_group(shop: Journey) -> None:
+    found = measure_effects(shop, make_decisions(900, TRUTH), by="device")
+    *_, tests = effect_tables(found)
+    assert tests.headers[:3] == ("Blocker", "Group", "Intervention")
+    told = [row[:3] for row in tests.rows]
+    assert len(set(told)) == len(told) > 1
+    assert {row[1] for row in told} == {"phone", "desktop"}
 
 
 def test_what_is_worth_testing_is_unknown_and_the_dearest_first(shop: Journey) -> None:

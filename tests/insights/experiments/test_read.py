@@ -144,6 +144,18 @@ def test_exposures_that_say_too_little_are_refused_in_a_sentence(write: Write, t
         read_exposures(write("e.csv", text))
 
 
+@pytest.mark.parametrize("number", ["inf", "-inf", "1e300"])
+def test_what_cannot_be_averaged_is_refused(write: Write, number: str) -> None:
+    with pytest.raises(
+        AnalysisError, match=r"'spent' holds .* which cannot be averaged: put right or leave out 1 rows"
+    ):
+        read_outcomes(write("o.csv", f"visitor_id,spent\nann,{number}\nben,1\n"))
+    with pytest.raises(AnalysisError, match=r"'risk' holds .* which cannot be averaged"):
+        read_exposures(write("e.csv", f"visitor_id,variant,risk\nann,a,{number}\nben,b,1\n"))
+    with pytest.raises(AnalysisError, match=r"'value' holds .* which cannot be averaged"):
+        read_outcomes(write("v.csv", f"visitor_id,metric,value\nann,spent,{number}\n"))
+
+
 def test_outcomes_without_any_number_are_refused(write: Write) -> None:
     with pytest.raises(AnalysisError, match="no column of numbers, and none of metrics' names"):
         read_outcomes(write("o.csv", "unit,country\n1,de\n"))
@@ -242,6 +254,7 @@ def test_a_plan_that_is_none_is_refused(write: Write) -> None:
         (Asked(rule="peeking"), "'peeking' is no rule of stopping: there are fixed, always-valid"),
         (Asked(ends="soon"), "'soon' is no time"),
         (Asked(slices=["moon"]), "there is no slice 'moon': the exposures have visits, device, new"),
+        (Asked(within="0d"), "--within: '0d' is no duration"),
         (Asked(within="2d"), "a window needs the times"),
     ],
 )

@@ -96,6 +96,41 @@ def test_a_fixed_horizon_does_not_wait_for_the_last_few_people() -> None:
     assert analysed(replace(FIXED, planned_per_arm=10_300), 0.10, 0.12).decision.verdict is Verdict.INVALID
 
 
+def test_a_fixed_horizon_without_any_planned_end_has_no_verdict() -> None:
+    found = analysed(replace(FIXED, planned_per_arm=None), 0.10, 0.12)
+    assert found.decision.verdict is Verdict.INVALID
+    assert "without a planned size or end" in found.decision.reasons[0]
+
+
+def test_who_waits_on_after_a_fixed_horizon_reads_the_same_people() -> None:
+    # The first 5,000 minutes are 2,500 people of each arm; whoever came later would be a second look.
+    size, day = replace(FIXED, planned_per_arm=2_500), replace(FIXED, planned_per_arm=None)
+    for question in (size, replace(day, ends_us=START_US + 4_999 * DAY_US // 1_440)):
+        found = analysed(question, 0.10, 0.109)
+        assert sum(found.people.values()) == 5_000
+        assert found.counts.after_horizon == 15_000
+    # Of a size and a day the later one is the end.
+    assert sum(analysed(replace(size, ends_us=START_US + 7 * DAY_US), 0.1, 0.109).people.values()) == 7 * 1_440 + 1
+    assert sum(analysed(replace(QUESTION, planned_per_arm=2_500), 0.1, 0.109).people.values()) == 20_000
+
+
+def test_a_fixed_horizon_waits_for_the_windows_of_its_people() -> None:
+    # The data end 13.9 days after the start: who came on the last 3 of the first 12 days may still do something.
+    question = replace(FIXED, planned_per_arm=None, ends_us=START_US + 12 * DAY_US)
+    assert analysed(question, 0.10, 0.12).decision.verdict is Verdict.SHIP
+    found = analysed(replace(question, window_us=5 * DAY_US), 0.10, 0.12)
+    assert found.decision.verdict is Verdict.INVALID
+    assert "may still do something within the window" in found.decision.reasons[-1]
+
+
+def test_what_is_the_same_for_everybody_compares_nothing() -> None:
+    variants, _ = rates(200, 0.5, 0.5)
+    sevens = happened({"goal": np.full(400, 7.0)})
+    found = analyse(exposed(variants), sevens, Question(Measure("goal", MetricKind.MEAN)))
+    assert found.decision.verdict is Verdict.INVALID
+    assert found.decision.reasons[0] == "nothing to compare: goal is 7 for everybody"
+
+
 def test_a_planned_variant_that_nobody_met_is_invalid() -> None:
     guards = (Guard(Measure("goal"), 0.1),)
     question = replace(QUESTION, guards=guards, shares={"control": 1, "b": 1, "c": 1})

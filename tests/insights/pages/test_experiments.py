@@ -49,7 +49,9 @@ def analysed(rule: StoppingRule = StoppingRule.FIXED) -> Analysis:
     order = np.random.default_rng(1).permutation(1_000)
     goals = np.concatenate([2 * order[:200], 2 * order[:300] + 1])
     done = OutcomeTable(units[goals], {"goal": np.ones(500)}, at_us=at_us[goals] + 1)
-    question = Question(Measure("goal", MetricKind.PROPORTION, "goal"), rule=rule, control="nothing")
+    question = Question(
+        Measure("goal", MetricKind.PROPORTION, "goal"), rule=rule, control="nothing", planned_per_arm=1_000
+    )
     return analyse(ExposureTable(units, variants, at_us), done, question)
 
 
@@ -144,6 +146,10 @@ def test_the_holdout_is_told_with_its_interval(facts: Facts) -> None:
     counts = HoldoutCounts(BEGAN_US, 1_000, 120, 100, 8, 0)
     table = shown(facts, counts=counts)["holdout"].table
     assert table.column("difference")[0] == pytest.approx(0.12 - 0.08)
-    assert str(table.column("sentence")[0]).startswith("+4.0 points more of those who could be shown something")
+    assert str(table.column("sentence")[0]).startswith(
+        "Of those who could be shown something 4.0 points more reached the goal than of those held out"
+    )
+    worse = shown(facts, counts=HoldoutCounts(BEGAN_US, 1_000, 60, 100, 8, 0))["holdout"].table
+    assert "2.0 points fewer reached the goal" in str(worse.column("sentence")[0])
     nobody = shown(facts, counts=HoldoutCounts(BEGAN_US, 10, 1, 0, 0, 0))["holdout"].table
     assert nobody.column("difference") == (None,)
