@@ -145,6 +145,39 @@ def decisions_of(journey: "Journey", path: Path | None) -> "LoggedDecisions":
         return nothing_decided(journey) if engine is None else decided_in(engine, journey)
 
 
+def weighable_decisions(
+    journey: "Journey",
+    policies: "Sequence[str]",
+    path: Path | None,
+    log: Path | None,
+    report: Callable[[str, float], None],
+) -> "LoggedDecisions":
+    """Return decisions as :func:`decisions_of` does, with raw features where one of the policies reads them.
+
+    For these the log is replayed, by default the service's. Raises ``decisions.option_rows.RowsMissing`` where there is
+    none, and what loading the policies raises.
+    """
+    from decisions.option_rows import RowsMissing
+    from journeys.weigh import reads_features
+    from storage.models import home_folder
+    from training.uplift.replayed import with_rows
+
+    logged = decisions_of(journey, path)
+    reading = [one for one in policies if reads_features(journey, one, home_folder())]
+    if not reading or not len(logged):
+        return logged
+    with log_of_decisions(journey, path, log) as found:
+        if found is None:
+            raise RowsMissing(
+                f"policy {reading[0]} reads raw features, which decisions do not keep: give the log of the sessions "
+                "that they are about, with --log PATH"
+            )
+        replayed = with_rows(journey, logged, found, progress=report)
+    if replayed.missing:
+        say(f"Of the decisions, {replayed.missing:,} are about sessions that the log does not have, and left out.")
+    return replayed.logged
+
+
 @contextmanager
 def service_database() -> "Iterator[tuple[Engine | None, Path]]":
     """Yield the service's database, None where there is none yet, and its home folder."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import UNSUPPORTED, DecisionsOption, JourneyArgument, JsonOption
+from commands.options import UNSUPPORTED, DecisionsOption, JourneyArgument, JsonOption, LogOption
 
 app = typer.Typer()
 
@@ -29,6 +29,7 @@ def evaluate(
         ),
     ],
     decisions: DecisionsOption = None,
+    log: LogOption = None,
     exploration: Annotated[
         float | None, typer.Option(metavar="SHARE", help="By default the journey's; 0 to .04.")
     ] = None,
@@ -42,7 +43,7 @@ def evaluate(
     "stage": "checkout", "intervention": "NAME"}]}: the first rule that fits decides, else nothing is done. Exits with
     status 4 where the log cannot tell.
     """
-    from console import decisions_of, out, progress, say, write_json
+    from console import out, progress, say, weighable_decisions, write_json
     from decisions.off_policy.evaluate import evaluate as weigh
     from decisions.off_policy.say import HEADERS, NUMBERS, overlap_lines, rows, verdict
     from features.output import require_writable
@@ -55,10 +56,10 @@ def evaluate(
     for path, endings in ((json_path, ()), (out_path, (".png",))):
         if path is not None:
             require_writable(path, suffixes=endings)
-    logged = decisions_of(declared, decisions)
-    name, target = target_of(declared, policy, logged, home_folder(), exploration)
     with progress() as report:
+        logged = weighable_decisions(declared, (policy,), decisions, log, report)
         report("weighing", 0.0)
+        name, target = target_of(declared, policy, logged, home_folder(), exploration)
         found = weigh(logged, target, declared.interventions, declared.policy)
     titles = (f"Net value a decision of {name} for {declared.name}", "Goals a decision")
     for title, estimated, percent in zip(titles, (found.net_value, found.goal_rate), (False, True), strict=True):

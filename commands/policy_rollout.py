@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import UNSUPPORTED, DecisionsOption, JourneyArgument, JsonOption
+from commands.options import UNSUPPORTED, DecisionsOption, JourneyArgument, JsonOption, LogOption
 
 app = typer.Typer()
 
@@ -14,6 +14,7 @@ def promote(
     journey: JourneyArgument,
     version: Annotated[str, typer.Argument(metavar="VERSION", help="A published version; `dropoff policy list`.")],
     decisions: DecisionsOption = None,
+    log: LogOption = None,
     most_loss: Annotated[
         float | None,
         typer.Option(metavar="SHARE", min=0, help="Offline: a larger loss of the live value has to be ruled out; .1."),
@@ -37,7 +38,7 @@ def promote(
     from dataclasses import replace
     from functools import partial
 
-    from console import decisions_of, out, progress, rollout_ground, say, write_json
+    from console import out, progress, rollout_ground, say, weighable_decisions, write_json
     from decisions.off_policy.evaluate import Evaluation, evaluate
     from decisions.rollout import DEFAULT_GATES
     from features.output import require_writable
@@ -61,7 +62,7 @@ def promote(
         declared = ground.journey
 
         def weigh() -> Evaluation:
-            logged = decisions_of(declared, decisions)
+            logged = weighable_decisions(declared, (version, LIVE), decisions, log, report)
             _, target = target_of(declared, version, logged, ground.home)
             _, before = target_of(declared, LIVE, logged, ground.home)
             if older := say_older(declared, version, logged, ground.home):

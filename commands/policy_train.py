@@ -1,11 +1,8 @@
 """Train a policy on decisions whose outcome is known: ``dropoff policy train``."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from commands.options import MLRUNS, DecisionsOption, JourneyArgument, JsonOption, SeedOption
+from commands.options import MLRUNS, DecisionsOption, JourneyArgument, JsonOption, LogOption, SeedOption
 
 app = typer.Typer()
 
@@ -14,12 +11,7 @@ app = typer.Typer()
 def train(
     journey: JourneyArgument,
     decisions: DecisionsOption = None,
-    log: Annotated[
-        Path | None,
-        typer.Option(
-            "--log", metavar="PATH", help="The log of the decisions in --decisions, to read raw features from."
-        ),
-    ] = None,
+    log: LogOption = None,
     seed: SeedOption = 7,
     json_path: JsonOption = None,
 ) -> None:

@@ -9,6 +9,7 @@ from decisions.off_policy.priors import WeighablePriors
 from decisions.off_policy.targets import PolicyUnreadable, declared, deployed, read_declared
 from decisions.policy import MAX_EXPLORATION, NOTHING
 from decisions.policy_files import load_policy, read_card
+from decisions.uplift_policy import UpliftPolicy
 from features.events import US_PER_SECOND, FloatArray
 from journeys.journey import Journey
 from journeys.policies import declared_policy, ground_of
@@ -61,17 +62,16 @@ def target_of(
     if path.is_file():
         rules = read_declared(path)
         return rules.name, declared(rules, logged)
-    if policy == PRIORS:
-        found: WeighablePolicy = WeighablePriors(journey.policy, journey.interventions)
-    elif policy == BAYES:
-        found = declared_policy(journey)
-    elif policy == LIVE:
-        found = live_policy(journey, home)
-    elif path.is_dir():
-        found = load_policy(path, ground_of(journey))
-    else:
-        found = _published(journey, policy, home)
+    found = _named(journey, policy, home)
     return found.version, deployed(found, logged, explored)
+
+
+def reads_features(journey: Journey, policy: str, home: Path) -> bool:
+    """Whether a policy goes by raw features of the sessions; raises what :func:`target_of` raises."""
+    if policy == NOTHING or Path(policy).is_file():
+        return False
+    found = _named(journey, policy, home)
+    return isinstance(found, UpliftPolicy) and bool(found.rows.features)
 
 
 def say_older(journey: Journey, policy: str, logged: LoggedDecisions, home: Path) -> str:
@@ -88,6 +88,18 @@ def say_older(journey: Journey, policy: str, logged: LoggedDecisions, home: Path
         f"{older:,} of the {len(logged):,} decisions are older than version {policy}: where it has learnt from them, "
         "it looks better than it is."
     )
+
+
+def _named(journey: Journey, policy: str, home: Path) -> WeighablePolicy:
+    if policy == PRIORS:
+        return WeighablePriors(journey.policy, journey.interventions)
+    if policy == BAYES:
+        return declared_policy(journey)
+    if policy == LIVE:
+        return live_policy(journey, home)
+    if Path(policy).is_dir():
+        return load_policy(Path(policy), ground_of(journey))
+    return _published(journey, policy, home)
 
 
 def _published(journey: Journey, policy: str, home: Path) -> WeighablePolicy:

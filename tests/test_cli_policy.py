@@ -17,9 +17,14 @@ from newsletter import Ran, call
 from decisions.logged import LoggedDecisions
 from decisions.logged_files import write_decisions
 from decisions.off_policy.priors import WeighablePriors
+from decisions.option_rows import OptionRows
 from decisions.policy_files import save_policy
+from features.vocabulary import Vocabulary
 from journeys.load import load_journey
+from journeys.policies import ground_of
 from storage.policies import publish_policy
+from training.uplift.bag import BagSettings
+from training.uplift.learners import learn_uplift
 
 SHOP = load_journey("ecommerce")
 OPTIONS = ("nothing", *(one.name for one in SHOP.interventions))
@@ -162,3 +167,28 @@ def test_a_version_takes_one_step_and_can_be_taken_back(path: Path, home: Path) 
     audited = call("audit", "ecommerce").out
     assert "roll out" in audited
     assert "annotate" in audited
+
+
+def test_a_version_that_reads_raw_features_is_weighed_and_promoted_with_the_log(path: Path, home: Path) -> None:
+    logged = replace(shop_decisions(800), rows=np.random.default_rng(1).normal(size=(800, len(SHOP.table.names))))
+    ground = ground_of(SHOP)
+    columns = OptionRows.of(SHOP.interventions, ground.stages, ground.frictions, SHOP.table, Vocabulary({}))
+    policy = learn_uplift(logged, columns, SHOP.interventions, SHOP.policy, bag=BagSettings(members=2, trees=3))
+    publish_policy(home, SHOP.name, "8", lambda folder: save_policy(folder, policy))
+    without = weigh("8", path)
+    assert (without.status, without.out) == (1, "")
+    assert "policy 8 reads raw features" in without.err
+    assert "--log PATH" in without.err
+    # The log lacks the session of the last decision.
+    log = Path("log.jsonl")
+    one = {"name": "payment_failed", "occurred_at": "2026-02-28T23:59:50Z"}
+    lines = [
+        json.dumps(one | {"event_id": f"e{place}", "visitor_id": f"v{place}", "session_id": str(place)})
+        for place in range(2_999)
+    ]
+    log.write_text("\n".join(lines), encoding="utf-8")
+    weighed = weigh("8", path, "--log", str(log))
+    assert "Of the decisions, 1 are about sessions that the log does not have" in weighed.out
+    assert "2,999 decisions about 1,500 people count" in weighed.out
+    begun = call("policy", "promote", "ecommerce", "8", "--decisions", str(path), "--log", str(log))
+    assert "DR lower bound" in begun.out
