@@ -52,7 +52,7 @@ PortOption = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 
 SeedOption = Annotated[
     int, typer.Option(metavar="N", min=0, max=2**31 - 1, help="The same seed and input give the same result.")
 ]
-LogOption = Annotated[
+DecidedLogOption = Annotated[
     Path | None,
     typer.Option("--log", metavar="PATH", help="The log of the decisions in --decisions, to read raw features from."),
 ]

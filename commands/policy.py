@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import UNSUPPORTED, DecisionsOption, JourneyArgument, JsonOption, LogOption
+from commands.options import UNSUPPORTED, DecidedLogOption, DecisionsOption, JourneyArgument, JsonOption
 
 app = typer.Typer()
 
@@ -29,7 +29,7 @@ def evaluate(
         ),
     ],
     decisions: DecisionsOption = None,
-    log: LogOption = None,
+    log: DecidedLogOption = None,
     exploration: Annotated[
         float | None, typer.Option(metavar="SHARE", help="By default the journey's; 0 to .04.")
     ] = None,

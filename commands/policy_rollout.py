@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import UNSUPPORTED, DecisionsOption, JourneyArgument, JsonOption, LogOption
+from commands.options import UNSUPPORTED, DecidedLogOption, DecisionsOption, JourneyArgument, JsonOption
 
 app = typer.Typer()
 
@@ -14,7 +14,7 @@ def promote(
     journey: JourneyArgument,
     version: Annotated[str, typer.Argument(metavar="VERSION", help="A published version; `dropoff policy list`.")],
     decisions: DecisionsOption = None,
-    log: LogOption = None,
+    log: DecidedLogOption = None,
     most_loss: Annotated[
         float | None,
         typer.Option(metavar="SHARE", min=0, help="Offline: a larger loss of the live value has to be ruled out; .1."),

@@ -2,7 +2,7 @@
 
 import typer
 
-from commands.options import MLRUNS, DecisionsOption, JourneyArgument, JsonOption, LogOption, SeedOption
+from commands.options import MLRUNS, DecidedLogOption, DecisionsOption, JourneyArgument, JsonOption, SeedOption
 
 app = typer.Typer()
 
@@ -11,7 +11,7 @@ app = typer.Typer()
 def train(
     journey: JourneyArgument,
     decisions: DecisionsOption = None,
-    log: LogOption = None,
+    log: DecidedLogOption = None,
     seed: SeedOption = 7,
     json_path: JsonOption = None,
 ) -> None:
