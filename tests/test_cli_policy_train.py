@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from newsletter import call
 
-from decisions.logged import LoggedDecisions
+from decisions.logged import BoolArray, LoggedDecisions
 from decisions.logged_files import write_decisions
 from decisions.policy import NOTHING
 from decisions.policy_files import load_policy
 from decisions.uplift_policy import UpliftPolicy
+from features.events import FloatArray
 from journeys.load import load_journey
 from journeys.policies import ground_of
 from storage.policies import live_version, policy_folder, policy_versions
@@ -28,7 +29,7 @@ OFFERED = ("trust_panel", "live_chat")
 
 
 def decided(size: int, seed: int) -> LoggedDecisions:
-    """The trust panel helps those whom trust holds back, and drives the others away; the chat does nothing."""
+    """The trust panel helps at a risk from .7 to .8, and drives all others away; the chat does nothing."""
     rng = np.random.default_rng(seed)
     options = (NOTHING, *(one.name for one in SHOP.interventions))
     frictions = tuple(friction.name for friction in SHOP.frictions)
@@ -38,8 +39,7 @@ def decided(size: int, seed: int) -> LoggedDecisions:
     chosen = np.array(places)[rng.integers(0, 3, size)]
     confidence = rng.dirichlet(np.full(len(frictions), 0.3), size)
     risk = rng.uniform(0.6, 0.9, size)
-    trusted = confidence[:, frictions.index("trust")]
-    margin = np.log((1 - risk) / risk) + (chosen == places[1]) * (4.0 * trusted - 0.8)
+    margin = np.log((1 - risk) / risk) + (chosen == places[1]) * np.where(helped(risk), 3.0, -1.0)
     ids = np.array([f"d{place:06}" for place in range(size)], object)
     return LoggedDecisions(
         options=options,
@@ -58,6 +58,11 @@ def decided(size: int, seed: int) -> LoggedDecisions:
         holdout=np.zeros(size, np.bool_),
         policy_versions=np.full(size, "uniform", object),
     )
+
+
+def helped(risk: FloatArray) -> BoolArray:
+    found: BoolArray = (risk > 0.7) & (risk < 0.8)
+    return found
 
 
 @pytest.fixture
@@ -90,10 +95,10 @@ def test_a_policy_is_learnt_compared_registered_and_published_but_not_live(folde
     assert isinstance(policy, UpliftPolicy)
     others = decided(2_000, 2)
     acted = policy.net_values(others).argmax(axis=1) == others.options.index("trust_panel")
-    trusted = others.confidence[:, others.frictions.index("trust")]
-    # It acts where trust is what stands in the way, and hardly elsewhere.
-    assert acted[trusted > 0.6].mean() > 0.9
-    assert acted[trusted < 0.05].mean() < 0.1
+    # A band in the middle is what no linear policy can act on; near its ends the odds are even.
+    near = np.minimum(np.abs(others.risk - 0.7), np.abs(others.risk - 0.8)) < 0.02
+    assert acted[helped(others.risk) & ~near].mean() > 0.9
+    assert acted[~helped(others.risk) & ~near].mean() < 0.1
     runs(folder)
 
 

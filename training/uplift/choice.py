@@ -19,6 +19,8 @@ from training.uplift.candidates import BAYES, Candidate, Recipe
 
 DRAWS = 400
 """Draws of persons behind a choice."""
+SURE = 0.95
+"""A blend has to beat the Bayesian policy in so many of the draws: the best of several wins more often by chance."""
 MOSTLY = 0.5
 """Where doing nothing is better than all candidates in a larger share of the draws, none is boosted."""
 
@@ -73,6 +75,9 @@ def choose_policy(
 ) -> Choice:
     """Return the recipe whose blends are most often the best in draws of persons, and how much it counts.
 
+    It has to be better than the Bayesian policy beyond what chance leaves, a rule in favour of the simpler as that of
+    Breiman et al. 1984, section 3.4.3.
+
     ``values`` are net values (N, A) of people held out, by candidate. In every draw of persons, with replacement, the
     candidate with the highest doubly-robust value wins; the recipe is taken whose blends, what it is blended with
     included, win most often, and its weight is the mean of those that do best in each draw. So what cannot be told
@@ -95,7 +100,7 @@ def choose_policy(
         for recipe in recipes
     }
     most: Recipe | None = None
-    weight = 0.0
+    weight, weights = 0.0, np.zeros(1)
     if recipes:
         most = max(recipes, key=lambda recipe: float((drawn[:, ladders[recipe]] == best).any(axis=1).mean()))
         weights = np.array([candidates[place].weight for place in ladders[most]])
@@ -117,11 +122,27 @@ def choose_policy(
         return Choice(None, 0.0, table, reason)
     if most is None or (weight == 0.0 and most.base == BAYES):
         return Choice(None, 0.0, table, "no booster did better than the Bayesian policy in any draw of persons")
+    better = float((_between(weights, drawn[:, ladders[most]], weight) > drawn[:, bayes]).mean())
+    if better < SURE:
+        reason = (
+            f"{most.name}, blended with the {most.base}, did better than the {BAYES} in {better:.0%} of the draws of "
+            f"persons; it takes {SURE:.0%}, so the {BAYES} decides alone"
+        )
+        return Choice(None, 0.0, table, reason)
     reason = (
         f"{most.name}, blended with the {most.base}, is the best in most draws of persons; it counts {weight:.0%}, the "
         "mean of what does best in each draw"
     )
     return Choice(most, weight, table, reason)
+
+
+def _between(weights: FloatArray, values: FloatArray, weight: float) -> FloatArray:
+    """Return the values (draws,) at a weight, between those (draws, L) at the ascending ``weights`` (L,)."""
+    above = min(int(np.searchsorted(weights, weight)), len(weights) - 1)
+    below = max(above - 1, 0)
+    share = 1.0 if above == below else (weight - weights[below]) / (weights[above] - weights[below])
+    found: FloatArray = (1.0 - share) * values[:, below] + share * values[:, above]
+    return found
 
 
 def greedy(values: FloatArray) -> FloatArray:

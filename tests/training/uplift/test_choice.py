@@ -48,15 +48,28 @@ def test_where_nothing_beats_the_bayesian_policy_it_stays(learnt_from: LoggedDec
     assert choice.recipe is None or choice.weight < 0.02
 
 
-def test_what_cannot_be_told_apart_is_averaged(learnt_from: LoggedDecisions) -> None:
+def test_what_cannot_be_told_apart_from_the_bayesian_policy_leaves_it_to_decide(learnt_from: LoggedDecisions) -> None:
     rng = np.random.default_rng(2)
     values = {
         one.name: np.where(learnt_from.eligible, rng.normal(size=learnt_from.propensities.shape), -np.inf)
         for one in CANDIDATES
     }
     choice = choose_policy(learnt_from, values, CANDIDATES, INTERVENTIONS, SETTINGS, seed=1)
+    assert (choice.recipe, choice.weight) == (None, 0.0)
+    assert "it takes 95%" in choice.reason
+
+
+def test_blends_that_are_better_but_cannot_be_told_apart_are_averaged(learnt_from: LoggedDecisions) -> None:
+    rng = np.random.default_rng(2)
+    good, bad = true_values(learnt_from), -true_values(learnt_from).clip(-9, 9) * learnt_from.eligible
+    # All blends decide as one should, but for a tenth that each gets wrong by chance.
+    values = {
+        one.name: bad if one.recipe is None else np.where(rng.random((len(good), 1)) < 0.1, bad, good)
+        for one in CANDIDATES
+    }
+    choice = choose_policy(learnt_from, values, CANDIDATES, INTERVENTIONS, SETTINGS, seed=1)
     assert choice.recipe is not None
-    assert 0.05 < choice.weight < 1.0
+    assert 0.25 < choice.weight < 1.0
 
 
 def test_the_weighed_value_covers_the_true_one(learnt_from: LoggedDecisions) -> None:
