@@ -158,12 +158,12 @@ def weighable_decisions(
     none, and what loading the policies raises.
     """
     from decisions.option_rows import RowsMissing
-    from journeys.weigh import reads_features
+    from journeys.weigh import needs_features
     from storage.models import home_folder
     from training.uplift.replayed import with_rows
 
     logged = decisions_of(journey, path)
-    reading = [one for one in policies if reads_features(journey, one, home_folder())]
+    reading = [one for one in policies if needs_features(journey, one, home_folder())]
     if not reading or not len(logged):
         return logged
     with log_of_decisions(journey, path, log) as found:

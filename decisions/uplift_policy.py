@@ -22,7 +22,7 @@ from decisions.forest import Forest
 from decisions.intervention import Intervention
 from decisions.logged import BoolArray, LoggedDecisions, costs
 from decisions.option_rows import DECLARED, GOING_ON, OPTION, TREATED, OptionRows
-from decisions.policy import Assessment, Option, PolicySettings, Situation
+from decisions.policy import Assessment, Option, Policy, PolicySettings, Situation
 from features.events import FloatArray, IntArray
 
 _SETTINGS = "uplift.json"
@@ -250,6 +250,11 @@ class UpliftPolicy:
         if not boosters or any(booster.num_feature() != len(rows.names) for booster in boosters):
             raise ValueError(f"the models in {folder} do not read the rows that {path.name} describes; train another")
         return loaded
+
+
+def reads_features(policy: Policy) -> bool:
+    """Whether a policy goes by raw features, which the ledger does not keep."""
+    return isinstance(policy, UpliftPolicy) and bool(policy.rows.features)
 
 
 def mixed(states: Iterable[tuple[float, FloatArray]]) -> FloatArray:

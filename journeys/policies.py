@@ -4,8 +4,11 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from decisions.bayes_policy import BayesPolicy
 from decisions.logged import LoggedDecisions
+from decisions.policy import Policy, Situation
 from decisions.policy_files import BAYES, PolicyFilesError, PolicyGround, load_policy, read_posterior
 from decisions.posterior import Posterior
 from journeys.journey import Journey
@@ -44,6 +47,13 @@ def at_revision(policy: BayesPolicy, version: str, revision: int, state: str, jo
     Its version names both, so that no two that could choose differently have one name.
     """
     return replace(policy, posterior=read_posterior(state, ground_of(journey)), version=f"{version}.{revision}")
+
+
+def warmed(policy: Policy, journey: Journey) -> Policy:
+    """Return a policy that has been asked once: what it makes ready for that is made now, while nobody waits for it."""
+    unknown = np.full(len(journey.table.names), np.nan)
+    policy.assess(journey.interventions, Situation(None, 1.0, (), {}, unknown))
+    return policy
 
 
 class NoFormerPolicy(LookupError):

@@ -16,7 +16,7 @@ from journeys.policies import at_revision, declared_policy, ground_of
 from storage.audit import AuditEntry, write_audit
 from storage.database import writing
 from storage.history import account
-from storage.policies import live_version, policy_folder, policy_versions
+from storage.policies import PolicyNotFound, live_version, policy_folder, policy_versions
 from storage.policy_store import LearningPolicy, PolicyStates
 from storage.registry import DigestMismatch, verify_digest
 
@@ -39,7 +39,7 @@ class ListedPolicy:
     def status(self) -> str:
         """What it does at present, in words."""
         if self.damage is not None:
-            return "damaged"
+            return "live, and damaged" if self.decides else "damaged"
         does = "decides" if self.decides else ""
         if self.learnt is not None and self.learnt.paused_us is not None:
             learns = "learns no more"
@@ -64,6 +64,9 @@ def list_policies(journey: Journey, home: Path, engine: Engine | None) -> list[L
         priors = WeighablePriors(journey.policy, journey.interventions)
         found.append(ListedPolicy(priors.version, PRIORS, decides=True, is_published=False, learnt=None))
     published = policy_versions(home, journey.name)
+    if live is not None and live not in published:
+        # Its folder is gone, which whoever looks has to be told.
+        published = (*published, live)
     for version in published:
         kind, damage = _looked_at(journey, home, version)
         found.append(
@@ -126,13 +129,13 @@ def resume_learning(engine: Engine | None, journey: str, version: str, revision:
 
 
 def _looked_at(journey: Journey, home: Path, version: str) -> tuple[str, str | None]:
-    folder = policy_folder(home, journey.name, version)
     kind = "unknown"
     try:
+        folder = policy_folder(home, journey.name, version)
         verify_digest(folder)
         kind = str(read_card(folder)["kind"])
         load_policy(folder, ground_of(journey))
-    except (DigestMismatch, PolicyFilesError, OSError) as error:
+    except (PolicyNotFound, DigestMismatch, PolicyFilesError, OSError) as error:
         return kind, str(error)
     return kind, None
 

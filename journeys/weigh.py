@@ -9,7 +9,7 @@ from decisions.off_policy.priors import WeighablePriors
 from decisions.off_policy.targets import PolicyUnreadable, declared, deployed, read_declared
 from decisions.policy import MAX_EXPLORATION, NOTHING
 from decisions.policy_files import load_policy, read_card
-from decisions.uplift_policy import UpliftPolicy
+from decisions.uplift_policy import reads_features
 from features.events import US_PER_SECOND, FloatArray
 from journeys.journey import Journey
 from journeys.policies import declared_policy, ground_of
@@ -66,12 +66,9 @@ def target_of(
     return found.version, deployed(found, logged, explored)
 
 
-def reads_features(journey: Journey, policy: str, home: Path) -> bool:
+def needs_features(journey: Journey, policy: str, home: Path) -> bool:
     """Whether a policy goes by raw features of the sessions; raises what :func:`target_of` raises."""
-    if policy == NOTHING or Path(policy).is_file():
-        return False
-    found = _named(journey, policy, home)
-    return isinstance(found, UpliftPolicy) and bool(found.rows.features)
+    return policy != NOTHING and not Path(policy).is_file() and reads_features(_named(journey, policy, home))
 
 
 def say_older(journey: Journey, policy: str, logged: LoggedDecisions, home: Path) -> str:

@@ -6,21 +6,23 @@ so that a limit may be passed by what the other workers spend in two seconds.
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
+import numpy as np
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from decisions.budget import Budget, Pace, spending_of
 from decisions.decision import Decision
-from decisions.logged import WeighablePolicy
+from decisions.logged import LoggedDecisions, WeighablePolicy
 from decisions.logged_ledger import gather
 from decisions.off_policy.priors import WeighablePriors
-from decisions.policy import Policy, PriorPolicy, Situation
+from decisions.policy import Policy, PriorPolicy
 from decisions.priced import BUDGET_USED_UP, spending, with_price
+from decisions.uplift_policy import reads_features
 from features.events import FloatArray
-from journeys.policies import ground_of
+from journeys.policies import ground_of, warmed
 from serving.duty import Duty
 from serving.runtime import Runtime
 from storage.failures import explain
@@ -44,6 +46,22 @@ class Till:
     pace: Pace = field(default_factory=Pace)
     decisions: int = 0
     spent: float = 0.0
+    rows: dict[str, FloatArray] = field(default_factory=dict)
+    """What was seen at the latest decisions of this worker, by their ids: the ledger does not keep raw features."""
+
+    def remember(self, decision_id: str, row: FloatArray) -> None:
+        """Keep the raw features (F,) of a decision for a while."""
+        self.rows[decision_id] = row
+        if len(self.rows) > _SITUATIONS:
+            del self.rows[next(iter(self.rows))]
+
+    def with_rows(self, logged: LoggedDecisions) -> LoggedDecisions:
+        """Return those of the decisions that this worker remembers, with their raw features."""
+        rows = [self.rows.get(decision_id) for decision_id in logged.decision_ids.tolist()]
+        known = [place for place, row in enumerate(rows) if row is not None]
+        width = len(self.runtime.journey.table.names)
+        found = np.array([rows[place] for place in known], np.float64).reshape(len(known), width)
+        return replace(logged.take(np.array(known, np.int64)), rows=found)
 
     def add(self, decision: Decision) -> None:
         """Count a decision at which there was a choice."""
@@ -107,9 +125,7 @@ def charged(runtime: Runtime, policy: Policy) -> Policy:
     if runtime.till is None:
         return policy
     journey = runtime.journey
-    paying = with_price(policy, journey.interventions, journey.policy, runtime.till.pace.price)
-    paying.assess(journey.interventions, Situation(None, 1.0, (), {}))
-    return paying
+    return warmed(with_price(policy, journey.interventions, journey.policy, runtime.till.pace.price), journey)
 
 
 async def keep_budget(runtime: Runtime) -> None:
@@ -141,7 +157,7 @@ async def replan_once(duty: Duty) -> None:
     deciding = runtime.deciding
     if budget is None or deciding is None:
         return
-    policy = _weighable(runtime, deciding.policy)
+    policy, till = _weighable(runtime, deciding.policy), runtime.till
 
     def weigh() -> tuple[FloatArray, FloatArray]:
         ground = ground_of(journey)
@@ -149,6 +165,8 @@ async def replan_once(duty: Duty) -> None:
             latest = latest_choices(connection, journey.name, _SITUATIONS)
         options = [one.name for one in journey.interventions]
         logged = gather(latest, options, ground.stages, ground.frictions)
+        if till is not None and reads_features(policy):
+            logged = till.with_rows(logged)
         values = policy.net_values(logged)
         return values, spending_of(values, logged, journey.interventions, journey.policy)
 

@@ -10,6 +10,7 @@ from decisions.decision import Decision
 from decisions.experiments import ExperimentPlan, PlanError, from_json
 from decisions.policy import Policy
 from decisions.trial import RunningExperiment
+from journeys.policies import warmed
 from journeys.weigh import published_policy
 from serving.runtime import Runtime
 from storage.experiment_store import KeptExperiment
@@ -82,4 +83,4 @@ def _usable(runtime: Runtime, kept: tuple[KeptExperiment, ...]) -> tuple[Running
 def _policies(runtime: Runtime, plan: ExperimentPlan) -> dict[str, Policy]:
     """Return the published versions that the variants of a plan decide by."""
     journey, home = runtime.journey, runtime.configuration.home
-    return {version: published_policy(journey, version, home) for version in plan.policy_versions}
+    return {version: warmed(published_policy(journey, version, home), journey) for version in plan.policy_versions}

@@ -9,9 +9,9 @@ import logging
 from sqlalchemy.exc import SQLAlchemyError
 
 from decisions.bayes_policy import BayesPolicy
-from decisions.policy import Policy, PriorPolicy, Situation
+from decisions.policy import Policy, PriorPolicy
 from decisions.policy_files import PolicyFilesError, load_policy
-from journeys.policies import at_revision, ground_of
+from journeys.policies import at_revision, ground_of, warmed
 from serving.budget import charged
 from serving.runtime import Deciding, Runtime
 from storage.failures import explain
@@ -82,11 +82,11 @@ def _fresh(runtime: Runtime, live: str | None) -> Deciding:
     journey = runtime.journey
     if live is None:
         policy: Policy = runtime.declared if journey.policy.learns else PriorPolicy(journey.policy)
-        return Deciding(None, None, _warm(runtime, policy))
+        return Deciding(None, None, warmed(policy, journey))
     try:
         folder = policy_folder(runtime.configuration.home, journey.name, live)
         verify_digest(folder)
-        return Deciding(live, None, _warm(runtime, load_policy(folder, ground_of(journey))))
+        return Deciding(live, None, warmed(load_policy(folder, ground_of(journey)), journey))
     except (PolicyNotFound, DigestMismatch, PolicyFilesError, OSError) as error:
         raise PolicyUnusable(
             f"the live policy {live} of {journey.name} cannot be used: {error}; "
@@ -101,11 +101,4 @@ def _learnt(runtime: Runtime, policy: BayesPolicy, state: PolicyState) -> Policy
         raise PolicyUnusable(
             f"what policy {state.version} had learnt by revision {state.revision} cannot be used: {error}"
         ) from error
-    return _warm(runtime, learnt)
-
-
-def _warm(runtime: Runtime, policy: Policy) -> Policy:
-    # Its draws are made now rather than while somebody waits for an answer.
-    interventions = runtime.journey.interventions
-    policy.assess(interventions, Situation(None, 1.0, (), {}))
-    return policy
+    return warmed(learnt, runtime.journey)

@@ -6,10 +6,12 @@ from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from decisions.policy import Policy
 from decisions.rollout import DEFAULT_GATES
 from insights.rollouts.ground import Ground
 from insights.rollouts.take_back import reason_to_take_back, take_back
 from insights.rollouts.trial import analyse_trial
+from journeys.policies import warmed
 from journeys.weigh import published_policy
 from serving.duty import Duty
 from serving.runtime import Runtime
@@ -47,13 +49,17 @@ async def renew_shadow(runtime: Runtime, store: RolloutStore, refused: str = "")
     if wanted is None or runtime.shadow is not None:
         return ""
     try:
-        policy = await asyncio.to_thread(published_policy, runtime.journey, wanted, runtime.configuration.home)
+        policy = await asyncio.to_thread(_asked_once, runtime, wanted)
     except (LookupError, ValueError, OSError) as error:
         if wanted != refused:
             _LOG.warning("Version %s of the policy is not asked in the shadow: %s", wanted, error)
         return wanted
     runtime.shadow = Shadow(wanted, policy, DEFAULT_GATES.slow_seconds)
     return ""
+
+
+def _asked_once(runtime: Runtime, version: str) -> Policy:
+    return warmed(published_policy(runtime.journey, version, runtime.configuration.home), runtime.journey)
 
 
 async def keep_shadow(runtime: Runtime, store: RolloutStore) -> None:

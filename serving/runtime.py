@@ -228,6 +228,8 @@ class Runtime:
             self.drift.add(row, risk, self.now_us())
 
     def _look_on(self, moment: Moment, decision: Decision) -> None:
+        if self.till is not None and moment.situation.row is not None:
+            self.till.remember(decision.decision_id, moment.situation.row)
         if self.shadow is not None:
             self.shadow.look(moment, decision)
 

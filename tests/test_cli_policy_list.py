@@ -1,6 +1,7 @@
 """``dropoff policy list``, ``show``, ``pause`` and ``resume``."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -122,6 +123,19 @@ def test_what_is_declared_is_what_is_believed_before_anything_is_learnt(shop: Jo
             assert one.low < effect < one.high
         else:
             assert abs(one.effect) < 0.02
+
+
+def test_a_live_version_whose_folder_is_gone_is_told(
+    home: Path, shop: Journey, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    for version in ("1", "2"):
+        publish(home, shop, version)
+    point_live(home, shop.name, "2")
+    shutil.rmtree(home / "policies" / shop.name / "2")
+    assert run("list", "ecommerce", "--json", str(home / "list.json"))[0] == 0
+    first, *_ = json.loads((home / "list.json").read_text())["policies"]
+    assert (first["version"], first["decides"], first["status"]) == ("2", True, "live, and damaged")
+    assert "has no policy version '2'" in first["damage"]
 
 
 def test_learning_is_paused_resumed_and_put_back_and_the_audit_has_it(

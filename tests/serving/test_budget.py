@@ -6,20 +6,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from decisions.budget import BURST, Budget
 from decisions.decision import Decision, Reason, Recommendation, Score
 from decisions.diagnosis import Blocker
+from decisions.logged import LoggedDecisions
+from decisions.option_rows import OptionRows
 from decisions.policy import PriorPolicy, Situation
+from decisions.policy_files import save_policy
 from decisions.priced import BUDGET_USED_UP, PricedPolicy, spending, with_price
+from features.vocabulary import Vocabulary
 from journeys.journey import Journey
+from journeys.policies import ground_of
 from serving.budget import Till, open_till, replan_once
 from serving.configuration import Configuration
 from serving.duty import Duty
-from serving.policies import find_policy
+from serving.policies import find_policy, renew_policy
 from serving.runtime import Runtime, open_runtime
 from storage.ledger import LedgerEntry
+from storage.policies import point_live, publish_policy
+from training.uplift.bag import BagSettings
+from training.uplift.learners import learn_uplift
 
 SHARE = 0.25
 
@@ -131,6 +140,62 @@ def test_the_price_that_recent_decisions_call_for_is_everybodys(open_worker: Any
     [price] = prices
     assert price > 0
     assert {worker.scorer.policy.version for worker in workers} == {f"priors-1@{price:.6g}"}
+
+
+def test_a_policy_that_reads_raw_features_goes_live_and_has_its_price_by_what_the_worker_has_seen(
+    open_worker: Any, journey: Journey
+) -> None:
+    worker, ground = open_worker(), ground_of(journey)
+    shown, width = journey.interventions[0], len(journey.table.names)
+    stages, frictions = ground.stages, ground.frictions
+    random, count = np.random.default_rng(1), 400
+    entries = [
+        LedgerEntry(
+            f"d{number}", f"s{number}", f"v{number}", number, number, stages[0], 1, 0.7, [], "", [shown.name], {},
+            {"nothing": 0.5, shown.name: 0.5}, shown.name if number % 2 else None, 0.5, None, "best_value", False, None,
+            0.5, "x", "7", confidence={shown.treats[0].name: 0.5},
+        )
+        for number in range(count)
+    ]  # fmt: skip
+    rows = random.normal(size=(count, width))
+    texts = np.array([one.decision_id for one in entries], object)
+    places = np.arange(count) % 2
+    logged = LoggedDecisions(
+        options=("nothing", shown.name), stages=stages, frictions=frictions, decision_ids=texts, session_ids=texts,
+        units=np.arange(count), at_us=np.arange(count), stage=np.zeros(count, np.int64), risk=np.full(count, 0.7),
+        confidence=np.full((count, len(frictions)), 0.05), chosen=places, propensities=np.full((count, 2), 0.5),
+        converted=places.astype(float) * (rows[:, 0] > 0), holdout=np.zeros(count, np.bool_), policy_versions=texts,
+        rows=rows,
+    )  # fmt: skip
+    columns = OptionRows.of(journey.interventions, stages, frictions, journey.table, Vocabulary({}))
+    policy = learn_uplift(
+        logged, columns, journey.interventions, journey.policy, bag=BagSettings(members=2, trees=20), version="8"
+    )
+    home = worker.configuration.home
+    publish_policy(home, journey.name, "8", lambda folder: save_policy(folder, policy))
+    point_live(home, journey.name, "8")
+    run(lambda: renew_policy(worker))
+    assert worker.scorer.policy.version == "8"
+
+    def write(connection: Any) -> None:
+        for entry in entries:
+            worker.ledger.append(connection, entry, due_us=10**18)
+
+    worker.writer.submit(write).result(20)
+
+    async def replan() -> None:
+        duty = Duty(worker, "budget:ecommerce")
+        assert await duty.take()
+        await replan_once(duty)
+        await duty.release()
+        await till_of(worker).tell()
+
+    run(replan)
+    assert till_of(worker).pace.price == 0.0
+    for entry, row in zip(entries[100:], rows[100:], strict=True):
+        till_of(worker).remember(entry.decision_id, row)
+    run(replan)
+    assert till_of(worker).pace.price > 0.0
 
 
 def test_a_price_of_a_treatment_is_taken_off_every_net_value(journey: Journey) -> None:
