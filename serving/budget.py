@@ -64,8 +64,12 @@ class Till:
         return replace(logged.take(np.array(known, np.int64)), rows=found)
 
     def add(self, decision: Decision) -> None:
-        """Count a decision at which there was a choice."""
-        if decision.drawn is not None:
+        """Count a decision at which there was a choice, or would have been but for the budget.
+
+        Were those that it holds back not counted, nothing would be granted any more once it is used up.
+        """
+        held_back = not decision.holdout and BUDGET_USED_UP in decision.excluded.values()
+        if decision.drawn is not None or held_back:
             self.decisions += 1
             self.spent += spending(decision, self.runtime.journey.interventions, self.runtime.journey.policy)
 

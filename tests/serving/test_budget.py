@@ -100,6 +100,22 @@ def test_a_used_up_budget_is_a_reason_in_the_ledger(open_worker: Any, journey: J
     assert worker.scorer.why_not() == BUDGET_USED_UP
 
 
+def test_a_budget_that_is_used_up_is_granted_anew_by_the_decisions_that_it_holds_back(
+    open_worker: Any, journey: Journey
+) -> None:
+    till, name = till_of(open_worker()), journey.interventions[0].name
+    for _ in range(int(BURST) + 10):
+        till.add(decision(journey, treated=True))
+    held_back = replace(decision(journey, treated=False), drawn=None, excluded={name: BUDGET_USED_UP})
+    for _ in range(40):
+        till.add(replace(held_back, holdout=True))
+    assert till.why_not() == BUDGET_USED_UP
+    # 30 were treated: with the burst of 20, that is a quarter of more than 40 decisions.
+    for _ in range(15):
+        till.add(held_back)
+    assert till.why_not() is None
+
+
 def test_decisions_without_a_choice_take_no_part(open_worker: Any, journey: Journey) -> None:
     till = till_of(open_worker())
     till.add(replace(decision(journey, treated=False), drawn=None))
