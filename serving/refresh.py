@@ -42,7 +42,12 @@ async def keep_fresh(runtime: Runtime, then: AfterRefresh | None = None, is_mine
     every = runtime.configuration.insights_refresh
     finished, took, refused = float("-inf"), 0.0, ""
     while True:
-        if time.monotonic() - finished >= max(every, _PAUSE * took) and await asyncio.to_thread(is_due, runtime):
+        waited = time.monotonic() - finished
+        rested = waited >= max(every, _PAUSE * took)
+        # An erasure leaves the pages without any figures: those are not left waiting for the sake of the load.
+        if not rested and waited >= every and not refused:
+            rested = await asyncio.to_thread(_is_bare, runtime)
+        if rested and await asyncio.to_thread(is_due, runtime):
             began = time.monotonic()
             try:
                 facts = await make_anew(runtime, is_mine)
@@ -72,6 +77,10 @@ def is_due(runtime: Runtime) -> bool:
         return True
     known = (building.position, building.model_version) if building and readable else None
     return known != (position, runtime.model_version)
+
+
+def _is_bare(runtime: Runtime) -> bool:
+    return current_building(runtime.configuration.home, runtime.journey.name) is None
 
 
 async def make_anew(runtime: Runtime, is_mine: StillMine = always) -> Facts | None:

@@ -120,3 +120,11 @@ def test_the_published_email_experiment_gives_its_published_figures(run: Run, tm
     assert set(mens["covariates"]) == {"recency", "history", "newbie"}
     assert mens["unadjusted"]["value"] == pytest.approx(0.1828 - 0.1062, abs=1e-4)
     assert 0 < mens["variance_removed"] < 0.05
+
+
+def test_an_arm_that_nobody_met_has_dashes_and_no_figures(run: Run, tmp_path: Path) -> None:
+    write_tables(tmp_path, people=200)
+    ran = run(*TABLES, "--metric", "purchase", "--shares", "control=.4,banner=.4,poster=.2")
+    assert ran.out.startswith("Invalid: sample ratio mismatch")
+    assert "nan" not in ran.out
+    assert "poster" in ran.out

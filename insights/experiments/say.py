@@ -1,5 +1,6 @@
 """An experiment's figures in words. Every change is a randomised estimate, and has its interval beside it."""
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -39,7 +40,9 @@ def say_who(analysis: Analysis) -> str:
 
 
 def say_interval(kind: MetricKind, interval: Estimate) -> str:
-    """Return a difference with its interval, rates in points."""
+    """Return a difference with its interval, rates in points; from nobody, a dash."""
+    if math.isnan(interval.value):
+        return "-"
     unit = " points" if kind is MetricKind.PROPORTION else ""
     value, low, high = (write_difference(kind, end) for end in (interval.value, interval.low, interval.high))
     return f"{value}{unit} ({low} to {high})"
@@ -51,10 +54,14 @@ def say_slice(observed: Mapping[str, int], expected: Mapping[str, float]) -> str
 
 
 def write(kind: MetricKind, value: float) -> str:
-    """Return a metric's value: rates in percent."""
+    """Return a metric's value: rates in percent; of nobody, a dash."""
+    if math.isnan(value):
+        return "-"
     return f"{value:.2%}" if kind is MetricKind.PROPORTION else f"{value:,.4g}"
 
 
 def write_difference(kind: MetricKind, value: float) -> str:
-    """Return a difference with its sign: rates in points."""
+    """Return a difference with its sign: rates in points; from nobody, a dash."""
+    if math.isnan(value):
+        return "-"
     return f"{100 * value:+.2f}" if kind is MetricKind.PROPORTION else f"{value:+,.3g}"

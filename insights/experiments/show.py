@@ -1,5 +1,6 @@
 """An analysis on a terminal: the verdict first, then the figures that it rests on."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from insights.experiments.result import Analysis, Decision, Effect
@@ -109,8 +110,10 @@ def belief_table(effects: Sequence[Effect]) -> FittedTable:
             "-" if one.relative is None else f"{one.relative.value:+.1%}",
             _relative_ends(one.relative),
             _relative_ends(one.relative_always_valid),
-            f"{one.bayes.probability_better:.1%}",
-            write_difference(one.kind, one.bayes.expected_loss).lstrip("+"),
+            "-" if math.isnan(one.difference.value) else f"{one.bayes.probability_better:.1%}",
+            "-"
+            if math.isnan(one.difference.value)
+            else write_difference(one.kind, one.bayes.expected_loss).lstrip("+"),
             f"{one.variance_removed:.1%}" if one.covariates else "no covariate",
         )
         for one in effects
@@ -199,6 +202,8 @@ def _further(analysis: Analysis, decision: Decision) -> Iterator[str]:
 def _ends(effect: Effect, interval: Estimate | None) -> str:
     if interval is None:
         return "not started"
+    if math.isnan(interval.value):
+        return "-"
     return f"{write_difference(effect.kind, interval.low)} to {write_difference(effect.kind, interval.high)}"
 
 

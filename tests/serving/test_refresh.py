@@ -1,6 +1,8 @@
 """Figures follow events: made in a process of its own, put in place at once, and never of somebody who was erased."""
 
 import asyncio
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,6 @@ def runtime(
     open_client: OpenClient, model_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Client, Runtime]:
     """A service whose home has the model too, and whose settings the environment says, as for the other process."""
-    import shutil
-
     shutil.copytree(model_home / "models", tmp_path / "models")
     monkeypatch.setenv("DROPOFF_HOME", str(tmp_path))
     monkeypatch.setenv("DROPOFF_JOURNEY", "ecommerce")
@@ -70,6 +70,33 @@ def test_what_was_made_while_somebody_was_erased_is_thrown_away(
 
     assert client.run(erase_meanwhile()) is None
     assert current_building(tmp_path, "ecommerce") is None
+
+
+def test_figures_that_an_erasure_took_away_come_again_without_the_pause(
+    runtime: tuple[Client, Runtime], tmp_path: Path
+) -> None:
+    client, opened = runtime
+    track(client, 1)
+
+    async def until_there() -> float:
+        began = time.monotonic()
+        while current_building(tmp_path, "ecommerce") is None:
+            await asyncio.sleep(0.05)
+        return time.monotonic() - began
+
+    async def erase_and_wait() -> tuple[float, float]:
+        keeping = asyncio.create_task(keep_fresh(opened))
+        first = await until_there()
+        await asyncio.sleep(0.5)
+        shutil.rmtree(facts_home(tmp_path, "ecommerce"))
+        again = await until_there()
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        return first, again
+
+    first, again = client.run(asyncio.wait_for(erase_and_wait(), 240))
+    # The pause would be ten times the making.
+    assert again < 5 * first
 
 
 def test_a_making_that_fails_says_why_and_the_next_one_comes(
