@@ -20,6 +20,7 @@ from decisions.logged_ledger import gather
 from decisions.off_policy.priors import WeighablePriors
 from decisions.policy import Policy, PriorPolicy
 from decisions.priced import BUDGET_USED_UP, spending, with_price
+from decisions.trial import RunningExperiment
 from decisions.uplift_policy import reads_features
 from features.events import FloatArray
 from journeys.policies import ground_of, warmed
@@ -122,6 +123,10 @@ async def charge(runtime: Runtime) -> None:
     policy = await asyncio.to_thread(charged, runtime, deciding.policy)
     if runtime.deciding is deciding:
         runtime.decide_by(deciding, policy)
+    kept, trying = runtime.running, runtime.trying
+    experiments = await asyncio.to_thread(charged_experiments, runtime, trying)
+    if runtime.trying is trying:
+        runtime.replace_experiments(kept, trying, experiments)
 
 
 def charged(runtime: Runtime, policy: Policy) -> Policy:
@@ -130,6 +135,16 @@ def charged(runtime: Runtime, policy: Policy) -> Policy:
         return policy
     journey = runtime.journey
     return warmed(with_price(policy, journey.interventions, journey.policy, runtime.till.pace.price), journey)
+
+
+def charged_experiments(runtime: Runtime, found: tuple[RunningExperiment, ...]) -> tuple[RunningExperiment, ...]:
+    """Return experiments whose variants' policies keep to the budget as the policy that decides does."""
+    if runtime.till is None:
+        return found
+    return tuple(
+        replace(one, policies={version: charged(runtime, policy) for version, policy in one.policies.items()})
+        for one in found
+    )
 
 
 async def keep_budget(runtime: Runtime) -> None:

@@ -12,6 +12,7 @@ from decisions.policy import Policy
 from decisions.trial import RunningExperiment
 from journeys.policies import warmed
 from journeys.weigh import published_policy
+from serving.budget import charged_experiments
 from serving.runtime import Runtime
 from storage.experiment_store import KeptExperiment
 from storage.exposure_store import Exposure
@@ -40,7 +41,8 @@ async def renew_experiments(runtime: Runtime) -> None:
     """Go by the experiments as the database has them now."""
     kept = await asyncio.to_thread(runtime.experiments.running)
     if kept != runtime.running:
-        runtime.replace_experiments(kept, await asyncio.to_thread(_usable, runtime, kept))
+        usable = await asyncio.to_thread(_usable, runtime, kept)
+        runtime.replace_experiments(kept, usable, await asyncio.to_thread(charged_experiments, runtime, usable))
 
 
 def keep_exposures(runtime: Runtime, connection: Connection, decision: Decision, assignment: str, visits: int) -> None:

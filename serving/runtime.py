@@ -111,6 +111,7 @@ class Runtime:
     now_us: Clock = now_us
     erasures: int = 0
     running: tuple[KeptExperiment, ...] = ()
+    trying: tuple[RunningExperiment, ...] = ()
     deciding: Deciding | None = None
     till: "Till | None" = None
     shadow: Shadow | None = None
@@ -180,10 +181,18 @@ class Runtime:
         self.metrics.policy.labels(self.journey.name, policy.version).set(1)
         self.deciding, self.scorer = found, replace(self.scorer, policy=policy)
 
-    def replace_experiments(self, kept: tuple[KeptExperiment, ...], usable: tuple[RunningExperiment, ...]) -> None:
-        """Decide by the ``usable`` ones of the experiments that are kept as running, from now on."""
-        self.running = kept
-        self.scorer = replace(self.scorer, experiments=usable)
+    def replace_experiments(
+        self,
+        kept: tuple[KeptExperiment, ...],
+        usable: tuple[RunningExperiment, ...],
+        charged: tuple[RunningExperiment, ...],
+    ) -> None:
+        """Decide by the ``usable`` ones of the experiments that are kept as running, from now on.
+
+        ``charged`` are the same with the price of the budget in their policies.
+        """
+        self.running, self.trying = kept, usable
+        self.scorer = replace(self.scorer, experiments=charged)
 
     def show_metrics(self) -> bytes:
         """Return the metrics as Prometheus reads them."""

@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decisions.budget import BURST, Budget
+from decisions.budget import BURST, Budget, Pace
 from decisions.decision import Decision, Reason, Recommendation, Score
 from decisions.diagnosis import Blocker
+from decisions.experiments import AS_USUAL, ExperimentPlan, Variant, decide_by
 from decisions.logged import LoggedDecisions
+from decisions.off_policy.priors import WeighablePriors
 from decisions.option_rows import OptionRows
 from decisions.policy import PriorPolicy, Situation
 from decisions.policy_files import save_policy
 from decisions.priced import BUDGET_USED_UP, PricedPolicy, spending, with_price
+from decisions.trial import RunningExperiment
 from features.vocabulary import Vocabulary
 from journeys.journey import Journey
 from journeys.policies import ground_of
-from serving.budget import Till, open_till, replan_once
+from serving.budget import Till, charge, open_till, replan_once
 from serving.configuration import Configuration
 from serving.duty import Duty
 from serving.policies import find_policy, renew_policy
@@ -212,6 +215,20 @@ def test_a_policy_that_reads_raw_features_goes_live_and_has_its_price_by_what_th
         till_of(worker).remember(entry.decision_id, row)
     run(replan)
     assert till_of(worker).pace.price > 0.0
+
+
+def test_a_version_that_is_tried_in_an_experiment_pays_the_same_price(open_worker: Any, journey: Journey) -> None:
+    worker = open_worker()
+    plan = ExperimentPlan("halves", variants=(Variant("live", AS_USUAL), Variant("candidate", decide_by("8"))))
+    tried = (RunningExperiment(plan, ((0, 1_000),), {"8": WeighablePriors(journey.policy, journey.interventions)}),)
+    worker.replace_experiments((), tried, tried)
+    till_of(worker).pace = Pace(price=0.5)
+    run(lambda: charge(worker))
+    assert worker.scorer.policy.version == "priors-1@0.5"
+    assert worker.scorer.experiments[0].policies["8"].version == "priors-1@0.5"
+    till_of(worker).pace = Pace(price=0.25)
+    run(lambda: charge(worker))
+    assert worker.scorer.experiments[0].policies["8"].version == "priors-1@0.25"
 
 
 def test_a_price_of_a_treatment_is_taken_off_every_net_value(journey: Journey) -> None:
