@@ -17,7 +17,6 @@ from decisions.logged_ledger import gather
 from decisions.policy_files import BAYES, PolicyFilesError, load_policy, read_card, read_posterior
 from journeys.policies import ground_of
 from serving.duty import Duty
-from serving.policies import PolicyUnusable
 from serving.runtime import Runtime
 from storage.matured import MaturedDecision, matured_after
 from storage.policies import PolicyNotFound, live_version, policy_folder
@@ -69,7 +68,8 @@ async def learn_once(duty: Duty) -> bool:
 def learners(runtime: Runtime) -> Sequence[Learner]:
     """Return the policies that learn, as they were published: the one that is live, and what the journey declares.
 
-    The latter learns in the background too, so that it is ready when it is wanted. Raises :class:`PolicyUnusable`.
+    The latter learns in the background too, so that it is ready when it is wanted, and goes on where the former is
+    damaged: of that whoever looks for the deciding policy tells (``serving.policies``).
     """
     journey, home = runtime.journey, runtime.configuration.home
     live = live_version(home, journey.name)
@@ -80,8 +80,8 @@ def learners(runtime: Runtime) -> Sequence[Learner]:
             verify_digest(folder)
             policy = load_policy(folder, ground_of(journey))
             through = read_card(folder).get("learnt_through")
-        except (PolicyNotFound, DigestMismatch, PolicyFilesError, OSError) as error:
-            raise PolicyUnusable(f"the live policy {live} of {journey.name} cannot learn: {error}") from error
+        except (PolicyNotFound, DigestMismatch, PolicyFilesError, OSError):
+            return found
         if isinstance(policy, BayesPolicy):
             found.append(Learner(policy, int(str(through)) if through is not None else None))
     return found

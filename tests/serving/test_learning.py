@@ -232,6 +232,10 @@ def test_a_damaged_live_version_is_refused_and_the_one_that_decides_goes_on(
     with pytest.raises(PolicyUnusable, match="changed after it was published"):
         find_policy(worker)
     assert worker.deciding.live is None
+    # What the journey declares learns on, so that there is something to go back to.
+    write(worker, entries_of(journey, 10))
+    learn(worker)
+    assert newest(worker).decisions == 10
 
 
 def test_the_service_looks_for_the_policy_by_itself(open_worker: Any, journey: Journey, tmp_path: Path) -> None:
