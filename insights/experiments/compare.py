@@ -64,6 +64,10 @@ class Compared:
         return np.where(np.isfinite(found), found, np.maximum(1.0, self.control_people + self.treated_people - 2))
 
 
+ROUNDING = 1e-12
+"""What is left by rounding is smaller than this part of what was taken away."""
+
+
 def compare(control: Moments, treated: Moments) -> Compared:
     """Return the comparison of two arms of the same shape; NaN where an arm has nothing to divide by."""
     arms = (control, treated)
@@ -86,14 +90,20 @@ def compare(control: Moments, treated: Moments) -> Compared:
     return Compared(
         control.count,
         treated.count,
-        values[0] + control.shift,
-        values[1] + control.shift,
+        _back(values[0], control.shift),
+        _back(values[1], control.shift),
         variances[0],
         variances[1],
-        centred[0] + control.shift,
-        centred[1] + control.shift,
+        _back(centred[0], control.shift),
+        _back(centred[1], control.shift),
         plain[0] + plain[1],
     )
+
+
+def _back(centred: FloatArray, shift: FloatArray | float) -> FloatArray:
+    """Return values before they were centred; what is left of a zero by rounding is a zero."""
+    found = centred + shift
+    return np.where(np.abs(found) <= ROUNDING * np.abs(shift), 0.0, found)
 
 
 def _gradient(arm: Moments, ratio: FloatArray) -> FloatArray:
@@ -123,7 +133,7 @@ def _slopes(arms: tuple[Moments, Moments], gradients: list[FloatArray], means: l
         shared = shared + np.einsum("...qk,...k->...q", arm.first[..., COVARIATES:, :], gradient)
     # A covariate without any spread, or a copy of others, has no slope of its own.
     usable: BoolArray = np.asarray(np.isfinite(spread).all((-1, -2)) & np.isfinite(shared).all(-1), np.bool_)
-    scale = np.sqrt(np.where(usable[..., None], np.einsum("...qq->...q", spread), 1.0))
+    scale = np.sqrt(np.maximum(0.0, np.where(usable[..., None], np.einsum("...qq->...q", spread), 1.0)))
     scale = np.where(scale > 0, scale, 1.0)
     scaled = np.where(usable[..., None, None], spread, 0.0) / (scale[..., :, None] * scale[..., None, :])
     inverse = np.linalg.pinv(scaled, rcond=1e-9, hermitian=True)

@@ -1,6 +1,6 @@
 """An analysis as a page: the verdict, effects, the sequence over time, the ratio of the arms, segments and counts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,8 +57,8 @@ def _effects(analysis: Analysis) -> Figure:
         Column("role", "Role"),
         Column("variant", "Variant"),
         Column("people", "People", Unit.COUNT),
-        Column("value", "Value", Unit.NUMBER),
-        Column("control", "Control", Unit.NUMBER),
+        Column("value", "Value", value_unit(effects)),
+        Column("control", "Control", value_unit(effects)),
         Column("relative", "Relative difference", Unit.SHARE),
         Column("low", "Fixed horizon from", Unit.SHARE),
         Column("high", "Fixed horizon to", Unit.SHARE),
@@ -78,6 +78,11 @@ def _effects(analysis: Analysis) -> Figure:
         Table(columns, rows),
         Bars("metric", ("relative",), *_ENDS, horizontal=True),
     )
+
+
+def value_unit(effects: Sequence[Effect]) -> Unit:
+    """Return how the values of one column are written: as shares where all of them are."""
+    return Unit.SHARE if all(one.kind is MetricKind.PROPORTION for one in effects) else Unit.NUMBER
 
 
 def _effect_row(effect: Effect) -> tuple[Value, ...]:
@@ -136,12 +141,13 @@ def _sequence(analysis: Analysis, variant: str) -> Figure:
 
 
 def _guards(analysis: Analysis) -> Figure:
+    unit = value_unit([one.effect for one in analysis.guards])
     columns = (
         Column("guardrail", "Guardrail"),
         Column("variant", "Variant"),
-        Column("value", "Value", Unit.NUMBER),
-        Column("control", "Control", Unit.NUMBER),
-        Column("margin", "Margin", Unit.NUMBER),
+        Column("value", "Value", unit),
+        Column("control", "Control", unit),
+        Column("margin", "Margin"),
         Column("held", "Holds"),
     )
     rows = tuple(
@@ -150,7 +156,7 @@ def _guards(analysis: Analysis) -> Figure:
             one.effect.variant,
             one.effect.treated.value,
             one.effect.control.value,
-            one.margin,
+            f"{one.margin:.3g}" if one.absolute else f"{one.margin:.1%} of the control's",
             one.held,
         )
         for one in analysis.guards

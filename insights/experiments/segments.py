@@ -14,7 +14,7 @@ from decisions.logged import BoolArray
 from decisions.sequences import Tuning
 from features.events import FloatArray
 from insights.comparisons import Correction, adjust
-from insights.experiments.compare import compare
+from insights.experiments.compare import ROUNDING, compare
 from insights.experiments.effects import Measured, sequence_interval, student_interval, two_sided_p
 from insights.experiments.moments import gather
 from insights.experiments.people import People
@@ -53,7 +53,9 @@ def _of_name(
     moments = gather(measured.rows, people.arm, len(people.variants), codes.astype(np.int64), len(values))
     found = compare(moments.of_arm(0), moments.of_arm(arm))
     smaller = np.minimum(found.control_people, found.treated_people)
-    usable = (smaller >= FEWEST_PER_ARM) & (found.variance > 0)
+    # Where everybody does the same, rounding leaves a variance that is none.
+    least = ROUNDING * float(measured.against_control(arm).variance[0])
+    usable = (smaller >= FEWEST_PER_ARM) & (found.variance > least)
     overall = float(measured.against_control(arm).difference[0])
     shrunk = shrink(found.difference, found.variance, usable, overall)
     for place in np.flatnonzero(usable):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from decisions.experiments import ExperimentPlan, StoppingRule, from_json
 from insights.experiments.kept import analysis_of
-from insights.experiments.page import analysis_page
+from insights.experiments.page import analysis_page, value_unit
 from insights.experiments.result import Analysis, Effect
 from insights.experiments.say import VERDICTS
 from insights.intervals import Estimate, estimate_difference
@@ -104,14 +104,15 @@ def _list(found: Sequence[Shown]) -> Figure:
 
 
 def _compared(found: Sequence[Shown]) -> Figure:
+    unit = value_unit([effect for one in found if one.analysis is not None for effect in one.analysis.primary])
     columns = (
         Column("what", "Experiment and variant"),
         Column("relative", "Relative difference", Unit.SHARE),
         Column("low", "From", Unit.SHARE),
         Column("high", "To", Unit.SHARE),
         Column("metric", "Metric"),
-        Column("value", "Value", Unit.NUMBER),
-        Column("control", "Control", Unit.NUMBER),
+        Column("value", "Value", unit),
+        Column("control", "Control", unit),
         Column("people", "People", Unit.COUNT),
         Column("verdict", "Verdict"),
         Column("from", "First exposed", Unit.TIME),

@@ -128,6 +128,14 @@ def test_a_covariate_without_any_spread_changes_nothing() -> None:
     assert found.variance[0] == pytest.approx(plain.variance[0])
 
 
+def test_an_arm_in_which_nobody_did_it_has_exactly_nothing() -> None:
+    sums = {"bought": np.where((ARM == 0) & (np.arange(PEOPLE) % 97 == 0), 1.0, 0.0)}
+    people = People(("control", "b"), ARM, None, sums, covariates={"earlier": EARLIER, "same": np.full(PEOPLE, 0.1)})
+    found = measure_arms(people, Measure("bought"), ("earlier", "same")).against_control(1)
+    assert found.plain_treated[0] == 0
+    assert found.plain_control[0] > 0
+
+
 def test_an_outcome_that_nobody_has_is_refused() -> None:
     with pytest.raises(AnalysisError, match="needs the outcome 'clicks': the outcomes have orders, sessions"):
         compared(Measure("clicks"))

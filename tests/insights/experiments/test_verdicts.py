@@ -131,6 +131,16 @@ def test_what_is_the_same_for_everybody_compares_nothing() -> None:
     assert found.decision.reasons[0] == "nothing to compare: goal is 7 for everybody"
 
 
+def test_segments_in_which_nobody_did_it_are_no_segments() -> None:
+    # Warnings are errors: rounding left such segments a variance, by which the others were divided.
+    people = np.arange(4_000)
+    device = np.array(["desktop", "phone"], object)[people // 2 % 2]
+    variants, goals = ["control", "b"] * 2_000, np.where(people % 40 < 2, 1.0, 0.0)
+    table = exposed(variants, slices={"device": device}, covariates={"risk": np.random.default_rng(1).random(4_000)})
+    found = analyse(table, happened({"goal": goals}), QUESTION)
+    assert {one.value for one in found.segments} == {"desktop"}
+
+
 def test_a_planned_variant_that_nobody_met_is_invalid() -> None:
     guards = (Guard(Measure("goal"), 0.1),)
     question = replace(QUESTION, guards=guards, shares={"control": 1, "b": 1, "c": 1})
