@@ -167,8 +167,8 @@ def _notes(people: People, measured: Mapping[str, Measured], guards: list[GuardC
     for one in measured.values():
         if one.measure.kind is MetricKind.REVENUE and one.rows.winsorised_at is not None:
             yield (
-                f"{one.measure.name} above {one.rows.winsorised_at:,.4g} counts as that much: the {WINSORISED:.0%} "
-                "quantile of all who brought any, of all arms together."
+                f"{one.measure.name} beyond {one.rows.winsorised_at:,.4g}, up or down, counts as that much: the "
+                f"{WINSORISED:.0%} quantile of all who brought any, of all arms together."
             )
     if len(people.variants) > 2:
         yield "P-values of the primary metric are corrected over the variants (Holm), its intervals too (Bonferroni)."

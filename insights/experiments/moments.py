@@ -60,7 +60,8 @@ def rows_of(people: People, measure: Measure, covariates: Mapping[str, FloatArra
         counted = (counted > 0).astype(np.float64)
     if measure.kind is MetricKind.REVENUE and np.any(counted > 0):
         cap = float(np.quantile(counted[counted > 0], WINSORISED))
-        counted = np.minimum(counted, cap)
+        # One refund that was written down wrong would move an arm as much as one order would.
+        counted = np.clip(counted, -cap, cap)
     rare = float(np.mean(counted != 0)) if len(counted) else 1.0
     if measure.kind is MetricKind.PROPORTION:
         rare = min(rare, 1 - rare)

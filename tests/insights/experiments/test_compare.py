@@ -95,6 +95,14 @@ def test_revenue_above_the_pooled_quantile_of_those_who_brought_any_counts_as_th
     assert found.treated[0] * 500 == pytest.approx(np.minimum(revenue[1::2], 99.01).sum())
 
 
+def test_a_refund_that_cannot_be_counts_as_much_as_the_largest_order_does() -> None:
+    revenue = np.concatenate([[-1e308, -5.0], np.zeros(898), np.arange(1.0, 101.0)])
+    people = People(("control", "b"), np.arange(1_000) % 2, None, {"revenue": revenue})
+    found = measure_arms(people, Measure("revenue", MetricKind.REVENUE), ()).against_control(1)
+    assert found.control[0] * 500 == pytest.approx(np.clip(revenue[::2], -99.01, 99.01).sum())
+    assert found.treated[0] * 500 == pytest.approx(np.minimum(revenue[1::2], 99.01).sum())
+
+
 def test_people_at_unequal_odds_are_weighed_by_one_over_them() -> None:
     # The treated share rises with the time, and so do orders: the plain difference is off, the weighted one is not.
     late = np.arange(20_000) >= 10_000
