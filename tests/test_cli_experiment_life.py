@@ -213,7 +213,8 @@ def test_the_explanation_trial_is_found_with_its_gap_and_stands_in_mlflow(engine
     trial = json.loads(Path("trial.json").read_text())["explanation_trial"]
     assert trial["people"] == {"nothing": 200, "named": 200, "other": 200}
     assert trial["gap"]["value"] == pytest.approx(0.3)
-    assert "the explanations carry information" in ran.out
+    # Whoever may stop at any time has to wait for the start of the sequence: a fifth of the planned size.
+    assert "It is not known yet whether the named blocker is the right one to treat" in " ".join(ran.out.split())
     mlflow = connect(Path("mlruns"))
     [run] = mlflow.search_runs(experiment_names=["dropoff-ecommerce"], output_format="list")
     assert run.data.metrics["gap"] == pytest.approx(0.3)

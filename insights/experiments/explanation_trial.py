@@ -17,22 +17,34 @@ within the four, pooled, times the sum of 1 / n, over 4.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
-from decisions.experiments import ExperimentPlan, TreatmentKind
+from decisions.experiments import ExperimentPlan, StoppingRule, TreatmentKind
 from decisions.logged import BoolArray, Texts
+from decisions.sequences import Tuning
 from features.events import FloatArray
+from insights.experiments.effects import sequence_interval
 from insights.experiments.live_tables import OTHER
 from insights.experiments.measures import measure_of
 from insights.experiments.people import People
-from insights.experiments.result import Analysis, Effect, plain
+from insights.experiments.result import Analysis, Effect, Verdict, plain
 from insights.experiments.sizing import MetricKind
 from insights.intervals import Estimate, normal_quantile
 
 _LEAST_IN_A_CELL = 5
 """With fewer people in one of its four cells, nothing is said of a pair."""
+
+
+class Reading(StrEnum):
+    """What a trial says of the explanations, by its rule of stopping."""
+
+    RIGHT = "Treating the named blocker does more than treating another one: the explanations carry information."
+    WRONG = "Treating the named blocker does less than treating another one: do not trust the explanations."
+    OPEN = "It is not known yet whether the named blocker is the right one to treat."
+    INVALID = "The experiment is invalid as it stands, so nothing is said of the explanations."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,9 @@ class ExplanationTrial:
 
     ``named`` and ``other`` are the effects of treating the named or another blocker, each against nothing; None where
     no variant does nothing. ``plain_gap`` is the difference of the two arms. ``gap`` is None before each direction of
-    some pair has people. ``people`` are those in each variant; moments are microseconds.
+    some pair has people; its interval is that of one look. ``reading`` goes by the rule of stopping, by an always-valid
+    interval of the gap where the trial may be looked at any time. ``people`` are those in each variant; moments are
+    microseconds.
     """
 
     experiment: str
@@ -63,6 +77,7 @@ class ExplanationTrial:
     people: Mapping[str, int]
     began_us: int | None
     ended_us: int | None
+    reading: Reading = Reading.OPEN
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -96,7 +111,22 @@ def find_explanation_trial(plan: ExperimentPlan, people: People, analysis: Analy
         people=analysis.people,
         began_us=analysis.began_us,
         ended_us=analysis.ended_us,
+        reading=read_gap(gap, sum(pair.people for pair in pairs), level, analysis),
     )
+
+
+def read_gap(gap: Estimate | None, people: int, level: float, analysis: Analysis) -> Reading:
+    """Return what a gap between two arms of so many people together says, by the experiment's rule of stopping."""
+    if analysis.decision.verdict is Verdict.INVALID:
+        return Reading.INVALID
+    interval = gap
+    if gap is not None and analysis.rule is StoppingRule.ALWAYS_VALID:
+        error = (gap.high - gap.low) / 2 / normal_quantile(level)
+        tuning = Tuning(analysis.start_per_arm, analysis.narrowest_per_arm)
+        interval = sequence_interval(gap.value, error, people / 2, people, tuning, 1 - level)
+    if interval is None or interval.low <= 0 <= interval.high:
+        return Reading.OPEN
+    return Reading.RIGHT if interval.low > 0 else Reading.WRONG
 
 
 def explanation_gap(

@@ -137,6 +137,7 @@ def _sequence(analysis: Analysis, variant: str) -> Figure:
         f"from {analysis.start_per_arm:,} people per arm on. Once it leaves out zero, the experiment may be stopped.",
         Table(columns, rows),
         Lines("at", ("difference",), *_ENDS),
+        "" if rows else f"The sequence starts at {analysis.start_per_arm:,} people per arm.",
     )
 
 

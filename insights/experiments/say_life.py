@@ -40,15 +40,7 @@ def say_trial(trial: ExplanationTrial) -> Iterator[str]:
     if trial.gap is None:
         yield "The gap between the named and the other blocker is not known yet: no pair has people both ways."
         return
-    low, high = trial.gap.low, trial.gap.high
-    reading = (
-        "treating the named blocker does more than treating another one: the explanations carry information"
-        if low > 0
-        else "treating the named blocker does less than treating another one: do not trust the explanations"
-        if high < 0
-        else "it is not known yet whether the named blocker is the right one to treat"
-    )
-    yield f"The gap of the randomised trial is {_points(trial.gap)}; {reading}."
+    yield f"The gap of the randomised trial is {_points(trial.gap)}. {trial.reading}"
     if trial.plain_gap is not None:
         yield f"The two arms differ by {_points(trial.plain_gap)} as they are."
 

@@ -5,26 +5,29 @@ from datetime import UTC, datetime
 from typing import Any
 
 from decisions.experiments import ExperimentPlan
+from insights.experiments.explanation_trial import Reading
+from insights.experiments.measures import measure_of
+from insights.experiments.sizing import MetricKind
 from insights.pages.figure import Bars, Column, Figure, Table, Unit, Value
-
-_UNKNOWN = "It is not known yet whether the named blocker is the right one to treat."
 
 
 def explanation_figures(plan: ExperimentPlan, trial: Mapping[str, Any]) -> list[Figure]:
     """Return the gap and what it is made of, from an explanation trial as it is kept with its experiment."""
     gap = trial.get("gap")
+    is_share = measure_of(plan.primary_metric).kind is MetricKind.PROPORTION
+    unit = Unit.SHARE if is_share else Unit.NUMBER
     columns = (
         Column("what", "What is compared"),
-        Column("difference", "Difference", Unit.NUMBER),
-        Column("low", "From", Unit.NUMBER),
-        Column("high", "To", Unit.NUMBER),
+        Column("difference", "Difference", unit),
+        Column("low", "From", unit),
+        Column("high", "To", unit),
         Column("people", "People", Unit.COUNT),
     )
     people = dict(trial.get("people") or {})
     named, other = (trial.get(name) for name in ("named", "other"))
     rows: list[tuple[Value, ...]] = [
-        ("named blocker less another one, pair by pair", *_ends(gap), sum(people.values()) if gap else None),
-        ("named blocker less another one, as they are", *_ends(trial.get("plain_gap")), None),
+        ("named less other, in pairs", *_ends(gap), sum(people.values()) if gap else None),
+        ("named less other, plainly", *_ends(trial.get("plain_gap")), None),
         *(
             (f"{title} less nothing", *_ends(effect["difference"]), effect["treated"]["people"])
             for title, effect in (("named blocker treated", named), ("another one treated", other))
@@ -38,7 +41,8 @@ def explanation_figures(plan: ExperimentPlan, trial: Mapping[str, Any]) -> list[
     definition = (
         f"Randomised, on {plan.primary_metric.replace('_', ' ')}: in some the first named blocker was treated, in "
         "some another one that was named too, in some none. Were the names empty words, the first line would be "
-        "nothing: what an intervention does to everybody cancels within each pair of blockers. Intervals of 95 %."
+        "nothing: what an intervention does to everybody cancels within each pair of blockers. Intervals of 95 %, "
+        "each of one look; what is said above them goes by the rule of stopping."
     )
     return [
         Figure(
@@ -47,17 +51,9 @@ def explanation_figures(plan: ExperimentPlan, trial: Mapping[str, Any]) -> list[
             definition,
             Table(columns, tuple(rows)),
             Bars("what", ("difference",), "low", "high", horizontal=True),
-            f"{_said(gap)} {_dates(trial)}".strip(),
+            f"{trial.get('reading') or Reading.OPEN} {_dates(trial)}".strip(),
         )
     ]
-
-
-def _said(gap: Mapping[str, float] | None) -> str:
-    if gap is None or (gap["low"] <= 0 <= gap["high"]):
-        return _UNKNOWN
-    if gap["low"] > 0:
-        return "Treating the named blocker does more than treating another one: the explanations carry information."
-    return "Treating the named blocker does less than treating another one: do not trust the explanations."
 
 
 def _dates(trial: Mapping[str, Any]) -> str:

@@ -1,12 +1,19 @@
 """The gap of the explanation trial."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_experiments import exposed, happened, rates
 from scipy.stats import norm
 
-from insights.experiments.explanation_trial import explanation_gap
+from decisions.experiments import StoppingRule
+from insights.experiments.analyse import analyse
+from insights.experiments.explanation_trial import Reading, explanation_gap, read_gap
+from insights.experiments.question import Measure, Question
+from insights.experiments.result import Analysis, Verdict
+from insights.intervals import Estimate
 
 
 def people(*cells: tuple[str, str, bool, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -87,3 +94,31 @@ def test_the_interval_covers_nothing_as_often_as_it_says_when_names_are_empty() 
         covered += found.low <= 0 <= found.high
     # Four standard deviations of a binomial of 200 at .95.
     assert abs(covered / 200 - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 200)
+
+
+@pytest.mark.parametrize(
+    ("rule", "half", "said"),
+    [
+        # At 2,000 people per arm the sequence is wider than 1.96 standard errors by more than a half.
+        (StoppingRule.FIXED, 0.9, Reading.RIGHT),
+        (StoppingRule.ALWAYS_VALID, 0.9, Reading.OPEN),
+        (StoppingRule.ALWAYS_VALID, 0.4, Reading.RIGHT),
+        (StoppingRule.FIXED, 1.1, Reading.OPEN),
+    ],
+)
+def test_a_gap_is_read_by_the_rule_of_stopping(rule: StoppingRule, half: float, said: Reading) -> None:
+    analysis = analysed(rule)
+    assert read_gap(Estimate(1.0, 1 - half, 1 + half), 4_000, 0.95, analysis) is said
+    if said is Reading.RIGHT:
+        assert read_gap(Estimate(-1.0, -1 - half, -1 + half), 4_000, 0.95, analysis) is Reading.WRONG
+    # Too few people, or nobody, say nothing by a sequence; an invalid experiment never does.
+    assert read_gap(None, 0, 0.95, analysis) is Reading.OPEN
+    invalid = replace(analysis, decision=replace(analysis.decision, verdict=Verdict.INVALID))
+    assert read_gap(Estimate(1.0, 1 - half, 1 + half), 4_000, 0.95, invalid) is Reading.INVALID
+
+
+def analysed(rule: StoppingRule) -> Analysis:
+    variants, goals = rates(2_000, 0.1, 0.1)
+    return analyse(
+        exposed(variants), happened({"goal": goals}), Question(Measure("goal"), rule=rule, planned_per_arm=2_000)
+    )

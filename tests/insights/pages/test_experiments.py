@@ -15,7 +15,7 @@ from made_facts import BEGIN, SHOP, MadeSession, write_facts
 from decisions.experiments import NOTHING as DO_NOTHING
 from decisions.experiments import ExperimentPlan, Population, StoppingRule, Variant, show, to_json
 from insights.experiments.analyse import analyse
-from insights.experiments.explanation_trial import ExplanationTrial, PairGap
+from insights.experiments.explanation_trial import ExplanationTrial, PairGap, Reading
 from insights.experiments.people import ExposureTable, OutcomeTable
 from insights.experiments.question import Measure, Question
 from insights.experiments.result import Analysis
@@ -65,6 +65,7 @@ TRIAL = ExplanationTrial(
     {"named": 240, "other": 240},
     BEGAN_US,
     BEGAN_US + 86_400_000_000,
+    Reading.RIGHT,
 )
 STOPPED = KeptExperiment(
     "chat", to_json(PLAN), Status.STOPPED, BEGAN_US, "default", planned_per_arm=1_000, started_us=BEGAN_US,
@@ -135,10 +136,12 @@ def test_the_explanation_trial_says_whether_explanations_carry_information(facts
     assert figure.table.column("difference") == (0.05, 0.02, 0.05)
     assert figure.table.column("people") == (480, None, 480)
     assert figure.note.startswith("Treating the named blocker does more than treating another one")
-    for gap, said in ((Estimate(-0.05, -0.09, -0.01), "do not trust"), (Estimate(0.01, -0.1, 0.1), "not known yet")):
-        kept = replace(RUNNING, result={"explanation_trial": replace(TRIAL, gap=gap).to_json()})
+    readings = ((Reading.WRONG, "do not trust"), (Reading.OPEN, "not known yet"), (Reading.INVALID, "nothing is said"))
+    for reading, said in readings:
+        kept = replace(RUNNING, result={"explanation_trial": replace(TRIAL, reading=reading).to_json()})
         assert said in shown(facts, kept)["explanations"].note
-    unknown = replace(RUNNING, result={"explanation_trial": replace(TRIAL, gap=None).to_json()})
+    older = {name: value for name, value in TRIAL.to_json().items() if name != "reading"}
+    unknown = replace(RUNNING, result={"explanation_trial": older})
     assert "not known yet" in shown(facts, unknown)["explanations"].note
 
 
