@@ -46,7 +46,8 @@ Property = Callable[[Drawn], Column]
 
 def choice(*words: str) -> Property:
     """Return a property that is one of some words, evenly."""
-    return lambda drawn: Words((drawn.noise * len(words)).astype(np.int64), words)
+    # A number close to one is one in the narrow type that it is kept in.
+    return lambda drawn: Words(np.minimum((drawn.noise * len(words)).astype(np.int64), len(words) - 1), words)
 
 
 def by_mark(*values: float) -> Property:
