@@ -44,7 +44,7 @@ def read_declared(path: Path) -> DeclaredPolicy:
     except msgspec.DecodeError as error:
         raise PolicyUnreadable(
             f'{path} declares no policy ({error}); write {{"rules": [{{"blocker": "payment", "intervention": '
-            '"NAME"}]}}'
+            '"NAME"}]}'
         ) from error
 
 
