@@ -139,6 +139,14 @@ def test_a_draft_that_could_never_be_started_for_its_name_is_refused() -> None:
     assert "Füße" not in listed()
 
 
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_a_draft_with_a_number_that_is_none_is_refused_and_spoils_no_list(number: str) -> None:
+    for option in (("--share", number), ("--variant", f"a=nothing*{number}"), ("--guardrail", f"goal:{number}")):
+        ran = experiment("new", "ecommerce", "--name", "odd", *option)
+        assert (ran.status, f"is {number}: write a number" in ran.err) == (1, True), ran.err
+    assert "odd" not in listed()
+
+
 def test_traffic_that_does_not_suffice_in_time_is_refused_with_the_figures() -> None:
     new("pay", *COMPLETE)
     ran = experiment("start", "ecommerce", "pay", "--people-per-day", "10", "--baseline", "0.2")

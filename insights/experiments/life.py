@@ -1,5 +1,6 @@
 """The life of an experiment: drafted, started once its size can be reached, stopped; all in the database's audit."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,10 +50,22 @@ class Standing:
 def draft(engine: Engine, journey: Journey, plan: ExperimentPlan, *, actor: str, now_us: int) -> list[str]:
     """Keep a draft, and return what has to be put right before it can be started.
 
-    Raises :class:`PlanError` for a name that no experiment can have: such a draft could never be started.
+    Raises :class:`PlanError` for what can never be started, nor be kept: a name that no experiment can have, and
+    numbers that JSON has not.
     """
     if not is_name(plan.name):
         raise PlanError(f"{plan.name!r} is no name: use letters, digits, _ and -, at most 60")
+    numbers = {
+        "population's share": plan.population.share,
+        "minimum effect": plan.minimum_effect or 0.0,
+        "alpha": plan.alpha,
+        "power": plan.power,
+        **{f"weight of {one.name!r}": one.weight for one in plan.variants},
+        **{f"margin of {one.metric!r}": one.margin for one in plan.guardrails},
+    }
+    for what, number in numbers.items():
+        if not math.isfinite(number):
+            raise PlanError(f"the {what} is {number:g}: write a number")
     with writing(engine) as connection:
         _write(connection, journey, plan, actor, now_us)
     return refusals(plan, declared_names(journey))
