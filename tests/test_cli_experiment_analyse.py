@@ -128,3 +128,18 @@ def test_an_arm_that_nobody_met_has_dashes_and_no_figures(run: Run, tmp_path: Pa
     assert ran.out.startswith("Invalid: sample ratio mismatch")
     assert "nan" not in ran.out
     assert "poster" in ran.out
+
+
+def test_what_came_of_people_in_one_table_with_their_variants_is_no_slice(run: Run, tmp_path: Path) -> None:
+    rows = ["unit,variant,device,bought"]
+    rows += [f"a{number},control,{'phone' if number % 2 else 'desktop'},{int(number < 400)}" for number in range(2_000)]
+    rows += [f"b{number},banner,{'phone' if number % 2 else 'desktop'},{int(number < 700)}" for number in range(2_000)]
+    table = tmp_path / "both.csv"
+    table.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    arguments = ("--exposures", table, "--outcomes", table, "--metric", "bought", "--control", "control")
+    ran = run("experiment", "analyse", *arguments, "--json", "both.json")
+    assert (ran.status, ran.err) == (0, "")
+    written = json.loads((tmp_path / "both.json").read_text())
+    assert written["decision"]["verdict"] == "ship"
+    assert {one["name"] for one in written["ratio"]["slices"]} == {"device"}
+    assert {one["name"] for one in written["segments"]} == {"device"}

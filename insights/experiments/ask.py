@@ -61,6 +61,8 @@ def from_options(asked: Asked, exposures: ExposureTable, outcomes: OutcomeTable)
         if name not in exposures.slices and name != "day":
             known = ", ".join(exposures.slices) or "none"
             raise AnalysisError(f"there is no slice {name!r}: the exposures have {known}")
+    # In a table that is both, what came of people would tell the arms apart as if they had come in another ratio.
+    known_before = tuple(name for name in exposures.slices if name not in outcomes.values)
     question = Question(
         primary,
         guards=tuple(_read_guard(text, outcomes, asked.less_is_better) for text in asked.guardrails),
@@ -76,8 +78,8 @@ def from_options(asked: Asked, exposures: ExposureTable, outcomes: OutcomeTable)
         window_us=None if asked.within is None else _duration_us(asked.within),
         covariates=None if asked.covariates is None else tuple(asked.covariates),
         before=asked.before,
-        slices=None if asked.slices is None else tuple(asked.slices),
-        segments=None if asked.segments is None else tuple(asked.segments),
+        slices=("day", *known_before) if asked.slices is None else tuple(asked.slices),
+        segments=known_before if asked.segments is None else tuple(asked.segments),
     )
     if question.window_us is not None and (exposures.at_us is None or outcomes.at_us is None):
         raise AnalysisError("a window needs the times of exposures and outcomes: name their columns, or leave it out")
