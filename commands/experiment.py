@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.options import JsonOption
+from commands.options import GuardrailOption, JsonOption
 
 if TYPE_CHECKING:
     from insights.experiments.sizing import Sizing
@@ -122,12 +122,7 @@ def analyse(
             help="What decides: NAME, or KIND:NAME with proportion, mean or revenue, or a ratio NAME/PER.",
         ),
     ] = None,
-    guardrail: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="METRIC:MARGIN", help="Must not be worse by .05 of the control's, or =.01 of its unit; repeatable."
-        ),
-    ] = None,
+    guardrail: GuardrailOption = None,
     secondary: Annotated[
         list[str] | None, typer.Option(metavar="METRIC", help="Shown beside it, and decides nothing; repeatable.")
     ] = None,

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from commands.options import FactsOption, JourneyArgument, JsonOption, LogOrFactsOption, ModelOption, QuarantineOption
+from commands.options import (
+    FactsOption,
+    GuardrailOption,
+    JourneyArgument,
+    JsonOption,
+    LogOrFactsOption,
+    ModelOption,
+    QuarantineOption,
+)
 
 app = typer.Typer()
 
@@ -53,12 +61,7 @@ def new(
     secondary: Annotated[
         list[str] | None, typer.Option(metavar="METRIC", help="Looked at beside it; may be repeated.")
     ] = None,
-    guardrail: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="METRIC:MARGIN", help="Must not be worse by .05 of the control's, or =.01 of its unit; repeatable."
-        ),
-    ] = None,
+    guardrail: GuardrailOption = None,
     minimum_effect: Annotated[
         float | None, typer.Option(metavar="SHARE", help="The least relative change that is worth finding: .1 is 10 %.")
     ] = None,

@@ -62,3 +62,11 @@ DecisionsOption = Annotated[
         "--decisions", metavar="PATH", help="A Parquet file of decisions, in place of those of the service's ledger."
     ),
 ]
+GuardrailOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--guardrail",
+        metavar="METRIC:MARGIN",
+        help="Must not be worse by .05 of the control's, or =.01 of its unit; repeatable.",
+    ),
+]
