@@ -117,19 +117,11 @@ def find_model(journey: "Journey", given: str, version: str | None = None) -> "R
 
 def noted_down(journey: "Journey") -> "Records":
     """Return what people and alarms have written down about a journey; nothing where there is no database yet."""
-    from serving.configuration import Configuration
-    from storage.database import open_database
     from storage.record_store import load_records
     from storage.records import Records
 
-    configuration = Configuration.from_environment()
-    if not configuration.database_url and not (configuration.home / "dropoff.db").exists():
-        return Records()
-    engine = open_database(configuration.address, configuration.durability)
-    try:
-        return load_records(engine, journey.name, configuration.home)
-    finally:
-        engine.dispose()
+    with service_database() as (engine, home):
+        return Records() if engine is None else load_records(engine, journey.name, home)
 
 
 def decisions_of(journey: "Journey", path: Path | None) -> "LoggedDecisions":
@@ -179,20 +171,30 @@ def weighable_decisions(
 
 
 @contextmanager
+def open_service() -> "Iterator[Engine]":
+    """Yield the service's database, made where there is none yet."""
+    from serving.configuration import Configuration
+    from storage.database import open_database
+
+    configuration = Configuration.from_environment()
+    engine = open_database(configuration.address, configuration.durability)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
 def service_database() -> "Iterator[tuple[Engine | None, Path]]":
     """Yield the service's database, None where there is none yet, and its home folder."""
     from serving.configuration import Configuration
-    from storage.database import open_database
 
     configuration = Configuration.from_environment()
     if not configuration.database_url and not (configuration.home / "dropoff.db").exists():
         yield None, configuration.home
         return
-    engine = open_database(configuration.address, configuration.durability)
-    try:
+    with open_service() as engine:
         yield engine, configuration.home
-    finally:
-        engine.dispose()
 
 
 @contextmanager
@@ -217,15 +219,11 @@ def rollout_ground(given: str) -> "Iterator[Ground]":
     from journeys.load import load_journey
     from serving.configuration import Configuration
     from serving.runtime import now_us
-    from storage.database import open_database
     from storage.history import account
 
-    declared, configuration = load_journey(given), Configuration.from_environment()
-    engine = open_database(configuration.address, configuration.durability)
-    try:
-        yield Ground(engine, configuration.home, declared, account(), now_us())
-    finally:
-        engine.dispose()
+    declared, home = load_journey(given), Configuration.from_environment().home
+    with open_service() as engine:
+        yield Ground(engine, home, declared, account(), now_us())
 
 
 @contextmanager

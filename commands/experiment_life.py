@@ -82,16 +82,14 @@ def new(
     """
     from dataclasses import replace
 
-    from console import say, write_json
+    from console import open_service, say, write_json
     from decisions.experiments import ExperimentPlan, Population, StoppingRule, to_json
     from decisions.experiments import explanation_trial as built_in
     from features.output import require_writable
     from insights.experiments.life import draft
     from insights.experiments.read_plan import read_cohorts, read_guardrails, read_plan, read_variants
     from journeys.load import load_journey
-    from serving.configuration import Configuration
     from serving.runtime import now_us
-    from storage.database import open_database
     from storage.history import account
 
     if json_path is not None:
@@ -129,11 +127,8 @@ def new(
         owner=owner or plan.owner,
         stopping_rule=StoppingRule(rule) if rule else plan.stopping_rule,
     )
-    engine = open_database(Configuration.from_environment().address)
-    try:
+    with open_service() as engine:
         found = draft(engine, declared, plan, actor=account(), now_us=now_us())
-    finally:
-        engine.dispose()
     say(f"{plan.name} of {declared.name} is drafted, for {plan.population.describe()}.")
     for sentence in found:
         say(f"Before it can be started: {sentence}{'' if sentence.endswith('?') else '.'}")
@@ -165,7 +160,7 @@ def start(
     planned duration; and one whose layer's people are taken. The traffic is that of the service's ledger, else of
     --log or --facts, else of the service's figures. Every worker of the service follows within seconds.
     """
-    from console import facts_of, say, write_json
+    from console import facts_of, open_service, say, write_json
     from decisions.experiments import PlanError
     from features.output import require_writable
     from insights.current import current_facts
@@ -178,7 +173,6 @@ def start(
     from journeys.weigh import published_policy
     from serving.configuration import Configuration
     from serving.runtime import now_us
-    from storage.database import open_database
     from storage.history import account
 
     if (people_per_day is None) != (baseline is None):
@@ -186,8 +180,7 @@ def start(
     if json_path is not None:
         require_writable(json_path, log=log)
     declared, configuration = load_journey(journey), Configuration.from_environment()
-    engine = open_database(configuration.address)
-    try:
+    with open_service() as engine:
         plan = plan_of(engine, declared, name, actor=account(), now_us=now_us())
         check_plan(engine, declared, plan)
         for version in plan.policy_versions:
@@ -213,8 +206,6 @@ def start(
         reach = reach_of(plan, traffic)
         kept = start_experiment(engine, declared, plan, reach, actor=account(), now_us=now_us())
         followed = follow_experiments(engine, declared, now_us=now_us())
-    finally:
-        engine.dispose()
     say(f"{name} of {declared.name} takes people in from now on.")
     say(reach.describe())
     for tactic in followed:
@@ -239,49 +230,40 @@ def stop(
     of the result; analyse completes it later. The result of an explanation trial also goes to MLflow.
     """
     from commands.experiment_results import tell_live
-    from console import say
+    from console import open_service, say
     from features.output import require_writable
     from journeys.load import load_journey
-    from serving.configuration import Configuration
     from serving.runtime import now_us
-    from storage.database import open_database, writing
+    from storage.database import writing
     from storage.experiment_store import ExperimentStore
     from storage.history import account
 
     if json_path is not None:
         require_writable(json_path)
     declared = load_journey(journey)
-    engine = open_database(Configuration.from_environment().address)
-    try:
+    with open_service() as engine:
         store = ExperimentStore(engine, declared.name)
         with writing(engine) as connection:
             store.stop(connection, name, reason, actor=account(), now_us=now_us())
         say(f"{name} of {declared.name} takes nobody in any more.")
         tell_live(engine, declared, name, json_path, or_say=True)
-    finally:
-        engine.dispose()
 
 
 @app.command("list", epilog="Example: dropoff experiment list ecommerce --json experiments.json")
 def list_experiments(journey: JourneyArgument, json_path: JsonOption = None) -> None:
     """List experiments: status, days, people and verdict so far."""
-    from console import out, say, write_json
+    from console import open_service, out, say, write_json
     from features.output import require_writable
     from insights.experiments.life import standings
     from insights.experiments.say_life import list_table
     from journeys.load import load_journey
-    from serving.configuration import Configuration
     from serving.runtime import now_us
-    from storage.database import open_database
 
     if json_path is not None:
         require_writable(json_path)
     declared = load_journey(journey)
-    engine = open_database(Configuration.from_environment().address)
-    try:
+    with open_service() as engine:
         found = standings(engine, declared, now_us())
-    finally:
-        engine.dispose()
     if found:
         out.print(list_table(f"Experiments of {declared.title}", found))
     else:

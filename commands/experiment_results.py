@@ -32,16 +32,12 @@ def tell_analysis(found: "Analysis", out_path: Path | None) -> None:
 
 def analyse_kept(journey: str, name: str, json_path: Path | None, out_path: Path | None) -> None:
     """Analyse an experiment of the service, and tell and keep the result."""
+    from console import open_service
     from journeys.load import load_journey
-    from serving.configuration import Configuration
-    from storage.database import open_database
 
     declared = load_journey(journey)
-    engine = open_database(Configuration.from_environment().address)
-    try:
+    with open_service() as engine:
         tell_live(engine, declared, name, json_path, out_path)
-    finally:
-        engine.dispose()
 
 
 def tell_live(

@@ -26,21 +26,19 @@ def forget(
     Events, sessions, decisions, identity links and whatever else the database holds, on all the person's devices; a
     running service forgets within a second. Models keep no rows: the receipt lists those that learnt from them.
     """
-    from console import say, write_json
+    from console import open_service, say, write_json
     from features.output import require_writable
     from insights.forget import forget_person
     from serving.configuration import Configuration
     from serving.privacy import ids_of
     from serving.runtime import now_us
-    from storage.database import open_database
     from storage.history import account
 
     if json_path is not None:
         require_writable(json_path)
     configuration = Configuration.from_environment()
     ids = ids_of(configuration)
-    engine = open_database(configuration.address, configuration.durability)
-    try:
+    with open_service() as engine:
         receipts = forget_person(
             engine,
             configuration.home,
@@ -51,8 +49,6 @@ def forget(
             actor=account(),
             now_us=now_us(),
         )
-    finally:
-        engine.dispose()
     for line in (line for receipt in receipts for line in receipt.describe(dry_run=dry_run)):
         say(line)
     if not receipts:
@@ -75,13 +71,12 @@ def identity(
     `show` tells the person's visitors, users and sessions, and each link and refusal with its number, time and reason.
     `undo` appends that a link no longer holds: from then on, and whatever events go on to say; past scores stay.
     """
-    from console import say, write_json
+    from console import open_service, say, write_json
     from features.output import require_writable
     from insights.who_is import undo_link, who_is
     from serving.configuration import Configuration
     from serving.privacy import ids_of
     from serving.runtime import now_us
-    from storage.database import open_database
 
     if json_path is not None:
         require_writable(json_path)
@@ -89,15 +84,12 @@ def identity(
         raise typer.BadParameter("give the number of a link, as `dropoff identity show ID` tells it", param_hint="ID")
     configuration = Configuration.from_environment()
     ids = ids_of(configuration)
-    engine = open_database(configuration.address, configuration.durability)
-    try:
+    with open_service() as engine:
         if action == "undo":
             undone = undo_link(engine, int(id_), now_us())
             found = who_is(engine, undone.visitor_id, undone.visitor_id, journey)
         else:
             found = who_is(engine, ids.visitor_id(id_), ids.user_id(id_), journey)
-    finally:
-        engine.dispose()
     for line in (line for one in found for line in one.describe()):
         say(line)
     if not found:

@@ -34,7 +34,7 @@ def playbook(
     A tactic is an intervention against a blocker; a randomised experiment proves it, and its evidence ages. What is
     proven comes first, with the tests that are due. dropoff tactic adds and changes them.
     """
-    from console import facts_of, out, progress, say, write_json
+    from console import facts_of, open_service, out, progress, say, write_json
     from features.output import require_writable
     from insights.alarms import require_facts
     from insights.find_alarms import with_alarms
@@ -47,7 +47,6 @@ def playbook(
     from journeys.load import load_journey
     from serving.configuration import Configuration
     from serving.runtime import now_us
-    from storage.database import open_database
     from storage.playbook_store import PlaybookStore
     from storage.record_store import load_records
 
@@ -59,8 +58,7 @@ def playbook(
     wanted = parse_tactic_status(status) if status else None
     declared, configuration, now = load_journey(journey), Configuration.from_environment(), now_us()
     current = require_facts(configuration.home, declared.name).folder if propose else None
-    engine = open_database(configuration.address, configuration.durability)
-    try:
+    with open_service() as engine:
         if log is not None or current is not None:
             with facts_of(declared, journey, log, current, model, quarantine) as facts, progress() as report:
                 report("looking for what to propose", 0.0)
@@ -69,8 +67,6 @@ def playbook(
             say(f"New in the playbook: {len(opened)}.")
         follow_experiments(engine, declared, now_us=now)
         tactics = PlaybookStore(engine, declared.name).tactics()
-    finally:
-        engine.dispose()
     entries = choose_entries(look_up(declared, tactics, now), status=wanted, blocker=blocker, due=due)
     for table in playbook_tables(declared, entries):
         out.print(table)
@@ -106,20 +102,15 @@ def tactic(
     Its status with the reason, its owner, or what was learnt. Proven takes an experiment whose verdict is ship; what is
     retired has to be proposed again before it is tested.
     """
-    from console import say
+    from console import open_service, say
     from insights.playbook.change import keep_tactic
     from journeys.load import load_journey
-    from serving.configuration import Configuration
-    from storage.database import open_database
 
     if not (add or status or owner or learning):
         raise typer.BadParameter("say what to change: --add, --status, --owner or --learning")
-    declared, configuration = load_journey(journey), Configuration.from_environment()
-    engine = open_database(configuration.address, configuration.durability)
-    try:
+    declared = load_journey(journey)
+    with open_service() as engine:
         kept = keep_tactic(
             engine, declared, name, add=add, status=status, reason=reason, owner=owner, learning=learning, author=by
         )
-    finally:
-        engine.dispose()
     say(f"{name} of {declared.name} is {kept.status}, owned by {kept.owner}.")

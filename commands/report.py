@@ -153,17 +153,12 @@ def decide(
 
     Of one that is done, the page compares the days before and after the change.
     """
-    from console import moment_us, say
+    from console import moment_us, open_service, say
     from insights.opportunity_status import keep_status
     from journeys.load import load_journey
-    from serving.configuration import Configuration
-    from storage.database import open_database
 
-    declared, configuration = load_journey(journey), Configuration.from_environment()
+    declared = load_journey(journey)
     at_us = None if since is None else moment_us(since)
-    engine = open_database(configuration.address, configuration.durability)
-    try:
+    with open_service() as engine:
         kept = keep_status(engine, declared, opportunity, status, reason=reason, author=by, at_us=at_us)
-    finally:
-        engine.dispose()
     say(f"{kept.opportunity_id} of {declared.name} is {kept.status}, says {kept.author}.")

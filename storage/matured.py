@@ -60,28 +60,33 @@ def latest_choices(connection: Connection, journey: str, most: int) -> list[Matu
     """
     mine = (decisions.c.journey == journey, decisions.c.due_us.is_not(None), decisions.c.drawn.is_not(None))
     query = (
-        select(
-            literal(0),
-            decisions.c.decision_id,
-            decisions.c.session_id,
-            decisions.c.visitor_id,
-            decisions.c.at_us,
-            decisions.c.stage,
-            decisions.c.risk,
-            decisions.c.blockers,
-            decisions.c.confidence,
-            decisions.c.propensities,
-            decisions.c.chosen,
-            decisions.c.holdout,
-            decisions.c.policy_version,
-            literal(False),
-            null(),
-        )
+        _columns(literal(0), decisions.c.visitor_id, literal(False), null())
         .where(*mine)
         .order_by(decisions.c.due_us.desc())
         .limit(most)
     )
     return list(_stream(connection, query))
+
+
+def _columns(position: Any, unit: Any, converted: Any, value: Any) -> Select[Any]:
+    """Return the selection of what a :class:`MaturedDecision` is made of, in its order."""
+    return select(
+        position,
+        decisions.c.decision_id,
+        decisions.c.session_id,
+        unit,
+        decisions.c.at_us,
+        decisions.c.stage,
+        decisions.c.risk,
+        decisions.c.blockers,
+        decisions.c.confidence,
+        decisions.c.propensities,
+        decisions.c.chosen,
+        decisions.c.holdout,
+        decisions.c.policy_version,
+        converted,
+        value,
+    )
 
 
 def _stream(connection: Connection, query: Select[Any]) -> Iterator[MaturedDecision]:
@@ -91,24 +96,9 @@ def _stream(connection: Connection, query: Select[Any]) -> Iterator[MaturedDecis
 
 def _matured(journey: str) -> Select[Any]:
     mine = and_(assignments.c.journey == decisions.c.journey, assignments.c.visitor_id == decisions.c.visitor_id)
+    unit = func.coalesce(assignments.c.assignment_id, decisions.c.visitor_id)
     return (
-        select(
-            rewards.c.position,
-            decisions.c.decision_id,
-            decisions.c.session_id,
-            func.coalesce(assignments.c.assignment_id, decisions.c.visitor_id),
-            decisions.c.at_us,
-            decisions.c.stage,
-            decisions.c.risk,
-            decisions.c.blockers,
-            decisions.c.confidence,
-            decisions.c.propensities,
-            decisions.c.chosen,
-            decisions.c.holdout,
-            decisions.c.policy_version,
-            rewards.c.converted,
-            rewards.c.value,
-        )
+        _columns(rewards.c.position, unit, rewards.c.converted, rewards.c.value)
         .select_from(
             rewards.join(
                 decisions,
