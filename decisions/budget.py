@@ -95,13 +95,16 @@ class Pace:
         a_day = before if not self.decisions_a_day else (self.decisions_a_day + before) / 2
         return replace(self, decisions=decisions, granted=granted, spent=spent, day=day, decisions_a_day=a_day)
 
-    def allows(self, budget: Budget, at_us: int, timezone: str = "UTC") -> bool:
-        """Whether anything may be shown now: the limit that holds however wrong the price is."""
+    def allows(self, budget: Budget, at_us: int, timezone: str = "UTC", taking: float = 0.0) -> bool:
+        """Whether anything may be shown now: the limit that holds however wrong the price is.
+
+        ``taking`` is what it would take of the money, which never comes to more than the day's.
+        """
         if budget.treated_share is not None:
             return self.spent + 1.0 <= self.granted + BURST
         day, elapsed = _of_day(at_us, timezone)
         spent = self.spent if day == self.day else 0.0
-        return spent < budget.money * min(1.0, elapsed + LEAD)
+        return spent < budget.money * min(1.0, elapsed + LEAD) and spent + taking <= budget.money
 
     def replan(self, budget: Budget, values: FloatArray, spending: FloatArray) -> "Pace":
         """Return the pace with the price that recent situations call for.

@@ -1,6 +1,7 @@
 """The risk of a session, and the advice about it: decided by the scorer, kept in the ledger, then answered."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 from sqlalchemy import Connection
@@ -9,9 +10,11 @@ from decisions.decision import Decision, Reason, Recommendation, Score
 from decisions.diagnosis import Blocker
 from decisions.eligibility import Reach
 from decisions.past import PastIntervention
+from decisions.priced import BUDGET_USED_UP
 from decisions.rewards import reward_window_seconds
 from features.duration import write_duration
 from features.events import US_PER_SECOND
+from serving.budget import BudgetUsedUp, Taking
 from serving.experiments import keep_exposures
 from serving.messages import (
     BlockerAnswer,
@@ -56,33 +59,49 @@ async def recommend(runtime: Runtime, request: RecommendRequest) -> RecommendAns
     """Return what stands in the way and what to do about it, once it is in the ledger; raises ClientError."""
     subject = await find_subject(runtime, request)
 
-    decision = None
+    decision, held_back = None, False
     while decision is None:
-        decision = await _advise(runtime, subject, consent=request.consent)
+        try:
+            decision = await _advise(runtime, subject, consent=request.consent, held_back=held_back)
+        except BudgetUsedUp:
+            held_back = True
     runtime.metrics.decisions.labels(str(decision.reason)).inc()
     if decision.drawn is not None:
         runtime.metrics.observe_propensities(decision.propensities)
-    if runtime.till is not None:
-        runtime.till.add(decision)
     return describe(decision)
 
 
-async def _advise(runtime: Runtime, subject: Subject, *, consent: bool) -> Decision | None:
-    """Return a decision, or None where it has to be made anew: somebody else has just drawn the visitor's side."""
+async def _advise(runtime: Runtime, subject: Subject, *, consent: bool, held_back: bool) -> Decision | None:
+    """Return a decision, or None where it has to be made anew: somebody else has just drawn the visitor's side.
+
+    Raises :class:`serving.budget.BudgetUsedUp` where others have just spent what it would take.
+    """
     assignment, is_kept = await assignment_of(runtime, subject.session)
+    taking = Taking(runtime.till)
 
     def deciding(history: Sequence[PastIntervention]) -> Decision:
-        return decide(runtime, subject, history, consent=consent, assignment_id=assignment.assignment_id)
+        return taking.reserve(
+            decide(
+                runtime,
+                subject,
+                history,
+                consent=consent,
+                assignment_id=assignment.assignment_id,
+                held_back=held_back,
+            )
+        )
 
     def write(connection: Connection, decision: Decision) -> None:
         if not is_kept:
             runtime.assignments.keep(connection, assignment)
+        taking.settle(connection, decision)
         keep_decision(connection, runtime, decision)
         keep_exposures(runtime, connection, decision, assignment.assignment_id, len(subject.earlier))
 
     try:
         # A visitor of the body's own events may be known too, and has then been advised before.
-        decision = await runtime.sessions.advise(subject.kin, deciding, write)
+        with taking:
+            decision = await runtime.sessions.advise(subject.kin, deciding, write)
     except AlreadyAssigned as overtaken:
         runtime.assignments.learn(overtaken.standing)
         return None
@@ -99,12 +118,15 @@ def decide(
     assignment_id: str | None = None,
     reach: Reach | None = None,
     decision_id: str | None = None,
+    held_back: bool = False,
 ) -> Decision:
     """Return the decision about a subject, given what the person was recommended before; keeps nothing.
 
     ``reach`` says how somebody can be reached whose session is over; the same ``decision_id`` draws the same number.
+    ``held_back`` says that the budget is used up, whatever this worker knows.
     """
-    return runtime.scorer.recommend(
+    scorer = replace(runtime.scorer, why_not=lambda: BUDGET_USED_UP) if held_back else runtime.scorer
+    return scorer.recommend(
         subject.session,
         subject.earlier,
         subject.at_us,

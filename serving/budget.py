@@ -1,7 +1,7 @@
-"""The budget in the service: every worker adds what it has spent, and goes by one price and one limit.
+"""The budget in the service: all workers and replicas go by one price, and none spends beyond the limit of all.
 
-What a worker has spent since it last told the others holds it back too; what others have spent in that time does not,
-so that a limit may be passed by what the other workers spend in two seconds.
+What a decision takes is written in the transaction that puts it into the ledger, and such transactions wait for each
+other. So two processes never grant the same last intervention, and one that is killed takes no spending with it.
 """
 
 import asyncio
@@ -32,23 +32,37 @@ from storage.pace_store import PaceStore
 from storage.writer import WriterClosed
 
 _LOG = logging.getLogger("dropoff.serving")
-_TELL_SECONDS = 2.0
+_LISTEN_SECONDS = 2.0
 _REPLAN_SECONDS = 10.0
 _SITUATIONS = 1_000
 """So many of the latest decisions say what the price should be."""
 
 
+class BudgetUsedUp(Exception):
+    """Others have used up what a decision was going to take; ``pace`` is how far all have come."""
+
+    def __init__(self, pace: Pace) -> None:
+        super().__init__(BUDGET_USED_UP)
+        self.pace = pace
+
+
 @dataclass
 class Till:
-    """What one worker knows of a budget: the pace that all share, and what it has spent since it last told them."""
+    """What one worker knows of a budget: the pace that all share, as it last saw it."""
 
     runtime: Runtime
     budget: Budget
     pace: Pace = field(default_factory=Pace)
-    decisions: int = 0
-    spent: float = 0.0
+    charged_price: float | None = None
+    reserved: "dict[Taking, float]" = field(default_factory=dict)
+    """What this worker's decisions are going to take that are on their way into the ledger."""
     rows: dict[str, FloatArray] = field(default_factory=dict)
     """What was seen at the latest decisions of this worker, by their ids: the ledger does not keep raw features."""
+
+    @property
+    def store(self) -> PaceStore:
+        """Where the pace of all is kept."""
+        return PaceStore(self.runtime.journey.name)
 
     def remember(self, decision_id: str, row: FloatArray) -> None:
         """Keep the raw features (F,) of a decision for a while."""
@@ -64,43 +78,83 @@ class Till:
         found = np.array([rows[place] for place in known], np.float64).reshape(len(known), width)
         return replace(logged.take(np.array(known, np.int64)), rows=found)
 
-    def add(self, decision: Decision) -> None:
-        """Count a decision at which there was a choice, or would have been but for the budget.
+    def settle(self, connection: Connection, decision: Decision) -> Pace:
+        """Take what a decision needs of the budget, in the transaction that keeps it, and return the pace of all.
 
-        Were those that it holds back not counted, nothing would be granted any more once it is used up.
+        A decision counts at which there was a choice, or would have been but for the budget: were those that it holds
+        back not counted, nothing would be granted any more once it is used up. Raises :class:`BudgetUsedUp` where
+        others have spent meanwhile what this one was going to.
         """
+        journey, now_us = self.runtime.journey, self.runtime.now_us()
+        known = self.store.read(connection)
+        before = Pace() if known is None else Pace.from_json(known)
         held_back = not decision.holdout and BUDGET_USED_UP in decision.excluded.values()
-        if decision.drawn is not None or held_back:
-            self.decisions += 1
-            self.spent += spending(decision, self.runtime.journey.interventions, self.runtime.journey.policy)
+        if decision.drawn is None and not held_back:
+            return before
+        taking = spending(decision, journey.interventions, journey.policy)
+        # The grant of this very decision comes after it, as for one process alone.
+        now = before.after(self.budget, 0, 0.0, now_us, journey.timezone)
+        if taking and not now.allows(self.budget, now_us, journey.timezone, taking):
+            raise BudgetUsedUp(now)
+        after = before.after(self.budget, 1, taking, now_us, journey.timezone)
+        self.store.keep(connection, after.to_json(), now_us)
+        return after
 
     def why_not(self) -> str | None:
         """Return why nothing may be shown now; None where the budget allows it."""
         now_us, timezone = self.runtime.now_us(), self.runtime.journey.timezone
-        pace = self.pace.after(self.budget, self.decisions, self.spent, now_us, timezone)
+        pace = self.pace.after(self.budget, 0, sum(self.reserved.values()), now_us, timezone)
         return None if pace.allows(self.budget, now_us, timezone) else BUDGET_USED_UP
 
-    async def tell(self) -> None:
-        """Add what was spent to what all have spent, and go by what that comes to."""
-        runtime, store = self.runtime, PaceStore(self.runtime.engine, self.runtime.journey.name)
-        decisions, spent, now_us = self.decisions, self.spent, self.runtime.now_us()
+    async def listen(self) -> None:
+        """Hear how far all have come, and go by their price."""
+        told = await asyncio.to_thread(self.read)
+        self.pace = told
+        self.runtime.metrics.budget_price.set(told.price)
+        self.runtime.metrics.budget_spent.set(told.spent)
+        if told.price != self.charged_price:
+            self.charged_price = told.price
+            await charge(self.runtime)
 
-        def add(connection: Connection) -> Pace:
-            known = store.read(connection)
-            before = Pace() if known is None else Pace.from_json(known)
-            after = before.after(self.budget, decisions, spent, now_us, runtime.journey.timezone)
-            if known is None or decisions:
-                store.keep(connection, after.to_json(), now_us)
-            return after
+    def read(self) -> Pace:
+        """Return how far all have come; for any thread."""
+        with self.runtime.engine.connect() as connection:
+            known = self.store.read(connection)
+        return Pace() if known is None else Pace.from_json(known)
 
-        told = await runtime.commit(add)
-        # What was decided meanwhile is told the next time.
-        self.decisions, self.spent = self.decisions - decisions, self.spent - spent
-        before, self.pace = self.pace.price, told
-        runtime.metrics.budget_price.set(told.price)
-        runtime.metrics.budget_spent.set(told.spent)
-        if told.price != before:
-            await charge(runtime)
+
+class Taking:
+    """What one decision takes of a budget, where there is one; to be entered while it is made and kept.
+
+    It is reserved as long, so that the worker's next decisions know of it before it is in the ledger.
+    """
+
+    def __init__(self, till: Till | None) -> None:
+        self._till = till
+        self._pace: Pace | None = None
+
+    def __enter__(self) -> "Taking":
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if self._till is None:
+            return
+        self._till.reserved.pop(self, None)
+        found = error.pace if isinstance(error, BudgetUsedUp) else self._pace if error is None else None
+        if found is not None:
+            self._till.pace = found
+
+    def reserve(self, decision: Decision) -> Decision:
+        """Reserve what a decision is going to take, in place of what an earlier attempt was, and return it."""
+        if self._till is not None:
+            journey = self._till.runtime.journey
+            self._till.reserved[self] = spending(decision, journey.interventions, journey.policy)
+        return decision
+
+    def settle(self, connection: Connection, decision: Decision) -> None:
+        """Take it, in the transaction that keeps the decision; raises :class:`BudgetUsedUp`."""
+        if self._till is not None:
+            self._pace = self._till.settle(connection, decision)
 
 
 def open_till(runtime: Runtime) -> None:
@@ -108,9 +162,8 @@ def open_till(runtime: Runtime) -> None:
     budget = runtime.journey.policy.budget
     if budget is None:
         return
-    with runtime.engine.connect() as connection:
-        known = PaceStore(runtime.engine, runtime.journey.name).read(connection)
-    runtime.till = Till(runtime, budget, Pace() if known is None else Pace.from_json(known))
+    till = runtime.till = Till(runtime, budget)
+    till.pace = till.read()
     if runtime.deciding is not None:
         runtime.decide_by(runtime.deciding, charged(runtime, runtime.deciding.policy))
 
@@ -148,17 +201,17 @@ def charged_experiments(runtime: Runtime, found: tuple[RunningExperiment, ...]) 
 
 
 async def keep_budget(runtime: Runtime) -> None:
-    """Tell the other workers what was spent, and hear it of them, every two seconds until cancelled."""
+    """Hear what all have spent, and at which price, every two seconds until cancelled."""
     till, unread = runtime.till, False
     while till is not None:
         try:
-            await till.tell()
+            await till.listen()
             unread = False
         except (SQLAlchemyError, WriterClosed) as error:
             if not unread:
                 _LOG.warning("The budget cannot be read: %s", explain(error))
             unread = True
-        await asyncio.sleep(_TELL_SECONDS)
+        await asyncio.sleep(_LISTEN_SECONDS)
 
 
 async def plan_budget(duty: Duty) -> None:
@@ -172,7 +225,7 @@ async def replan_once(duty: Duty) -> None:
     """Find the price that the latest decisions call for; raises LeaseLost where the duty is another's by now."""
     runtime = duty.runtime
     journey, budget = runtime.journey, runtime.journey.policy.budget
-    store = PaceStore(runtime.engine, journey.name)
+    store = PaceStore(journey.name)
     deciding = runtime.deciding
     if budget is None or deciding is None:
         return

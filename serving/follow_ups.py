@@ -105,8 +105,10 @@ class Proposal:
         return ledger.recommendations(self.kin, connection) != list(map(astuple, self.history))
 
 
-async def propose(runtime: Runtime, closing: Closing, now_us: int) -> Proposal | None:
+async def propose(runtime: Runtime, closing: Closing, now_us: int, *, held_back: bool = False) -> Proposal | None:
     """Return what to do about a session that was abandoned by silence; keeps nothing.
+
+    ``held_back`` says that the budget is used up, whatever this worker knows.
 
     None where nothing is decided: nobody takes messages, the user is not known, the person has come back in another
     session, on whichever device, or the end is long past.
@@ -143,6 +145,7 @@ async def propose(runtime: Runtime, closing: Closing, now_us: int) -> Proposal |
             assignment_id=assignment.assignment_id,
             # The same end draws the same number, however often it has to be worked out.
             decision_id=_identity("follow-up", runtime.journey.name, subject.session.session_id, str(silent_since_us)),
+            held_back=held_back,
         )
 
         message = _message(decision, user_id, now_us)

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
 from sqlalchemy import Connection
 
 from features.events import US_PER_SECOND
 from serving.advice import keep_decision
+from serving.budget import BudgetUsedUp
 from serving.closing import Closing, NotClosed, examine
 from serving.duty import Duty
 from serving.experiments import keep_exposures
@@ -54,8 +56,11 @@ async def sweep_once(duty: Duty, settled: SettledPositions) -> Turn:
     found, more = await asyncio.to_thread(_examine_silent, runtime, now_us)
     examined = [(one, await propose(runtime, one, now_us) if isinstance(one, Closing) else None) for one in found]
     closed: list[tuple[Closing, Proposal | None]] = []
-    if examined:
-        closed = await runtime.commit(lambda connection: _keep(duty, examined, connection))
+    while examined:
+        written, refused = await runtime.commit(partial(_keep, duty, examined))
+        closed += written
+        # Others have just spent what these would take: they are decided anew as if nothing were left.
+        examined = [(one, await propose(runtime, one, now_us, held_back=True)) for one in refused]
     runtime.metrics.sessions_reopened.inc(reopened)
     runtime.metrics.sweep_events_behind.set(behind)
     for closing, proposal in closed:
@@ -64,8 +69,6 @@ async def sweep_once(duty: Duty, settled: SettledPositions) -> Turn:
             if not proposal.is_kept:
                 runtime.assignments.learn(proposal.assignment)
             runtime.metrics.decisions.labels(str(proposal.decision.reason)).inc()
-            if runtime.till is not None:
-                runtime.till.add(proposal.decision)
             # What is in memory does not know of this decision, which counts against caps and pauses.
             await runtime.sessions.forget(closing.end.visitor_id)
     return Turn(closed, reopened, is_behind=more or noted_up_to)
@@ -102,11 +105,15 @@ def _examine_silent(runtime: Runtime, now_us: int) -> tuple[list[_Examined], boo
 
 def _keep(
     duty: Duty, examined: Sequence[tuple[_Examined, Proposal | None]], connection: Connection
-) -> list[tuple[Closing, Proposal | None]]:
-    """Write the ends, with the decisions and messages about them; return those that are new."""
+) -> tuple[list[tuple[Closing, Proposal | None]], list[Closing]]:
+    """Write the ends, with the decisions and messages about them; return those that are new.
+
+    Returns also those that are not written, as the budget does not allow what was decided.
+    """
     duty.confirm(connection)
     runtime, ends = duty.runtime, duty.runtime.ends
     closed: list[tuple[Closing, Proposal | None]] = []
+    refused: list[Closing] = []
     for one, proposed in examined:
         proposal = proposed
         if proposal is not None and proposal.is_overtaken(connection, runtime.ledger):
@@ -124,10 +131,18 @@ def _keep(
                 ends.drop(connection, one.session_id)
             else:
                 ends.hold(connection, one.session_id, one.last_at_us)
-        elif ends.position_of(connection, one.end.visitor_id) == one.position and ends.close(connection, one.end):
+        elif ends.position_of(connection, one.end.visitor_id) == one.position:
             # After a late event the same end may be found again, and with it the same decision.
             if proposal is not None and runtime.ledger.holds(connection, proposal.decision.decision_id):
                 proposal = None
+            try:
+                if proposal and runtime.till and ends.known_end(connection, one.end.session_id) is None:
+                    runtime.till.settle(connection, proposal.decision)
+            except BudgetUsedUp:
+                refused.append(one)
+                continue
+            if not ends.close(connection, one.end):
+                continue
             if proposal is not None:
                 keep_decision(connection, runtime, proposal.decision)
                 keep_exposures(
@@ -136,7 +151,7 @@ def _keep(
                 if proposal.message is not None:
                     runtime.follow_ups.add(connection, proposal.message)
             closed.append((one, proposal))
-    return closed
+    return closed, refused
 
 
 def _show_waiting(runtime: Runtime) -> None:

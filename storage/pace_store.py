@@ -1,17 +1,15 @@
 """How far a journey's budget has been used, and its price: one row that all workers add to and go by."""
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, insert, select, update
 
-from storage.database import insert_if_absent
 from storage.policy_tables import paces
 
 
 class PaceStore:
     """The pace of one journey's budget, a text. Methods take a connection, which for writing is one that may."""
 
-    def __init__(self, engine: Engine, journey: str) -> None:
+    def __init__(self, journey: str) -> None:
         self.journey = journey
-        self._insert = insert_if_absent(engine, paces)
 
     def read(self, connection: Connection) -> str | None:
         """Return the pace; None before there is one."""
@@ -19,6 +17,7 @@ class PaceStore:
 
     def keep(self, connection: Connection, pace: str, now_us: int) -> None:
         """Keep the pace in place of what was read in the same transaction."""
-        row = {"journey": self.journey, "pace": pace, "updated_us": now_us}
-        connection.execute(self._insert, row)
-        connection.execute(update(paces).where(paces.c.journey == self.journey).values(pace=pace, updated_us=now_us))
+        row = {"pace": pace, "updated_us": now_us}
+        changed = update(paces).where(paces.c.journey == self.journey).values(row)
+        if not connection.execute(changed).rowcount:
+            connection.execute(insert(paces), {"journey": self.journey, **row})

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from decisions.trial import RunningExperiment
 from features.vocabulary import Vocabulary
 from journeys.journey import Journey
 from journeys.policies import ground_of
-from serving.budget import Till, charge, open_till, replan_once
+from serving.budget import BudgetUsedUp, Taking, Till, charge, open_till, replan_once
 from serving.configuration import Configuration
 from serving.duty import Duty
 from serving.policies import find_policy, renew_policy
@@ -76,53 +78,109 @@ def run(work: Callable[[], Any]) -> Any:
     return asyncio.run(work())
 
 
-def test_two_workers_that_would_treat_everybody_keep_to_the_share_together(open_worker: Any, journey: Journey) -> None:
+def settle(worker: Runtime, made: Decision) -> bool:
+    """Settle a decision as the ledger's transaction does; False where others have used the budget up."""
+    try:
+        till_of(worker).pace = worker.writer.submit(partial(till_of(worker).settle, decision=made)).result(20)
+    except BudgetUsedUp as refused:
+        till_of(worker).pace = refused.pace
+        return False
+    return True
+
+
+def held_back(journey: Journey) -> Decision:
+    name = journey.interventions[0].name
+    return replace(decision(journey, treated=False), drawn=None, excluded={name: BUDGET_USED_UP})
+
+
+def test_two_workers_that_would_treat_everybody_keep_to_the_share_together_at_every_moment(
+    open_worker: Any, journey: Journey
+) -> None:
     workers = [open_worker(), open_worker()]
     treated = 0
     for number in range(400):
-        till = till_of(workers[number % 2])
-        allowed = till.why_not() is None
-        treated += allowed
-        till.add(decision(journey, treated=allowed))
-        if number % 10 == 9:
-            for one in workers:
-                run(till_of(one).tell)
-    # The limit of one worker, and what the other may spend until it tells: at most its part of ten decisions.
-    assert treated <= SHARE * 400 + BURST + 5
-    assert treated >= SHARE * 400
-    run(till_of(workers[0]).tell)
-    assert till_of(workers[0]).pace == till_of(workers[1]).pace
-    assert (till_of(workers[0]).pace.decisions, till_of(workers[0]).pace.spent) == (400, treated)
+        worker = workers[number % 2]
+        # Neither has heard of the other since they started: the transaction alone holds them to the limit.
+        till_of(worker).pace = Pace()
+        assert till_of(worker).why_not() is None
+        if settle(worker, decision(journey, treated=True)):
+            treated += 1
+        else:
+            assert till_of(worker).why_not() == BUDGET_USED_UP
+            assert settle(worker, held_back(journey))
+        assert treated <= SHARE * number + BURST
+    # The last is granted at the first of the decisions with treated + 1 <= decisions / 4 + 20: at 396.
+    assert treated == 119
+    for worker in workers:
+        run(till_of(worker).listen)
+        assert (till_of(worker).pace.decisions, till_of(worker).pace.spent) == (400, treated)
     assert till_of(open_worker()).pace == till_of(workers[0]).pace
+
+
+def test_two_workers_that_spend_at_the_same_instant_never_pass_the_limit(open_worker: Any, journey: Journey) -> None:
+    workers = [open_worker(), open_worker()]
+    waiting = [
+        worker.writer.submit(partial(till_of(worker).settle, decision=decision(journey, treated=True)))
+        for _ in range(60)
+        for worker in workers
+    ]
+    refused = sum(isinstance(one.exception(20), BudgetUsedUp) for one in waiting)
+    # The n-th of those that are granted finds n - 1 spent and as many quarters granted: n <= (n - 1) / 4 + 20.
+    assert 120 - refused == 26
+    run(till_of(workers[0]).listen)
+    assert till_of(workers[0]).pace.spent == 26
+
+
+def test_the_money_of_a_day_is_never_passed_by_the_last_intervention(journey: Journey) -> None:
+    budget, noon_us = Budget(spending_per_day=10.0), 12 * 3_600_000_000
+    pace = Pace().after(budget, 1, 4.5, noon_us)
+    assert pace.allows(budget, noon_us, taking=5.5)
+    assert not pace.allows(budget, noon_us, taking=5.6)
+    # By noon six tenths may be spent; whoever has spent less may take what leads beyond them.
+    assert not Pace().after(budget, 1, 6.0, noon_us).allows(budget, noon_us)
+
+
+def test_what_is_on_its_way_into_the_ledger_holds_the_next_decisions_of_the_worker_back(
+    open_worker: Any, journey: Journey
+) -> None:
+    till = till_of(open_worker())
+    with ExitStack() as under_way:
+        for _ in range(int(BURST)):
+            assert till.why_not() is None
+            under_way.enter_context(Taking(till)).reserve(decision(journey, treated=True))
+        assert till.why_not() == BUDGET_USED_UP
+    assert till.why_not() is None
 
 
 def test_a_used_up_budget_is_a_reason_in_the_ledger(open_worker: Any, journey: Journey) -> None:
     worker = open_worker()
-    for _ in range(int(BURST) + 10):
-        till_of(worker).add(decision(journey, treated=True))
+    while settle(worker, decision(journey, treated=True)):
+        pass
     assert worker.scorer.why_not() == BUDGET_USED_UP
 
 
 def test_a_budget_that_is_used_up_is_granted_anew_by_the_decisions_that_it_holds_back(
     open_worker: Any, journey: Journey
 ) -> None:
-    till, name = till_of(open_worker()), journey.interventions[0].name
-    for _ in range(int(BURST) + 10):
-        till.add(decision(journey, treated=True))
-    held_back = replace(decision(journey, treated=False), drawn=None, excluded={name: BUDGET_USED_UP})
+    worker = open_worker()
+    till = till_of(worker)
+    while settle(worker, decision(journey, treated=True)):
+        pass
+    # 26 were treated (26 <= 25 / 4 + 20): 28 decisions grant seven.
     for _ in range(40):
-        till.add(replace(held_back, holdout=True))
+        assert settle(worker, replace(held_back(journey), holdout=True))
     assert till.why_not() == BUDGET_USED_UP
-    # 30 were treated: with the burst of 20, that is a quarter of more than 40 decisions.
-    for _ in range(15):
-        till.add(held_back)
+    for _ in range(2):
+        assert settle(worker, held_back(journey))
     assert till.why_not() is None
 
 
 def test_decisions_without_a_choice_take_no_part(open_worker: Any, journey: Journey) -> None:
-    till = till_of(open_worker())
-    till.add(replace(decision(journey, treated=False), drawn=None))
-    assert (till.decisions, till.spent) == (0, 0.0)
+    worker = open_worker()
+    assert settle(worker, replace(decision(journey, treated=False), drawn=None))
+    assert till_of(worker).pace == Pace()
+    run(till_of(worker).listen)
+    assert till_of(worker).pace == Pace()
 
 
 def test_the_price_that_recent_decisions_call_for_is_everybodys(open_worker: Any, journey: Journey) -> None:
@@ -153,7 +211,7 @@ def test_the_price_that_recent_decisions_call_for_is_everybodys(open_worker: Any
 
     run(replan)
     for worker in workers:
-        run(till_of(worker).tell)
+        run(till_of(worker).listen)
     prices = {till_of(worker).pace.price for worker in workers}
     assert len(prices) == 1
     [price] = prices
@@ -207,7 +265,7 @@ def test_a_policy_that_reads_raw_features_goes_live_and_has_its_price_by_what_th
         assert await duty.take()
         await replan_once(duty)
         await duty.release()
-        await till_of(worker).tell()
+        await till_of(worker).listen()
 
     run(replan)
     assert till_of(worker).pace.price == 0.0
