@@ -14,6 +14,8 @@ from features.vocabulary import Vocabulary
 
 MAX_TREES = 300
 EARLY_STOPPING_TREES = 30
+ROWS_AT_ONCE = 100_000
+"""So many rows are numbered at once: a numbered copy of all would be as large as the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,9 @@ class Rows:
         return len(self.labels)
 
     def take(self, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> "Rows":
-        """Return the chosen rows."""
+        """Return the chosen rows; where all are, these very ones."""
+        if rows.all():
+            return self
         weights = None if self.weights is None else self.weights[rows]
         return Rows(self.features[rows], self.labels[rows], self.after[rows], weights)
 
@@ -87,7 +91,7 @@ def row_weights(after: IntArray, power: float) -> FloatArray:
 def directions(table: FeatureTable) -> list[int]:
     """Return, per feature, 1 where more of it is worse, -1 where less is, 0 where neither is declared."""
     return [
-        0 if feature.is_category or feature.friction is Friction.NONE else -1 if feature.less_is_worse else 1
+        0 if feature.is_category or feature.friction == Friction.NONE else -1 if feature.less_is_worse else 1
         for feature in table.features
     ]
 
@@ -118,6 +122,45 @@ def fit(
     )
 
 
+def predict_numbered(
+    booster: lightgbm.Booster,
+    vocabulary: Vocabulary,
+    features: FloatArray,
+    *,
+    raw_score: bool = False,
+    threads: int = 0,
+) -> FloatArray:
+    """Return what a booster says of raw features (R, F), (R,); 0 threads are all that there are."""
+    said = np.empty(len(features))
+    for first in range(0, len(features), ROWS_AT_ONCE):
+        part = vocabulary.apply(features[first : first + ROWS_AT_ONCE])
+        said[first : first + ROWS_AT_ONCE] = booster.predict(part, raw_score=raw_score, num_threads=threads)
+    return said
+
+
+class NumberedRows:
+    """Raw features (R, F) as LightGBM's ``Sequence``: numbered by the vocabulary when they are read."""
+
+    batch_size = ROWS_AT_ONCE
+
+    def __init__(self, features: FloatArray, vocabulary: Vocabulary) -> None:
+        self._features = features
+        self._vocabulary = vocabulary
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+    def __getitem__(self, rows: int | slice) -> FloatArray:
+        if isinstance(rows, slice):
+            return self._vocabulary.apply(self._features[rows])
+        one: FloatArray = self._vocabulary.apply(self._features[rows : rows + 1])[0]
+        return one
+
+
+# LightGBM asks what it is given whether it is one.
+lightgbm.Sequence.register(NumberedRows)
+
+
 def _dataset(
     table: FeatureTable,
     vocabulary: Vocabulary,
@@ -127,7 +170,7 @@ def _dataset(
 ) -> lightgbm.Dataset:
     weights = row_weights(rows.after, settings.prefix_weighting)
     return lightgbm.Dataset(
-        vocabulary.apply(rows.features),
+        NumberedRows(rows.features, vocabulary),
         rows.labels,
         weight=weights if rows.weights is None else weights * rows.weights,
         feature_name=list(table.names),

@@ -13,7 +13,7 @@ from features.staging import Progress
 from features.table import FeatureTable
 from features.vocabulary import Vocabulary
 from training.calibrate import calibrate
-from training.fit import Rows, Settings, fit
+from training.fit import Rows, Settings, fit, predict_numbered
 from training.metrics import Block
 from training.targets import teach
 from training.tune import Trial, tune, tuning_figures
@@ -86,11 +86,14 @@ def learn(
         # What calibrates must have as many trees as what is calibrated.
         early = fit(table, vocabulary, known, settings, seed=seed, threads=threads, trees=trees)
     calibrator, losses = calibrate(
-        np.asarray(early.predict(vocabulary.apply(calibration.features), raw_score=True)),
+        predict_numbered(early, vocabulary, calibration.features, raw_score=True),
         calibration.labels,
         calibration_sessions,
         np.ones(len(calibration)) if calibration.weights is None else calibration.weights,
     )
+    figures = tuning_figures(early, vocabulary, watched, settings)
+    # They are copies, as large as what they were taken from.
+    del known, watched, early
     progress("fitting on all training sessions", 0.6)
     everything = taught(np.ones(len(rows), np.bool_))
     return Learnt(
@@ -99,6 +102,6 @@ def learn(
         vocabulary=vocabulary,
         settings=settings,
         trials=done,
-        tuning=tuning_figures(early, vocabulary, watched, settings),
+        tuning=figures,
         calibration_losses=losses,
     )

@@ -13,7 +13,7 @@ import numpy as np
 from features.events import FloatArray, IntArray
 from features.table import FeatureTable
 from features.vocabulary import Vocabulary
-from training.fit import Rows, Settings, fit
+from training.fit import Rows, Settings, fit, predict_numbered
 
 TRACE_DECAY = 0.7
 """Sutton's lambda: the part of a target that is passed on from later rows, and so in the end from the outcome."""
@@ -42,14 +42,13 @@ def teach(
     if len(known) < FOLDS:
         return rows
     fold = (np.random.default_rng(seed).permutation(len(known)) % FOLDS)[place]
-    numbered = vocabulary.apply(rows.features)
     expected = np.empty(len(rows))
     for out in range(FOLDS):
         inside = fold != out
         first = fit(
             table, vocabulary, rows.take(inside), FIRST_MODEL, seed=seed, threads=threads, trees=FIRST_MODEL_TREES
         )
-        expected[~inside] = np.asarray(first.predict(numbered[~inside], num_threads=threads))
+        expected[~inside] = predict_numbered(first, vocabulary, rows.features[~inside], threads=threads)
     return replace(rows, labels=mix(sessions, rows.after, rows.labels, expected, decay))
 
 

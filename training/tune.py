@@ -12,7 +12,7 @@ from lightgbm.callback import CallbackEnv
 
 from features.table import FeatureTable
 from features.vocabulary import Vocabulary
-from training.fit import Rows, Settings, fit, row_weights
+from training.fit import Rows, Settings, fit, predict_numbered, row_weights
 from training.metrics import FIGURES, Block, measure
 
 PRUNE_EVERY_TREES = 10
@@ -42,7 +42,7 @@ class Trial:
 
 def tuning_figures(booster: lightgbm.Booster, vocabulary: Vocabulary, tuning: Rows, settings: Settings) -> Block:
     """Return the figures of the tuning rows, weighted as the fit weighs rows, before calibration."""
-    risks = np.asarray(booster.predict(vocabulary.apply(tuning.features)))
+    risks = predict_numbered(booster, vocabulary, tuning.features)
     weights = row_weights(tuning.after, settings.prefix_weighting)
     block = measure(tuning.labels, risks, np.arange(len(tuning)), weights)
     return {name: block[name] for name in FIGURES}
