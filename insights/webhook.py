@@ -5,7 +5,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
 from urllib.error import HTTPError
@@ -37,7 +37,7 @@ class NotTaken(Exception):
 class Webhook:
     """Where alarms are sent; raises :class:`WebhookError` for an address that is not http or https.
 
-    ``attempts`` are made, the pauses between them doubling from ``pause_seconds``.
+    ``attempts`` are made, the pauses between them doubling from ``pause_seconds``; ``headers`` are sent with each.
     """
 
     url: str
@@ -45,6 +45,7 @@ class Webhook:
     attempts: int = 4
     pause_seconds: float = 1.0
     timeout_seconds: float = 10.0
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         try:
@@ -58,7 +59,7 @@ class Webhook:
     def send(self, content: Mapping[str, Any], delivery: str, sleep: Callable[[float], None] = time.sleep) -> None:
         """Send a message, and try again where that may help; raises :class:`WebhookError` if nobody takes it."""
         body = json.dumps(content, separators=(",", ":")).encode()
-        headers = {"Content-Type": "application/json", "User-Agent": "dropoff", DELIVERY: delivery}
+        headers = {**self.headers, "Content-Type": "application/json", "User-Agent": "dropoff", DELIVERY: delivery}
         if self.secret:
             headers[SIGNATURE] = sign(body, self.secret)
         said = ""

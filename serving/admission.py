@@ -11,6 +11,7 @@ from serving.clients import client_of
 from serving.cors import SharedRoute
 from serving.credentials import choose_key, key_in_body, key_in_headers, key_in_query
 from serving.runtime import Runtime
+from serving.spans import span
 from storage.key_store import StoredKey
 from storage.key_text import is_key
 
@@ -58,6 +59,11 @@ def actor_of(request: Request) -> str | None:
 
 async def read_admitted(runtime: Runtime, request: Request) -> bytes:
     """Return the body of a request, as large as its key allows; raises ClientError."""
+    with span("body"):
+        return await _read_admitted(runtime, request)
+
+
+async def _read_admitted(runtime: Runtime, request: Request) -> bytes:
     kept: bytes | None = request.scope.pop(_BODY, None)
     key = key_of(request)
     most_bytes = key.grant.max_body_bytes if key is not None else None

@@ -28,6 +28,7 @@ from serving.messages import (
 )
 from serving.persons import assignment_of
 from serving.runtime import Runtime
+from serving.spans import span, tell
 from serving.subject import Subject, find_subject
 from serving.times import show_time
 from storage.assignments import AlreadyAssigned
@@ -36,7 +37,10 @@ from storage.ledger import LedgerEntry
 
 async def score(runtime: Runtime, request: ScoreRequest) -> ScoreAnswer:
     """Return how likely the session is to be abandoned; raises ClientError."""
-    return score_subject(runtime, await find_subject(runtime, request))
+    with span("session read"):
+        subject = await find_subject(runtime, request)
+    tell(model_version=runtime.model_version)
+    return score_subject(runtime, subject)
 
 
 def score_subject(runtime: Runtime, subject: Subject) -> ScoreAnswer:
@@ -57,8 +61,8 @@ def score_subject(runtime: Runtime, subject: Subject) -> ScoreAnswer:
 
 async def recommend(runtime: Runtime, request: RecommendRequest) -> RecommendAnswer:
     """Return what stands in the way and what to do about it, once it is in the ledger; raises ClientError."""
-    subject = await find_subject(runtime, request)
-
+    with span("session read"):
+        subject = await find_subject(runtime, request)
     decision, held_back = None, False
     while decision is None:
         try:
@@ -68,6 +72,12 @@ async def recommend(runtime: Runtime, request: RecommendRequest) -> RecommendAns
     runtime.metrics.decisions.labels(str(decision.reason)).inc()
     if decision.drawn is not None:
         runtime.metrics.observe_propensities(decision.propensities)
+    tell(
+        decision_id=decision.decision_id,
+        reason=str(decision.reason),
+        model_version=decision.score.model_version,
+        policy_version=decision.policy_version,
+    )
     return describe(decision)
 
 
@@ -76,7 +86,8 @@ async def _advise(runtime: Runtime, subject: Subject, *, consent: bool, held_bac
 
     Raises :class:`serving.budget.BudgetUsedUp` where others have just spent what it would take.
     """
-    assignment, is_kept = await assignment_of(runtime, subject.session)
+    with span("assignment"):
+        assignment, is_kept = await assignment_of(runtime, subject.session)
     taking = Taking(runtime.till)
 
     def deciding(history: Sequence[PastIntervention]) -> Decision:

@@ -6,6 +6,7 @@ from insights.alarms import watch
 from insights.facts import Facts
 from insights.webhook import Webhook
 from serving.runtime import Runtime
+from serving.spans import outgoing
 
 _LOG = logging.getLogger("dropoff.serving")
 
@@ -13,8 +14,11 @@ _LOG = logging.getLogger("dropoff.serving")
 def watch_for_alarms(runtime: Runtime, facts: Facts) -> None:
     """Keep new alarms and send them where the configuration says."""
     configuration = runtime.configuration
-    webhook = Webhook(configuration.webhook, configuration.webhook_secret) if configuration.webhook else None
-    seen = watch(facts, runtime.journey, runtime.engine, now_us=runtime.now_us(), webhook=webhook)
+    with runtime.observer.errand("alarms"):
+        webhook = None
+        if configuration.webhook:
+            webhook = Webhook(configuration.webhook, configuration.webhook_secret, headers=outgoing())
+        seen = watch(facts, runtime.journey, runtime.engine, now_us=runtime.now_us(), webhook=webhook)
     if seen.new:
         _LOG.warning("New alarms about exit rates: %d; the page /alerts tells them", len(seen.new))
     for mistake in seen.unsent:

@@ -29,6 +29,7 @@ from serving.runtime import Runtime
 from serving.sdk_settings import rudder_source, segment_settings
 from serving.segment import MessageType
 from serving.snippet import snippet_routes
+from serving.spans import span, tell
 from storage.writer import WriterClosed, WriterFull
 
 _JSON = "application/json"
@@ -140,7 +141,8 @@ def _endpoint(route: str, answering: Answer, permissions: Sequence[Permission]) 
 
 async def admitted(runtime: Runtime, request: Request, permissions: Sequence[Permission], answering: Answer) -> Any:
     """Return what a route says to whom a key lets in; raises ClientError for anybody else."""
-    await admit(runtime, request, permissions)
+    with span("admission"):
+        await admit(runtime, request, permissions)
     return await answering(runtime, request)
 
 
@@ -258,6 +260,7 @@ class _Unserved:
         if methods:
             named = ", ".join(method for method in methods if method != "HEAD")
             wrong = ClientError(405, "wrong_method", f"{address} answers {named}, not {asked}.")
+            tell(error=wrong.code)
             answer = Response(wrong.body(), wrong.status, {"Allow": ", ".join(methods)}, _JSON)
         else:
             answer = _error(
@@ -278,4 +281,5 @@ async def _unforeseen(_: Request, __: Exception) -> Response:
 
 
 def _error(error: ClientError) -> Response:
+    tell(error=error.code)
     return Response(error.body(), error.status, error.headers, _JSON)

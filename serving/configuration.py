@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,13 @@ METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _PREFIX = "DROPOFF_"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+class LogFormat(StrEnum):
+    """How logs are written: ``TEXT`` for people, what goes wrong only; ``JSON`` for programs, and every request too."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class ConfigurationError(ValueError):
@@ -236,8 +244,35 @@ class Configuration:
             "about": "Days after their arrival after which events, decisions and refused events go; 0 keeps them"
         },
     )
-    tracing: bool = field(
-        default=False, metadata={"about": "Switch BentoML's OpenTelemetry tracing on; it costs more than the model"}
+    logs: LogFormat = field(
+        default=LogFormat.TEXT,
+        metadata={
+            "about": "`text` says what goes wrong, for people; `json` is an object a line, for programs, with one for "
+            "each request, and nothing about people in any"
+        },
+    )
+    log_requests: float = field(
+        default=1.0,
+        metadata={
+            "about": "Share of the requests that have a line in JSON logs; those that fail with 5xx always have one",
+            "most": 1.0,
+        },
+    )
+    traces_url: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "about": "OpenTelemetry collector that traces are sent to by OTLP over HTTP, as `http://HOST:4318`; empty "
+            "traces nothing"
+        },
+    )
+    traces_sample: float = field(
+        default=0.1,
+        metadata={
+            "about": "Share of the requests that are traced; where a request says in its `traceparent` whether it is, "
+            "that goes",
+            "most": 1.0,
+        },
     )
     bench_routes: bool = field(default=False, metadata={"about": "Add two empty routes that benchmarks compare with"})
 
@@ -250,6 +285,7 @@ class Configuration:
                 environment[_PREFIX + setting.name.upper()],
                 setting.default,
                 setting.metadata.get("least", setting.metadata.get("shortest", 0)),
+                setting.metadata.get("most", math.inf),
                 setting.metadata.get("each", ".*"),
             )
             for setting in fields(cls)
@@ -296,25 +332,27 @@ def _show(default: Any) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-def _parse(name: str, text: str, default: Any, least: int, each: str) -> Any:
+def _parse(name: str, text: str, default: Any, least: float, most: float, each: str) -> Any:
     variable = _PREFIX + name.upper()
     match default:
         case bool():
             if text.lower() not in (*_TRUE, *_FALSE):
                 raise ConfigurationError(f"{variable}={text!r} is neither true nor false: write 1 or 0")
             return text.lower() in _TRUE
-        case Durability():
-            if text not in tuple(Durability):
-                raise ConfigurationError(f"{variable}={text!r} is unknown: write {' or '.join(Durability)}")
-            return Durability(text)
+        case StrEnum():
+            known = type(default)
+            if text not in tuple(known):
+                raise ConfigurationError(f"{variable}={text!r} is unknown: write {' or '.join(known)}")
+            return known(text)
         case int() | float():
             try:
                 number = type(default)(text)
             except ValueError as error:
                 kind = "a whole number" if isinstance(default, int) else "a number"
                 raise ConfigurationError(f"{variable}={text!r} is not {kind}") from error
-            if not least <= number < math.inf:
-                raise ConfigurationError(f"{variable}={text!r} is out of range: write {least} or more")
+            if not least <= number <= most or number == math.inf:
+                bounds = f"{least} or more" if most == math.inf else f"{least} to {most:g}"
+                raise ConfigurationError(f"{variable}={text!r} is out of range: write {bounds}")
             return number
         case tuple():
             words = tuple(word.strip() for word in text.split(","))

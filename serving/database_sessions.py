@@ -15,6 +15,7 @@ from features.live import LiveSession
 from features.plan import Plan
 from serving.placing import LoggedVisitors
 from serving.session_store import Alongside, Counts, Decide, Limits, Placements, past_of
+from serving.spans import carried, span
 from serving.visitor import Visitor
 from serving.visitor_memory import VisitorMemory
 from storage.event_log import EventLog
@@ -107,7 +108,8 @@ class DatabaseStore:
         history: Sequence[PastIntervention] = self.memory.recommended.get(visitor_id, [])
         while True:
             decision = decide(history)
-            found = await self._commit(self._unless_overtaken(visitor_ids, decision, history, write))
+            with span("ledger write"):
+                found = await self._commit(self._unless_overtaken(visitor_ids, decision, history, write))
             if found is None:
                 break
             history = found
@@ -173,7 +175,7 @@ class DatabaseStore:
             self.memory.make_room()
 
     async def _read(self, read: Callable[..., _T], *arguments: object) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, read, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, carried(read), *arguments)
 
     async def _commit(self, write: Callable[[Connection], _T]) -> _T:
         # Whoever asked may give up, but what is queued will be written.

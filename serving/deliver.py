@@ -5,6 +5,7 @@ import json
 import logging
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
@@ -14,6 +15,7 @@ from serving.duty import Duty
 from serving.follow_ups import agreed_channels, backoff_seconds, read_addresses
 from serving.persons import known_at
 from serving.runtime import Runtime
+from serving.spans import Kind, outgoing, span, tell
 from storage.follow_ups import FollowUp
 from storage.session_ends import SessionOutcome
 
@@ -66,7 +68,8 @@ async def _attempt(duty: Duty, one: FollowUp) -> Result:
 
     if not await runtime.commit(claim):
         return Result.FAILED
-    return await _finish(runtime, one, await asyncio.to_thread(_send, runtime, one))
+    with runtime.observer.errand("follow-up"):
+        return await _finish(runtime, one, await asyncio.to_thread(_send, runtime, one))
 
 
 def _unwanted(runtime: Runtime, one: FollowUp) -> str | None:
@@ -93,9 +96,13 @@ def _send(runtime: Runtime, one: FollowUp) -> _Sent:
         return _Sent(Result.FAILED, f"no webhook takes messages by {one.channel}: set DROPOFF_FOLLOW_UP_URL")
     body = one.body.encode()
     headers = {"Content-Type": "application/json", "User-Agent": "dropoff", DELIVERY: one.id, "Idempotency-Key": one.id}
+    tell(decision_id=one.decision_id)
     headers |= sign_at(runtime.now_us() // US_PER_SECOND, body, runtime.configuration.follow_up_secret)
     try:
-        post(address, body, headers, _TIMEOUT_SECONDS)
+        with span(
+            "POST", Kind.CLIENT, {"http.request.method": "POST", "server.address": str(urlsplit(address).hostname)}
+        ):
+            post(address, body, headers | outgoing(), _TIMEOUT_SECONDS)
     except NotTaken as error:
         is_last = not error.may_help or one.attempts + 1 >= runtime.configuration.follow_up_attempts
         return _Sent(Result.GIVEN_UP if is_last else Result.FAILED, str(error))

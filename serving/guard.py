@@ -20,6 +20,7 @@ from serving.errors import ClientError
 from serving.headers import secured
 from serving.messages import decode
 from serving.nesting import DEEPEST, require_shallow
+from serving.spans import tell
 
 _REPLACED = (b"content-type", b"content-encoding", b"content-length")
 _TWINS = {"/bentoml/score": Permission.READ, "/bentoml/recommend": Permission.READ, "/bench/empty_api": Permission.READ}
@@ -58,6 +59,7 @@ class Guard:
         try:
             passed_on = await self._check(scope, _timed(receive, self._body_seconds))
         except ClientError as error:
+            tell(error=error.code)
             answer = Response(error.body(), error.status, error.headers, "application/json")
             await answer(scope, receive, sending)
             return

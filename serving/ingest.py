@@ -16,6 +16,7 @@ from serving.privacy import Privacy
 from serving.runtime import Runtime
 from serving.segment import CALLS, Arrival
 from serving.session_store import Placements
+from serving.spans import span, tell
 from serving.visitor import Placed
 
 
@@ -118,7 +119,9 @@ async def _keep(
                 value = goal_value(one.event.properties, runtime.journey.revenue)
                 runtime.ledger.record_conversion(connection, str(one.event.session_id), one.event.occurred_at_us, value)
 
-    kept = await runtime.sessions.keep(events, write_beside)
+    with span("log write"):
+        kept = await runtime.sessions.keep(events, write_beside)
+    tell(events_new=len(kept.placed) - kept.duplicates, events_duplicate=kept.duplicates)
     learn_links(runtime, links)
     runtime.metrics.events.labels("new").inc(len(kept.placed) - kept.duplicates)
     runtime.metrics.events.labels("duplicate").inc(kept.duplicates)

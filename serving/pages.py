@@ -31,6 +31,7 @@ from serving.live_log import LiveLog
 from serving.login_pages import LOGOUT, admit_reader, read_form, require_same_origin, way_in
 from serving.made_pages import MadePages
 from serving.runtime import Runtime
+from serving.spans import carried, span, tell
 from serving.times import show_time
 from storage.record_store import load_records
 
@@ -201,6 +202,7 @@ def _links(request: Request) -> tuple[tuple[str, str], ...]:
 
 
 def _mistake(request: Request, error: ClientError, kind: str = "") -> Response:
+    tell(error=error.code)
     if kind == "json" or "text/html" not in request.headers.get("accept", ""):
         return Response(error.body(), error.status, {**PAGE_HEADERS, **(error.headers or {})}, "application/json")
     titles = {
@@ -216,4 +218,5 @@ def _mistake(request: Request, error: ClientError, kind: str = "") -> Response:
 
 
 async def _in_thread(work: Callable[[], _T]) -> _T:
-    return await asyncio.get_running_loop().run_in_executor(_MAKING, work)
+    with span("page"):
+        return await asyncio.get_running_loop().run_in_executor(_MAKING, carried(work))

@@ -24,6 +24,7 @@ from serving.messages import (
 )
 from serving.persons import known_at
 from serving.runtime import Runtime
+from serving.spans import tell
 from serving.subject import unknown_session
 from serving.times import show_time
 from serving.touched import show_touchpoint, touchpoints_of
@@ -43,6 +44,7 @@ async def record_outcome(runtime: Runtime, request: OutcomeRequest) -> Success:
         raise ClientError(
             404, "unknown_decision", f"No decision {request.decision_id[:80]!r} is in the ledger.", "decision_id"
         )
+    tell(decision_id=request.decision_id, outcome=str(request.outcome))
     runtime.metrics.outcomes.labels(str(request.outcome)).inc()
     return Success()
 

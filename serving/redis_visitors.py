@@ -19,6 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from serving.configuration import ConfigurationError
+from serving.spans import Kind, span
 
 _LOG = logging.getLogger("dropoff.serving")
 _MOST_SECONDS = 0.5
@@ -31,6 +32,7 @@ _MOST_PIECES = 8
 _MOST_PIECES_KEPT = 256
 """A list of more pieces is dropped: nobody has asked about the visitor for that long."""
 _KEYS_AT_ONCE = 1_000
+_SYSTEM = {"db.system.name": "redis"}
 
 _READ = """
 local head = redis.call('LINDEX', KEYS[1], 0)
@@ -140,9 +142,10 @@ class RedisVisitors:
         """Return what is known after a label (empty for one that knows nothing), or a lease to fill it in."""
         token = b"L" + secrets.token_bytes(8)
         try:
-            told = await self._ask(
-                lambda: self._reading([self._key(visitor_id)], [self._head, label, token, _LEASE_MS])
-            )
+            with span("redis read", Kind.CLIENT, _SYSTEM):
+                told = await self._ask(
+                    lambda: self._reading([self._key(visitor_id)], [self._head, label, token, _LEASE_MS])
+                )
         except OutOfMemoryError:
             # Nothing can be written now: what is read from the log is not filled in.
             return Lease(b"")
@@ -168,7 +171,8 @@ class RedisVisitors:
         self._waiting.append((committed, done))
         if self._sending is None:
             self._sending = asyncio.create_task(self._send_waiting())
-        await done
+        with span("redis append", Kind.CLIENT, _SYSTEM):
+            await done
 
     async def _send_waiting(self) -> None:
         while self._waiting:
@@ -212,13 +216,17 @@ class RedisVisitors:
 
     async def _replace(self, visitor_id: str, token: bytes, piece: bytes) -> None:
         try:
-            await self._ask(lambda: self._replacing([self._key(visitor_id)], [self._head, self._kept_ms, piece, token]))
+            with span("redis fill", Kind.CLIENT, _SYSTEM):
+                await self._ask(
+                    lambda: self._replacing([self._key(visitor_id)], [self._head, self._kept_ms, piece, token])
+                )
         except OutOfMemoryError:
             await self._drop([self._key(visitor_id)])
 
     async def _drop(self, keys: Sequence[bytes]) -> None:
         try:
-            await self._ask(lambda: self._redis.unlink(*keys))
+            with span("redis drop", Kind.CLIENT, _SYSTEM):
+                await self._ask(lambda: self._redis.unlink(*keys))
         except RedisAway:
             self._doubtful.update(keys)
             raise

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from serving.configuration import Configuration, ConfigurationError
 from serving.errors import StartError
+from serving.logs import write_logs
 from serving.supervise import supervise
 
 __all__ = ["StartError", "serve"]
@@ -30,6 +31,7 @@ def serve(
     _configure(journey)
     configuration = _configuration()
     count = configuration.workers if workers is None else workers
+    write_logs(configuration.logs)
     if count == 1:
         # Libraries that a supervisor has no need of.
         from serving.worker import check_start, serve_on

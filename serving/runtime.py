@@ -25,6 +25,7 @@ from serving.database_sessions import DatabaseStore
 from serving.drift import NO_DRIFT, DriftWindow
 from serving.logins import Logins
 from serving.metrics import DriftShown, Metrics
+from serving.observe import Observer, observer_of
 from serving.outages import Outages
 from serving.privacy import Privacy, privacy_of
 from serving.segment import SegmentReader
@@ -32,6 +33,8 @@ from serving.session_store import Limits, SessionStore
 from serving.sessions import AloneStore
 from serving.shadow import Shadow
 from serving.shared_drift import counts_of_others, publish_counts
+from serving.spans import record
+from serving.traced_database import TracedWriter, trace_statements
 from storage.assignments import Assignments
 from storage.database import open_database
 from storage.due_decisions import DueDecisions
@@ -55,6 +58,7 @@ from storage.writer import Writer
 
 if TYPE_CHECKING:
     from serving.budget import Till
+    from serving.export_spans import SpanExport
 
 _T = TypeVar("_T")
 
@@ -118,6 +122,8 @@ class Runtime:
     outages: Outages = field(default_factory=Outages)
     scorer: Scorer = field(init=False)
     metrics: Metrics = field(init=False)
+    spans: "SpanExport | None" = field(init=False, default=None)
+    observer: Observer = field(init=False)
     drift: DriftWindow | None = field(init=False)
     goals: frozenset[str] = field(init=False)
 
@@ -128,6 +134,11 @@ class Runtime:
         self.metrics.session_store.labels(self.sessions.kind).set(1)
         self.sessions.counts.told = lambda found: self.metrics.session_reads.labels(found).inc()
         self.drift = self._window_of(self.model)
+        if self.configuration.traces_url:
+            from serving.export_spans import SpanExport
+
+            self.spans = SpanExport(self.configuration.traces_url, self.journey.name, self.metrics.registry)
+        self.observer = observer_of(self.configuration, self.spans.take if self.spans else None)
         self.metrics.model.labels(self.journey.name, self.model.version).set(1)
 
     @cached_property
@@ -244,11 +255,14 @@ class Runtime:
 
     def _time_step(self, step: str, seconds: float) -> None:
         self.metrics.observe_step(step, seconds)
+        record(step, seconds)
 
     def close(self) -> None:
-        """Write what is queued and close the database."""
+        """Write what is queued, close the database and send the traces that are waiting."""
         self.writer.close()
         self.engine.dispose()
+        if self.spans is not None:
+            self.spans.close()
 
 
 def open_sessions(
@@ -274,7 +288,10 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
     """Open the database and return a runtime; raises ``storage.database.DatabaseError``."""
     plan = compile_plan(journey.table)
     engine = open_database(configuration.address, configuration.durability)
-    log, ledger, writer = EventLog(engine, journey.name), Ledger(engine, journey.name), Writer(engine)
+    log, ledger = EventLog(engine, journey.name), Ledger(engine, journey.name)
+    writer = (TracedWriter if configuration.traces_url else Writer)(engine)
+    if configuration.traces_url:
+        trace_statements(engine)
     identity = IdentityStore(engine, journey.name, shared=configuration.shared)
     fill_links(engine, identity)
     assignments = Assignments(engine, journey.name)

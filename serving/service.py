@@ -5,13 +5,11 @@ import logging
 import os
 from typing import Any, cast
 
-from serving.configuration import PACKAGED_FOLDER, Configuration
+from serving.configuration import PACKAGED_FOLDER, Configuration, LogFormat
 
 CONFIGURATION = Configuration.from_environment()
-# BentoML reads these when it is imported. Tracing costs more than the model, and nothing is reported to anybody.
+# BentoML reads it when it is imported: nothing is reported to anybody.
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
-if not CONFIGURATION.tracing:
-    os.environ.setdefault("OTEL_SDK_DISABLED", "true")
 # uvicorn believes X-Forwarded-For of anything on this machine; the guard believes the proxies that are named.
 os.environ["FORWARDED_ALLOW_IPS"] = ""
 # A Bento's own folder is often read-only, and numba has to keep the compiled kernel somewhere.
@@ -30,14 +28,18 @@ from serving.erasures import watch_erasures  # noqa: E402
 from serving.errors import StartError  # noqa: E402
 from serving.experiments import watch_experiments  # noqa: E402
 from serving.guard import Guard  # noqa: E402
+from serving.logs import write_logs  # noqa: E402
 from serving.messages import RecommendRequest, ScoreRequest, convert  # noqa: E402
+from serving.observe import BLIND, Observed, is_observed  # noqa: E402
 from serving.policies import watch_policy  # noqa: E402
 from serving.retention import keep_no_longer  # noqa: E402
 from serving.runtime import Runtime  # noqa: E402
 from serving.start import newer_model, start  # noqa: E402
+from serving.without_tracing import leave_out_bentoml_tracing  # noqa: E402
 from storage.failures import explain  # noqa: E402
 from storage.writer import WriterClosed  # noqa: E402
 
+leave_out_bentoml_tracing()
 APP = create_app(bench_routes=CONFIGURATION.bench_routes)
 _LOG = logging.getLogger("dropoff.serving")
 _TIMEOUT_SECONDS = 60
@@ -47,6 +49,9 @@ class Lifecycle:
     """Opens what the routes serve with, looks for new champions, does what else is to be done, and closes it all."""
 
     def __init__(self) -> None:
+        if CONFIGURATION.logs is LogFormat.JSON:
+            # Whoever runs a Bento has set logs up for itself.
+            write_logs(CONFIGURATION.logs)
         if PACKAGED_FOLDER.is_dir() and not os.environ.get("DROPOFF_HOME"):
             _LOG.warning("What is received is kept inside the Bento; set DROPOFF_HOME to a folder that outlives it.")
         self.runtime: Runtime = start(CONFIGURATION)
@@ -154,6 +159,10 @@ Dropoff = bentoml.service(
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
 )(BenchLifecycle if CONFIGURATION.bench_routes else Lifecycle)
+if is_observed(CONFIGURATION):
+    Dropoff.add_asgi_middleware(
+        Observed, observer=lambda: BLIND if APP.state.runtime is None else APP.state.runtime.observer
+    )
 Dropoff.add_asgi_middleware(
     Guard,
     most_bytes=CONFIGURATION.max_body_bytes,

@@ -13,6 +13,7 @@ from features.events import Event
 from features.live import LiveSession
 from features.plan import Plan
 from serving.session_store import Alongside, Counts, Decide, Limits, Placements, past_of
+from serving.spans import carried, span
 from serving.turn import give_way
 from serving.visitor import Placed, Visitor, in_session_beside
 from serving.visitor_memory import VisitorMemory
@@ -136,7 +137,9 @@ class AloneStore:
                 self._writing.append((visitor_id, counted))
                 self.memory.hold(visitor_id)
             write_or_tell = self._unless_overtaken(visitor_ids, decision, of_person, write)
-            if not await asyncio.shield(self._write(decision, counted, write_or_tell)):
+            with span("ledger write"):
+                overtaken = await asyncio.shield(self._write(decision, counted, write_or_tell))
+            if not overtaken:
                 return decision
             for name in visitor_ids:
                 self._recommend_anew(name)
@@ -246,7 +249,7 @@ class AloneStore:
             # Whoever writes about the visitor waits for this, so that nothing but an erasure can come in between.
             while True:
                 erasures = self._erasures
-                visitor = await asyncio.get_running_loop().run_in_executor(self._readers, read)
+                visitor = await asyncio.get_running_loop().run_in_executor(self._readers, carried(read))
                 if erasures == self._erasures:
                     break
             if visitor.event_count and visitor_id not in self.memory:

@@ -19,6 +19,7 @@ from serving import advice
 from serving.budget import open_till
 from serving.configuration import PACKAGED_FOLDER, Configuration, ConfigurationError
 from serving.errors import StartError
+from serving.export_spans import check_traces
 from serving.follow_ups import check_follow_ups
 from serving.messages import CanonicalEvent, ScoreRequest
 from serving.policies import PolicyUnusable, find_policy
@@ -93,6 +94,8 @@ def check_database(configuration: Configuration) -> None:
 def start(configuration: Configuration) -> Runtime:
     """Return a runtime that has rehearsed its answers; raises :class:`StartError`."""
     check_follow_ups(configuration)
+    if configuration.traces_url:
+        check_traces(configuration.traces_url)
     source = find_source(configuration)
     model = load_model(source)
     try:

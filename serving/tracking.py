@@ -11,11 +11,14 @@ from serving.keep_each import keep_each, require_few
 from serving.messages import BatchAnswer, TrackAnswer, decode
 from serving.runtime import Runtime
 from serving.segment import VISITOR_MEMBERS, Batch, MessageType
+from serving.spans import span
 
 
 async def track(runtime: Runtime, body: bytes, route: MessageType) -> TrackAnswer:
     """Keep one event and say which session it went to; raises ClientError for one that cannot be used."""
-    placed = await keep_event(runtime, runtime.reader.read(body, route, arrival(runtime)))
+    with span("parse"):
+        event = runtime.reader.read(body, route, arrival(runtime))
+    placed = await keep_event(runtime, event)
     return TrackAnswer(placed.event.session_id if placed else None)
 
 

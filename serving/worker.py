@@ -6,7 +6,6 @@ socket that all listen on, and of one to the supervisor, which hears that the wo
 
 import asyncio
 import json
-import logging
 import os
 import signal
 import socket
@@ -20,8 +19,10 @@ import uvicorn
 from serving.configuration import Configuration, ConfigurationError
 from serving.connections import uvicorn_options
 from serving.errors import StartError
+from serving.export_spans import check_traces
 from serving.follow_ups import check_follow_ups
 from serving.keyed import require_keys
+from serving.logs import write_logs
 from serving.redis_visitors import check_redis_address
 from serving.start import check_database, find_source, load_model
 
@@ -34,6 +35,8 @@ _STOP_SECONDS = 10
 def check_start(configuration: Configuration, host: str) -> None:
     """Raise :class:`StartError` with one sentence where the service could not start at ``host``."""
     check_follow_ups(configuration)
+    if configuration.traces_url:
+        check_traces(configuration.traces_url)
     if configuration.redis_url:
         try:
             check_redis_address(configuration.redis_url)
@@ -56,9 +59,7 @@ def serve_on(
     """
     from serving.service import Dropoff
 
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    for name in ("bentoml", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    write_logs(configuration.logs)
 
     async def beat_on() -> None:
         while beat is not None:

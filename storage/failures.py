@@ -55,9 +55,15 @@ def is_lost(error: BaseException) -> bool:
 
 def explain(error: BaseException) -> str:
     """Return in one line what the database said, and what to do about it where that is known."""
-    said = " ".join(str(getattr(error, "orig", None) or error).split())
+    said = " ".join(_said(error).split())
     advice = advise(error)
     return f"{said}; {advice}" if advice else said
+
+
+def _said(error: BaseException) -> str:
+    origin = getattr(error, "orig", None) or error
+    # PostgreSQL's details quote the values that it was given, which are people's.
+    return str(getattr(getattr(origin, "diag", None), "message_primary", None) or origin)
 
 
 def advise(error: BaseException) -> str | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.configuration import Configuration, ConfigurationError, settings_table
+from serving.configuration import Configuration, ConfigurationError, LogFormat, settings_table
 from storage.database import Durability
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +18,9 @@ def test_the_environment_sets_what_it_names_and_nothing_else() -> None:
             "DROPOFF_HOME": "/data",
             "DROPOFF_DURABILITY": "FULL",
             "DROPOFF_MAX_BODY_BYTES": "1000",
-            "DROPOFF_TRACING": "yes",
+            "DROPOFF_SHARED": "yes",
+            "DROPOFF_LOGS": "json",
+            "DROPOFF_TRACES_SAMPLE": "0.5",
             "DROPOFF_MODEL_WATCH_SECONDS": "0.5",
             "DROPOFF_JOURNEY": "",
             "DROPOFF_ALLOWED_ORIGINS": "https://shop.example, http://127.0.0.1:8080",
@@ -28,7 +30,9 @@ def test_the_environment_sets_what_it_names_and_nothing_else() -> None:
         home=Path("/data"),
         durability=Durability.FULL,
         max_body_bytes=1000,
-        tracing=True,
+        shared=True,
+        logs=LogFormat.JSON,
+        traces_sample=0.5,
         model_watch_seconds=0.5,
         allowed_origins=("https://shop.example", "http://127.0.0.1:8080"),
     )
@@ -38,7 +42,10 @@ def test_the_environment_sets_what_it_names_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
-        ("DROPOFF_TRACING", "maybe"),
+        ("DROPOFF_SHARED", "maybe"),
+        ("DROPOFF_LOGS", "xml"),
+        ("DROPOFF_LOG_REQUESTS", "1.5"),
+        ("DROPOFF_TRACES_SAMPLE", "-0.1"),
         ("DROPOFF_DURABILITY", "normal"),
         ("DROPOFF_MAX_BODY_BYTES", "1e6"),
         ("DROPOFF_MAX_BODY_BYTES", "-1"),
