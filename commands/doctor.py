@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.options import MOVED, JsonOption
+from features.store_path import to_path
 
 if TYPE_CHECKING:
     from serving.doctor import Checkup
@@ -22,7 +23,7 @@ def doctor(
     ] = None,
     log: Annotated[
         Path | None,
-        typer.Option("--log", metavar="PATH", help="Look for unknown names in this log instead."),
+        typer.Option("--log", metavar="PATH", parser=to_path, help="Look for unknown names in this log instead."),
     ] = None,
     json_path: JsonOption = None,
 ) -> None:

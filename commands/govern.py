@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from commands.options import MOVED, JourneyArgument, JsonOption, LogOption, ModelOption, QuarantineOption
+from features.store_path import to_path
 
 app = typer.Typer()
 
@@ -49,7 +50,9 @@ def alarms(
     journey: JourneyArgument,
     log: Annotated[
         Path | None,
-        typer.Option("--log", metavar="PATH", help="A log; by default the service's figures as they stand."),
+        typer.Option(
+            "--log", metavar="PATH", parser=to_path, help="A log; by default the service's figures as they stand."
+        ),
     ] = None,
     webhook: Annotated[
         str, typer.Option(metavar="URL", help="Where to send each alarm once; by default DROPOFF_WEBHOOK.")
@@ -134,7 +137,9 @@ def agenda(
     journey: JourneyArgument,
     log: Annotated[
         Path | None,
-        typer.Option("--log", metavar="PATH", help="A log; by default the service's figures as they stand."),
+        typer.Option(
+            "--log", metavar="PATH", parser=to_path, help="A log; by default the service's figures as they stand."
+        ),
     ] = None,
     facts: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Facts made of a log before, in place of --log.")

@@ -5,22 +5,21 @@ from typing import Annotated
 
 import typer
 
+from features.store_path import to_path
+
 MISUSED, MOVED, UNSUPPORTED = 2, 3, 4
 """Exit statuses: the command was not understood; something that is watched has moved; what there is cannot tell."""
+_LOG_HELP = "Parquet, CSV, JSON Lines, or a folder of one of them, here or at an address such as s3://bucket/log."
 MLRUNS = Path("mlruns")
 """Where runs are kept, under the working directory."""
 
 JourneyArgument = Annotated[str, typer.Argument(metavar="JOURNEY", help="A journey's name, or the path of your file.")]
-LogOption = Annotated[
-    Path, typer.Option("--log", metavar="PATH", help="Parquet, CSV, JSON Lines, or a folder of one of them.")
-]
-LogOrFactsOption = Annotated[
-    Path | None, typer.Option("--log", metavar="PATH", help="Parquet, CSV, JSON Lines, or a folder of one of them.")
-]
+LogOption = Annotated[Path, typer.Option("--log", metavar="PATH", parser=to_path, help=_LOG_HELP)]
+LogOrFactsOption = Annotated[Path | None, typer.Option("--log", metavar="PATH", parser=to_path, help=_LOG_HELP)]
 FactsOption = Annotated[
     Path | None, typer.Option("--facts", metavar="FOLDER", help="Facts made of a log before, in place of --log.")
 ]
-OutOption = Annotated[Path, typer.Option("--out", metavar="PATH", help="The .parquet file to write.")]
+OutOption = Annotated[Path, typer.Option("--out", metavar="PATH", parser=to_path, help="The .parquet file to write.")]
 ScoresOption = Annotated[Path, typer.Option("--out", metavar="PATH", help="A .parquet, .csv or .jsonl file to write.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write the figures as JSON.")]
 QuarantineOption = Annotated[
@@ -54,7 +53,12 @@ SeedOption = Annotated[
 ]
 DecidedLogOption = Annotated[
     Path | None,
-    typer.Option("--log", metavar="PATH", help="The log of the decisions in --decisions, to read raw features from."),
+    typer.Option(
+        "--log",
+        metavar="PATH",
+        parser=to_path,
+        help="The log of the decisions in --decisions, to read raw features from.",
+    ),
 ]
 DecisionsOption = Annotated[
     Path | None,

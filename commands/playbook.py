@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from commands.options import JourneyArgument, JsonOption, ModelOption, QuarantineOption
+from features.store_path import to_path
 
 app = typer.Typer()
 
@@ -23,7 +24,8 @@ def playbook(
     ] = None,
     json_path: JsonOption = None,
     log: Annotated[
-        Path | None, typer.Option("--log", metavar="PATH", help="First open what this log's figures propose.")
+        Path | None,
+        typer.Option("--log", metavar="PATH", parser=to_path, help="First open what this log's figures propose."),
     ] = None,
     propose: Annotated[bool, typer.Option("--propose", help="First open what the service's figures propose.")] = False,
     model: ModelOption = None,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from commands.options import MLRUNS, JourneyArgument, LogOption, ModelOption, OutOption, QuarantineOption, SeedOption
+from features.store_path import to_path
 
 app = typer.Typer()
 
@@ -105,9 +106,12 @@ def import_(
             "touchpoints or crm for what happens to people outside of their sessions.",
         ),
     ],
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="The log, a file or a folder.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", parser=to_path, help="The log, a file or a folder.")],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="PATH", help="The .parquet file to write; touchpoints write none.")
+        Path | None,
+        typer.Option(
+            "--out", metavar="PATH", parser=to_path, help="The .parquet file to write; touchpoints write none."
+        ),
     ] = None,
     journey: Annotated[
         str | None,

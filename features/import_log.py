@@ -8,7 +8,7 @@ import duckdb
 
 from features.canonical_view import create_canonical, create_checked
 from features.keeping import Keeping, create_kept, kept_content_sql
-from features.log_files import LogError
+from features.log_files import LogError, first_line
 from features.raw_log import REJECTED, open_raw, require_closed_quotes
 from features.read_log import ReadSummary
 from features.source import CANONICAL_COLUMNS, Source
@@ -56,7 +56,7 @@ def import_log(
                 summary = _summarise(connection, unfinished, path, quarantine)
             unfinished.replace(out)
         except duckdb.Error as error:
-            raise LogError(f"{path} cannot be imported: {str(error).strip().splitlines()[0][:300]}") from error
+            raise LogError(f"{path} cannot be imported: {first_line(error)}") from error
         finally:
             unfinished.unlink(missing_ok=True)
     return summary

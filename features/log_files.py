@@ -1,7 +1,10 @@
 """The files of a log: a file or a folder, in formats that their names tell."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
+
+from features.store_path import files_below
 
 FORMATS = {
     ".parquet": "parquet",
@@ -16,6 +19,9 @@ FORMATS = {
 }
 EVENTS_FOLDER, TOUCHPOINTS_FOLDER = "events", "touchpoints"
 """A folder that holds both is a log of sessions beside touchpoints outside of them, as ``dropoff simulate`` writes."""
+
+
+_RAISED = re.compile(r"[A-Za-z_.]+(Error|Exception)?: ")
 
 
 class LogError(ValueError):
@@ -35,7 +41,7 @@ def find_files(path: Path, endings: Mapping[str, str] | None = None) -> tuple[Pa
         format_of(path, endings)
         return (path,)
     path = path if touchpoints_beside(path) is None else path / EVENTS_FOLDER
-    files = tuple(sorted(file for file in path.rglob("*") if file.is_file() and is_part(file, path, endings)))
+    files = tuple(sorted(file for file in files_below(path) if is_part(file, path, endings)))
     if not files:
         raise LogError(f"the folder {path} holds no log; its files should end in {', '.join(_known(endings))}")
     return files
@@ -68,3 +74,11 @@ def format_of(path: Path, endings: Mapping[str, str] | None = None) -> str:
     if not suffix:
         raise LogError(f"{path} is in no format that can be read; its name should end in {', '.join(known)}")
     return known[suffix]
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error of DuckDB's says, in one line."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    # What a store's library raised arrives as its whole traceback, and after it the query.
+    raised = [line for line in lines if _RAISED.match(line)] if lines[0].startswith("Traceback") else []
+    return (raised or lines)[0][:300]

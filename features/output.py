@@ -3,8 +3,10 @@
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
+from uuid import uuid4
 
 from features.log_files import is_part
+from features.store_path import StorePath
 
 
 class OutputError(ValueError):
@@ -29,8 +31,13 @@ def require_folder(folder: Path) -> None:
     """Make a folder; raises :class:`OutputError` where it cannot be made or nothing can be written into it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        if isinstance(folder, StorePath):
+            probe = folder / f".dropoff-{uuid4().hex}"
+            probe.write_bytes(b"")
+            probe.unlink()
+        else:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
     except OSError as error:
         raise OutputError(f"nothing can be written into {folder}: {error.strerror or error}") from error
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import duckdb
 
-from features.log_files import LogError, find_files, format_of
+from features.log_files import LogError, find_files, first_line, format_of
 from features.source import Source
+from features.store_path import register_store
 from features.text_file import TextFileError, read_header, require_short_lines
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -50,6 +51,7 @@ class RawLog:
 
 def open_raw(connection: duckdb.DuckDBPyConnection, path: Path, source: Source) -> RawLog:
     """Create the view ``raw`` over the files at ``path``; raises :class:`LogError`."""
+    register_store(connection, path)
     files = find_files(path, source.endings)
     kinds = [format_of(file, source.endings) for file in files]
     kind = kinds[0]
@@ -66,7 +68,7 @@ def open_raw(connection: duckdb.DuckDBPyConnection, path: Path, source: Source) 
     try:
         found = _create(connection, files, kind, source)
     except duckdb.Error as error:
-        raise LogError(f"{path} cannot be read as {_spoken(kind)}: {_first_line(error)}") from error
+        raise LogError(f"{path} cannot be read as {_spoken(kind)}: {first_line(error)}") from error
     _require(path, source, found, kind)
     return RawLog(files, kind, found)
 
@@ -199,10 +201,6 @@ def _require(path: Path, source: Source, found: Sequence[str], kind: str) -> Non
 
 def _spoken(kind: str) -> str:
     return {"parquet": "Parquet", "csv": "CSV", "tsv": "tab-separated text", "json": "JSON Lines"}[kind]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300]
 
 
 def _text(text: str) -> str:

@@ -3,9 +3,11 @@
 import csv
 import gzip
 import itertools
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 DELIMITERS = ",;\t|"
 _LONGEST_HEADER_BYTES = 1 << 20
@@ -72,8 +74,13 @@ def _holds_line_end(content: bytes) -> bool:
     return b"\n" in content or b"\r" in content
 
 
-def _opened(file: Path) -> IO[bytes]:
-    return gzip.open(file) if file.name.lower().endswith(".gz") else file.open("rb")  # type: ignore[return-value]
+@contextmanager
+def _opened(file: Path) -> Iterator[IO[bytes]]:
+    with ExitStack() as stack:
+        content: IO[bytes] = stack.enter_context(file.open("rb"))
+        if file.name.lower().endswith(".gz"):
+            content = cast("IO[bytes]", stack.enter_context(gzip.open(content)))
+        yield content
 
 
 def _first_line(file: Path) -> tuple[int, bytes]:

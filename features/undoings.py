@@ -25,6 +25,7 @@ def find_undoings(path: Path) -> list[Link]:
     found: list[Link] = []
     for file in find_files(path):
         if file.suffix == ".parquet":
-            packed = (pq.read_schema(file).metadata or {}).get(_KEY)
+            with file.open("rb") as content:
+                packed = (pq.read_schema(content).metadata or {}).get(_KEY)
             found += msgspec.json.decode(packed, type=list[Link]) if packed else []
     return sorted(found, key=lambda link: link.received_us)

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from features.canonical_view import create_canonical, create_checked
-from features.log_files import LogError
+from features.log_files import LogError, first_line
 from features.raw_log import open_raw
 from features.source import CANONICAL
 from features.table import TREATMENT_PREFIX
@@ -90,7 +90,7 @@ def names_of_log(path: Path, journey: Journey) -> UnknownNames:
                 f"GROUP BY name ORDER BY rows DESC, name LIMIT {_MOST_NAMES}"
             ).fetchall()
         except duckdb.Error as error:
-            raise LogError(f"{path} cannot be read: {str(error).strip().splitlines()[0][:300]}") from error
+            raise LogError(f"{path} cannot be read: {first_line(error)}") from error
     found = [
         UnknownName(name, count, first_us, last_us, commonest_properties([text for text in texts if text]))
         for name, count, first_us, last_us, texts in rows

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from decisions.diagnosis import NOTHING
 from features.events import IntArray, TextArray
 from features.friction import Friction
-from features.log_files import FORMATS
+from features.log_files import FORMATS, first_line
 from features.table import nearest
 from features.text_file import TextFileError, read_header
 
@@ -100,7 +100,7 @@ def _read(path: Path) -> list[tuple[str, str | None, bool]]:
                 f"SELECT {text['session_id']}, {blocker}, lower({text['caused_exit']}) FROM {reader}"
             ).fetchall()
     except duckdb.Error as error:
-        raise TruthError(f"{path} cannot be read: {str(error).strip().splitlines()[0][:300]}") from error
+        raise TruthError(f"{path} cannot be read: {first_line(error)}") from error
     if not rows:
         raise TruthError(f"{path} holds no session; give the truth about at least one")
     return [_checked(path, *row) for row in rows]
@@ -157,4 +157,4 @@ def _columns(path: Path, reader: str) -> tuple[str, ...]:
         with duckdb.connect() as connection:
             return tuple(str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall())
     except duckdb.Error as error:
-        raise TruthError(f"{path} cannot be read: {str(error).strip().splitlines()[0][:300]}") from error
+        raise TruthError(f"{path} cannot be read: {first_line(error)}") from error

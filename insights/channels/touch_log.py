@@ -27,7 +27,7 @@ from features.claims import placeholder_sql
 from features.encode_sql import number_sql
 from features.events import US_PER_SECOND
 from features.import_log import keep_refused
-from features.log_files import LogError
+from features.log_files import LogError, first_line
 from features.raw_log import REJECTED, open_raw, require_closed_quotes
 from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
@@ -190,7 +190,7 @@ def _stage(
             keep_refused(connection, quarantine)
         return _summarise(connection, path)
     except duckdb.Error as error:
-        raise LogError(f"{path} cannot be read: {str(error).strip().splitlines()[0][:300]}") from error
+        raise LogError(f"{path} cannot be read: {first_line(error)}") from error
 
 
 def _summarise(connection: duckdb.DuckDBPyConnection, path: Path) -> ReadSummary:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from decisions.logged import Texts
 from features.events import FloatArray, IntArray
 from features.log_files import find_files, format_of
+from features.store_path import register_store
 from insights.experiments.columns import (
     EXPOSED,
     IDS,
@@ -127,6 +128,7 @@ def _read(path: Path) -> pa.Table:
     listed = "[" + ", ".join("'" + file.replace("'", "''") + "'" for file in files) + "]"
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        register_store(connection, path)
         found = connection.sql(f"SELECT * FROM {readers[kinds.pop()](listed)}").to_arrow_table()
     if not found.num_rows:
         raise AnalysisError(f"{path} has no rows")

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from features.canonical_view import create_canonical, create_checked
 from features.events import CodeArray, IntArray
-from features.log_files import LogError
+from features.log_files import LogError, first_line
 from features.raw_batches import open_batches
 from features.raw_log import RawLog, open_raw
 from features.read_log import ReadSummary
@@ -94,7 +94,7 @@ def read_events(
             return _collect(connection, funnel, carried, summary, progress)
         except duckdb.Error as error:
             named = log if isinstance(log, Path) else "the live log"
-            raise LogError(f"{named} cannot be read: {str(error).strip().splitlines()[0][:300]}") from error
+            raise LogError(f"{named} cannot be read: {first_line(error)}") from error
 
 
 def _open(
