@@ -1,0 +1,142 @@
+"""Parts on Dask's workers: their order, how many wait, lost workers, errors, and a folder that all of them see."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from features.cluster import local_workers, open_engine
+from features.cluster_engine import DaskEngine
+from features.cluster_workers import ClusterError, compare_code, describe_code
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[DaskEngine]:
+    with open_engine("local:2") as opened:
+        yield opened
+
+
+def double_slowly(number: int) -> int:
+    # The first of each four is the slowest.
+    time.sleep(0.05 if number % 4 else 0.2)
+    return 2 * number
+
+
+def number_and_process(number: int) -> tuple[int, int]:
+    time.sleep(0.1)
+    return number, os.getpid()
+
+
+def note_down(part: tuple[Path, int]) -> int:
+    folder, number = part
+    (folder / f"done-{number}").write_text("")
+    return number
+
+
+def die(_number: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def refuse(number: int) -> int:
+    if number == 3:
+        raise ValueError("part 3 is refused")
+    return number
+
+
+def test_results_come_in_the_order_of_the_parts_from_several_processes(engine: DaskEngine) -> None:
+    assert list(engine.map(double_slowly, range(9))) == [2 * number for number in range(9)]
+    processes = {process for _, process in engine.map(number_and_process, range(8))}
+    assert len(processes) == engine.workers == 2
+    assert os.getpid() not in processes
+
+
+def test_no_parts_have_no_results(engine: DaskEngine) -> None:
+    assert list(engine.map(double_slowly, [])) == []
+
+
+def test_a_bounded_number_of_parts_is_worked_on_ahead(engine: DaskEngine) -> None:
+    with engine.scratch() as folder:
+        results = engine.map(note_down, [(folder, number) for number in range(40)])
+        assert next(results) == 0
+        time.sleep(0.5)
+        # Two parts a worker had been handed out when the first was asked for.
+        assert len(list(folder.glob("done-*"))) == 4
+        assert list(results) == list(range(1, 40))
+
+
+def test_the_parts_of_a_lost_worker_are_done_again(engine: DaskEngine) -> None:
+    before, seen = engine.lost, []
+    for number, process in engine.map(number_and_process, range(24)):
+        seen.append(number)
+        if number == 5:
+            os.kill(process, signal.SIGKILL)
+    assert seen == list(range(24))
+    assert engine.lost == before + 1
+
+
+def test_an_error_in_a_part_is_raised_here_and_the_engine_goes_on(engine: DaskEngine) -> None:
+    results = engine.map(refuse, range(6))
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="part 3 is refused"):
+        next(results)
+    assert list(engine.map(refuse, range(3))) == [0, 1, 2]
+
+
+def test_a_part_that_no_worker_survives_ends_the_work_in_one_sentence(engine: DaskEngine) -> None:
+    with pytest.raises(ClusterError, match="one part of the work was lost with each worker that took it"):
+        list(engine.map(die, [1]))
+    assert list(engine.map(refuse, range(3))) == [0, 1, 2]
+
+
+def test_scratch_is_seen_by_all_and_gone_afterwards(
+    engine: DaskEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DROPOFF_SCRATCH", str(tmp_path / "deep" / "scratch"))
+    with engine.scratch() as folder:
+        assert folder.parent == tmp_path / "deep" / "scratch"
+        assert list(engine.map(note_down, [(folder, 1)])) == [1]
+        assert (folder / "done-1").exists()
+    assert not folder.exists()
+
+
+def test_a_running_scheduler_is_joined_by_its_address_and_left_running(engine: DaskEngine) -> None:
+    scheduler = engine.client.scheduler.address
+    with open_engine(scheduler) as joined:
+        assert joined.workers == 2
+        assert list(joined.map(double_slowly, range(3))) == [0, 2, 4]
+    assert list(engine.map(double_slowly, range(3))) == [0, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("address", "workers"), [("local:1", 1), ("local:32", 32), ("tcp://cluster.example:8786", None)]
+)
+def test_an_address_names_processes_here_or_a_scheduler(address: str, workers: int | None) -> None:
+    assert local_workers(address) == workers
+
+
+@pytest.mark.parametrize("address", ["local", "local:0", "local:-1", "local:2x", "tcp://host", "host:8786", "", "4"])
+def test_anything_else_is_refused_with_what_to_write(address: str) -> None:
+    with pytest.raises(ClusterError, match=f"'{address}' is no cluster: write local:4 for four processes"):
+        local_workers(address)
+
+
+def test_a_scheduler_that_does_not_answer_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("features.cluster._CONNECTING_SECONDS", 1)
+    with (
+        pytest.raises(ClusterError, match=r"no Dask scheduler answers at tcp://127.0.0.1:9 within 1 s"),
+        open_engine("tcp://127.0.0.1:9"),
+    ):
+        pass
+
+
+def test_workers_with_another_library_or_other_code_are_refused() -> None:
+    here = describe_code()
+    alike = {"tcp://far:1": here, "tcp://far:2": dict(here)}
+    compare_code(here, alike)
+    with pytest.raises(ClusterError, match=r"the worker tcp://far:3 has another duckdb \(1.0.0\) than this machine"):
+        compare_code(here, alike | {"tcp://far:3": here | {"duckdb": "1.0.0"}})
+    with pytest.raises(ClusterError, match=r"the worker tcp://far:3 has another code of dropoff \(None\)"):
+        compare_code(here, alike | {"tcp://far:3": {what: said for what, said in here.items() if "code" not in what}})
