@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.options import MOVED, JsonOption
-from features.store_path import to_path
+from commands.options import MOVED, JsonOption, to_path
 
 if TYPE_CHECKING:
     from serving.doctor import Checkup

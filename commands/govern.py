@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import MOVED, JourneyArgument, JsonOption, LogOption, ModelOption, QuarantineOption
-from features.store_path import to_path
+from commands.options import MOVED, JourneyArgument, JsonOption, LogOption, ModelOption, QuarantineOption, to_path
 
 app = typer.Typer()
 

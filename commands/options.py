@@ -5,13 +5,19 @@ from typing import Annotated
 
 import typer
 
-from features.store_path import to_path
-
 MISUSED, MOVED, UNSUPPORTED = 2, 3, 4
 """Exit statuses: the command was not understood; something that is watched has moved; what there is cannot tell."""
 _LOG_HELP = "Parquet, CSV, JSON Lines, or a folder of one of them, here or at an address such as s3://bucket/log."
 MLRUNS = Path("mlruns")
 """Where runs are kept, under the working directory."""
+
+
+def to_path(text: str) -> Path:
+    """Return the path, or the address in an object store, that somebody has written."""
+    from features.store_path import to_path as read_path
+
+    return read_path(text)
+
 
 JourneyArgument = Annotated[str, typer.Argument(metavar="JOURNEY", help="A journey's name, or the path of your file.")]
 LogOption = Annotated[Path, typer.Option("--log", metavar="PATH", parser=to_path, help=_LOG_HELP)]

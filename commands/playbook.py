@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import JourneyArgument, JsonOption, ModelOption, QuarantineOption
-from features.store_path import to_path
+from commands.options import JourneyArgument, JsonOption, ModelOption, QuarantineOption, to_path
 
 app = typer.Typer()
 

@@ -5,8 +5,16 @@ from typing import Annotated
 
 import typer
 
-from commands.options import MLRUNS, JourneyArgument, LogOption, ModelOption, OutOption, QuarantineOption, SeedOption
-from features.store_path import to_path
+from commands.options import (
+    MLRUNS,
+    JourneyArgument,
+    LogOption,
+    ModelOption,
+    OutOption,
+    QuarantineOption,
+    SeedOption,
+    to_path,
+)
 
 app = typer.Typer()
 
