@@ -69,9 +69,7 @@ async def recommend(runtime: Runtime, request: RecommendRequest) -> RecommendAns
             decision = await _advise(runtime, subject, consent=request.consent, held_back=held_back)
         except BudgetUsedUp:
             held_back = True
-    runtime.metrics.decisions.labels(str(decision.reason)).inc()
-    if decision.drawn is not None:
-        runtime.metrics.observe_propensities(decision.propensities)
+    runtime.metrics.answers.count_decision(decision)
     tell(
         decision_id=decision.decision_id,
         reason=str(decision.reason),

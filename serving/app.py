@@ -4,7 +4,6 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -25,6 +24,7 @@ from serving.errors import ClientError
 from serving.login_pages import admit_reader, login_routes
 from serving.messages import AnnotationRequest, OutcomeRequest, RecommendRequest, ScoreRequest, decode
 from serving.pages import page_routes
+from serving.request_metrics import Counted
 from serving.runtime import Runtime
 from serving.sdk_settings import rudder_source, segment_settings
 from serving.segment import MessageType
@@ -35,6 +35,7 @@ from storage.writer import WriterClosed, WriterFull
 _JSON = "application/json"
 _LOG = logging.getLogger("dropoff.serving")
 _PARAMETER = re.compile(r"\{[a-z_]+:path\}")
+_UNSERVED = "/{address:path}"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Answer = Callable[[Runtime, Request], Awaitable[Any]]
@@ -76,7 +77,9 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
     if bench_routes:
         routes.append(SharedRoute("/bench/empty", _empty, "POST", [Permission.READ]))
     # Addresses that nobody serves get the same error shape, and BentoML's own pages stay hidden.
-    routes.append(Route("/{address:path}", _Unserved(tuple(routes))))
+    routes.append(Route(_UNSERVED, _Unserved(tuple(routes))))
+    for route in routes:
+        route.app = Counted(route.app, _counted_as(route.path))
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Cors, routes=tuple(routes))],
@@ -92,8 +95,7 @@ def attach(app: Starlette, runtime: Runtime | None) -> None:
 
 
 async def answer(runtime: Runtime, route: str, answering: Awaitable[Any]) -> Response:
-    """Return what a route says, or the client's mistake, as a response; counts and times it."""
-    start = perf_counter()
+    """Return what a route says, or the client's mistake, as a response."""
     try:
         said = await answering
         response = said if isinstance(said, Response) else Response(_ENCODER.encode(said), media_type=_JSON)
@@ -104,11 +106,6 @@ async def answer(runtime: Runtime, route: str, answering: Awaitable[Any]) -> Res
     except (SQLAlchemyError, WriterClosed) as error:
         runtime.outages.tell(route, error)
         response = _error(ClientError(503, "log_unavailable", "The database cannot be reached: nothing was kept."))
-    except Exception:
-        runtime.metrics.requests.labels(route, "500").inc()
-        raise
-    runtime.metrics.request_seconds.labels(route).observe(perf_counter() - start)
-    runtime.metrics.requests.labels(route, str(response.status_code)).inc()
     return response
 
 
@@ -125,7 +122,9 @@ def _route(method: str, address: str, answering: Answer, *permissions: Permissio
 
 
 def _counted_as(address: str) -> str:
-    """Return an address as metrics call it: one for all sessions and visitors."""
+    """Return an address as metrics call it: one for all sessions and visitors, and one for all that is not served."""
+    if address == _UNSERVED:
+        return "unserved"
     return _PARAMETER.sub("{id}", address)
 
 

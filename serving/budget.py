@@ -110,8 +110,8 @@ class Till:
         """Hear how far all have come, and go by their price."""
         told = await asyncio.to_thread(self.read)
         self.pace = told
-        self.runtime.metrics.budget_price.set(told.price)
-        self.runtime.metrics.budget_spent.set(told.spent)
+        self.runtime.metrics.duties.budget_price.set(told.price)
+        self.runtime.metrics.duties.budget_spent.set(told.spent)
         if told.price != self.charged_price:
             self.charged_price = told.price
             await charge(self.runtime)

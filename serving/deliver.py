@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ _LOG = logging.getLogger("dropoff.serving")
 _AT_ONCE = 8
 _TIMEOUT_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
+_SHOWN_EVERY_SECONDS = 10.0
 
 
 class Result(StrEnum):
@@ -42,8 +44,13 @@ class _Sent:
 
 async def deliver(duty: Duty) -> None:
     """Send what is due until cancelled, a few messages at a time."""
+    shown = float("-inf")
     while True:
-        if not await deliver_once(duty):
+        sent = await deliver_once(duty)
+        if time.monotonic() - shown > _SHOWN_EVERY_SECONDS:
+            await asyncio.to_thread(_show_backlog, duty.runtime)
+            shown = time.monotonic()
+        if not sent:
             await asyncio.sleep(min(_LOOK_SECONDS, duty.runtime.configuration.follow_up_pause_seconds or _LOOK_SECONDS))
 
 
@@ -130,6 +137,14 @@ async def _finish(runtime: Runtime, one: FollowUp, sent: _Sent) -> Result:
     if sent.result is Result.GIVEN_UP:
         _LOG.warning("A follow-up is given up (%s); `dropoff follow-ups` lists it: %s", sent.said, one.id)
     return sent.result
+
+
+def _show_backlog(runtime: Runtime) -> None:
+    backlog, shown = runtime.follow_ups.backlog(), runtime.metrics.duties
+    late_us = 0 if backlog.due_us is None else max(0, runtime.now_us() - backlog.due_us)
+    shown.follow_ups_waiting.set(backlog.waiting)
+    shown.follow_ups_lag_seconds.set(late_us / US_PER_SECOND)
+    shown.follow_ups_given_up.set(backlog.given_up)
 
 
 def _pause(runtime: Runtime, one: FollowUp) -> float:

@@ -29,7 +29,7 @@ _ALARM_SECONDS = 600.0
 def duties_of(runtime: Runtime) -> list[Coroutine[Any, Any, None]]:
     """Return what has to run until the service stops."""
     configuration = runtime.configuration
-    found: list[Coroutine[Any, Any, None]] = []
+    found: list[Coroutine[Any, Any, None]] = [runtime.metrics.queues.watch_loop()]
     if configuration.insights_refresh:
         # Figures lie in the home folder: each folder needs somebody who makes them.
         found.append(on_duty(runtime, f"figures:{_home_id(runtime)}", _make_figures))

@@ -89,6 +89,7 @@ async def on_duty(runtime: Runtime, name: str, work: Callable[[Duty], Awaitable[
                 if not away:
                     _LOG.warning("Whose duty %s is cannot be said: %s", duty.name, explain(error))
                 held, away = False, True
+            runtime.metrics.duties.hold(name, held=held)
             if not held:
                 await _stop(working)
                 working = None
@@ -97,6 +98,7 @@ async def on_duty(runtime: Runtime, name: str, work: Callable[[Duty], Awaitable[
             await asyncio.sleep(runtime.configuration.lease_seconds / _RENEWALS)
     finally:
         await _stop(working)
+        runtime.metrics.duties.hold(name, held=False)
         try:
             await duty.release()
         except (SQLAlchemyError, WriterClosed) as error:
@@ -109,8 +111,10 @@ async def _work(duty: Duty, work: Callable[[Duty], Awaitable[None]]) -> None:
     except LeaseLost as error:
         _LOG.warning("This process was late: %s", error)
     except (SQLAlchemyError, WriterClosed) as error:
+        duty.runtime.metrics.duties.fail(duty.name)
         _LOG.warning("The duty %s begins anew: %s", duty.name, explain(error))
     except Exception:  # noqa: BLE001 (whatever a turn runs into, the next one has to come)
+        duty.runtime.metrics.duties.fail(duty.name)
         _LOG.exception("The duty %s begins anew", duty.name)
 
 

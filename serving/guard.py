@@ -20,6 +20,7 @@ from serving.errors import ClientError
 from serving.headers import secured
 from serving.messages import decode
 from serving.nesting import DEEPEST, require_shallow
+from serving.request_metrics import REFUSED
 from serving.spans import tell
 
 _REPLACED = (b"content-type", b"content-encoding", b"content-length")
@@ -60,6 +61,9 @@ class Guard:
             passed_on = await self._check(scope, _timed(receive, self._body_seconds))
         except ClientError as error:
             tell(error=error.code)
+            runtime = None if self._served is None else self._served.state.runtime
+            if runtime is not None:
+                runtime.metrics.requests.count(REFUSED, error.status)
             answer = Response(error.body(), error.status, error.headers, "application/json")
             await answer(scope, receive, sending)
             return

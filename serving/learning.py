@@ -60,7 +60,7 @@ async def learn_once(duty: Duty) -> bool:
         learnt, more = await asyncio.to_thread(_take_in, runtime, standing)
         if learnt is not None:
             await runtime.commit(partial(_keep, duty, standing, learnt))
-            _show(runtime, learnt)
+        await asyncio.to_thread(_show, runtime, learnt or standing)
         is_behind |= more
     return is_behind
 
@@ -144,5 +144,6 @@ def _keep(duty: Duty, before: PolicyState, after: PolicyState, connection: Conne
 
 
 def _show(runtime: Runtime, learnt: PolicyState) -> None:
-    runtime.metrics.policy_revision.labels(learnt.version).set(learnt.revision)
-    runtime.metrics.policy_decisions.labels(learnt.version).set(learnt.decisions)
+    with runtime.engine.connect() as connection:
+        behind = runtime.policy_states.rewards_after(connection, learnt.learnt_through)
+    runtime.metrics.duties.show_learnt(learnt.version, learnt.revision, learnt.decisions, behind)

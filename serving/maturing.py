@@ -47,7 +47,8 @@ async def mature(duty: Duty) -> None:
     while True:
         began = perf_counter()
         looked = await mature_once(duty)
-        if not looked.is_behind and began - shown > _SHOWN_EVERY_SECONDS:
+        # Whoever is behind has to show it, too.
+        if began - shown > _SHOWN_EVERY_SECONDS:
             await asyncio.to_thread(_show_waiting, runtime)
             shown = began
         least = 0.0 if looked.is_behind else runtime.configuration.reward_seconds
@@ -188,7 +189,12 @@ def _late_us(runtime: Runtime) -> int:
 
 def _show_waiting(runtime: Runtime) -> None:
     with runtime.engine.connect() as connection:
-        count, oldest_us = runtime.due.waiting(connection)
-    age_us = 0 if oldest_us is None else runtime.now_us() - oldest_us
-    runtime.metrics.decisions_waiting.set(count)
-    runtime.metrics.oldest_waiting_seconds.set(max(0, age_us) / US_PER_SECOND)
+        waiting = runtime.due.waiting(connection)
+    shown, now_us = runtime.metrics.duties, runtime.now_us()
+    shown.decisions_waiting.set(waiting.decisions)
+    shown.oldest_waiting_seconds.set(_seconds_since(waiting.oldest_us, now_us))
+    shown.ledger_lag_seconds.set(_seconds_since(waiting.due_us, now_us))
+
+
+def _seconds_since(moment_us: int | None, now_us: int) -> float:
+    return 0.0 if moment_us is None else max(0, now_us - moment_us) / US_PER_SECOND

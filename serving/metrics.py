@@ -5,45 +5,40 @@ process: what a worker that has ended has counted stays, and what stood in its g
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from journeys.journey import Journey
+from serving.answer_metrics import AnswerMetrics
 from serving.drift import LiveDrift
+from serving.duty_metrics import DutyMetrics
+from serving.queue_metrics import QueueMetrics
+from serving.request_metrics import RequestMetrics
 from storage.rollout_store import ShadowCounts
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-
-_REQUEST_SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024)
-_STEP_SECONDS = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.064)
 
 
 class Metrics:
     """The metrics of one service, in a registry of their own; ``folder`` is shared by several workers."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, journey: Journey, folder: Path | None = None) -> None:
         self.registry = CollectorRegistry()
         self._folder = folder
-        self.requests = Counter("dropoff_requests", "Requests answered.", ["route", "status"], registry=self.registry)
-        self.request_seconds = Histogram(
-            "dropoff_request_seconds",
-            "From request to answer.",
-            ["route"],
-            buckets=_REQUEST_SECONDS,
-            registry=self.registry,
+        self.requests = RequestMetrics(self.registry)
+        self.answers = AnswerMetrics(
+            self.registry,
+            [stage.name for stage in journey.stages],
+            [friction.name for friction in journey.frictions],
+            [intervention.name for intervention in journey.interventions],
         )
-        steps = Histogram(
-            "dropoff_model_seconds",
-            "What the model's answer is made of.",
-            ["step"],
-            buckets=_STEP_SECONDS,
-            registry=self.registry,
-        )
-        self._steps = {step: steps.labels(step) for step in ("replay", "predict", "explain", "decide")}
+        self.duties = DutyMetrics(self.registry)
+        self.queues = QueueMetrics(self.registry)
         self.events = Counter(
             "dropoff_events",
             "Events received: new, duplicate, quarantined or withheld.",
@@ -66,7 +61,6 @@ class Metrics:
             "New events of a name that the journey does not declare; `dropoff doctor` lists them.",
             registry=self.registry,
         )
-        self.decisions = Counter("dropoff_decisions", "Decisions by reason.", ["reason"], registry=self.registry)
         self.shadow = Counter(
             "dropoff_shadow_decisions",
             "Decisions that the policy in the shadow was asked about: compared, failed, invalid, slow or dropped.",
@@ -147,48 +141,6 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
-        self._least_propensity = Gauge(
-            "dropoff_propensity_min",
-            "The least probability that any option of a decision had since this process started.",
-            registry=self.registry,
-            multiprocess_mode="livemin",
-        )
-        self._least_propensity.set(1.0)
-        self._least = 1.0
-        # Only one process has a duty at a time: the latest to say so is right.
-        self.sessions_waiting, self.sweep_lag_seconds, self.sweep_events_behind = self._of_a_duty(
-            ("sessions_waiting", "Sessions whose end is not known, of all processes."),
-            ("sweep_lag_seconds", "For how long the longest silent session should have been closed."),
-            ("sweep_events_behind", "Positions of the log that the sweeper has not looked at."),
-        )
-        self.decisions_waiting, self.oldest_waiting_seconds = self._of_a_duty(
-            ("decisions_waiting", "Decisions of which it is not known yet what came of them."),
-            ("oldest_waiting_seconds", "How long ago the oldest of them was made."),
-        )
-        self.budget_price, self.budget_spent = self._of_a_duty(
-            ("budget_price", "What the budget adds to the cost of showing something, as its unit says."),
-            ("budget_spent", "How much of the budget is spent: decisions with a recommendation, or money today."),
-        )
-        self.policy_revision, self.policy_decisions = self._of_a_duty(
-            ("policy_revision", "The newest revision of what a policy has learnt."),
-            ("policy_decisions", "How many decisions it has learnt from."),
-            labels=("policy",),
-        )
-
-    def observe_propensities(self, propensities: Mapping[str, float]) -> None:
-        """Record the probabilities among which a decision was drawn; an option that had none was none."""
-        least = min((odds for odds in propensities.values() if odds), default=1.0)
-        if least < self._least:
-            self._least = least
-            self._least_propensity.set(least)
-
-    def _of_a_duty(self, *gauges: tuple[str, str], labels: Sequence[str] = ()) -> Iterator[Gauge]:
-        for name, about in gauges:
-            yield Gauge(f"dropoff_{name}", about, labels, registry=self.registry, multiprocess_mode="livemostrecent")
-
-    def observe_step(self, step: str, seconds: float) -> None:
-        """Record how long ``replay``, ``predict``, ``explain`` or ``decide`` took."""
-        self._steps[step].observe(seconds)
 
     def count_shadow(self, counts: ShadowCounts) -> None:
         """Record what the policy in the shadow was asked about."""

@@ -130,9 +130,11 @@ class Runtime:
     def __post_init__(self) -> None:
         self.goals = frozenset(self.journey.ends.goal)
         self.scorer = self._scorer_of(self.model)
-        self.metrics = Metrics(self.configuration.metrics_folder)
+        self.metrics = Metrics(self.journey, self.configuration.metrics_folder)
         self.metrics.session_store.labels(self.sessions.kind).set(1)
         self.sessions.counts.told = lambda found: self.metrics.session_reads.labels(found).inc()
+        self.writer.told = self.metrics.queues.observe_commit
+        self._stage_column = self.journey.table.names.index("stage_index")
         self.drift = self._window_of(self.model)
         if self.configuration.traces_url:
             from serving.export_spans import SpanExport
@@ -219,6 +221,7 @@ class Runtime:
         self.metrics.sessions_open.set(self.sessions.memory.open_sessions(self.now_us()))
         self.metrics.events_in_memory.set(self.sessions.memory.event_count)
         self.metrics.memory_bytes.set(self.sessions.memory.byte_count)
+        self.metrics.queues.set_gauges(self.writer, self.configuration.home)
         if self.drift is not None and self.configuration.metrics_folder is not None:
             counts = self.drift.count(self.now_us())
             publish_counts(self.configuration.metrics_folder, self.model.version, counts)
@@ -244,6 +247,7 @@ class Runtime:
         return DriftWindow(model.table, model.snapshot, seconds)
 
     def _watch_row(self, row: FloatArray, risk: float) -> None:
+        self.metrics.answers.observe_risk(float(row[self._stage_column]), risk)
         if self.drift is not None:
             self.drift.add(row, risk, self.now_us())
 
@@ -254,7 +258,7 @@ class Runtime:
             self.shadow.look(moment, decision)
 
     def _time_step(self, step: str, seconds: float) -> None:
-        self.metrics.observe_step(step, seconds)
+        self.metrics.answers.observe_step(step, seconds)
         record(step, seconds)
 
     def close(self) -> None:

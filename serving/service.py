@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Awaitable
 from typing import Any, cast
 
 from serving.configuration import PACKAGED_FOLDER, Configuration, LogFormat
@@ -119,6 +120,9 @@ class Lifecycle:
                 self.runtime.replace_model(model)
                 _LOG.warning("Version %s answers from now on.", model.version)
 
+    async def _answer(self, route: str, answering: Awaitable[object]) -> Response:
+        return await self.runtime.metrics.requests.counted(route, answer(self.runtime, route, answering))
+
     @bentoml.api(route="/bentoml/score")  # type: ignore[untyped-decorator]
     async def score(self, request: dict[str, Any], /) -> dict[str, Any]:
         """How likely is this session to be abandoned? The same as POST /v1/score."""
@@ -126,7 +130,7 @@ class Lifecycle:
         async def answering() -> object:
             return await advice.score(self.runtime, convert(request, ScoreRequest))
 
-        return _as_bentoml(await answer(self.runtime, "/bentoml/score", answering()))
+        return _as_bentoml(await self._answer("/bentoml/score", answering()))
 
     @bentoml.api(route="/bentoml/recommend")  # type: ignore[untyped-decorator]
     async def recommend(self, request: dict[str, Any], /) -> dict[str, Any]:
@@ -135,7 +139,7 @@ class Lifecycle:
         async def answering() -> object:
             return await advice.recommend(self.runtime, convert(request, RecommendRequest))
 
-        return _as_bentoml(await answer(self.runtime, "/bentoml/recommend", answering()))
+        return _as_bentoml(await self._answer("/bentoml/recommend", answering()))
 
 
 class BenchLifecycle(Lifecycle):

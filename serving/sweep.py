@@ -62,13 +62,13 @@ async def sweep_once(duty: Duty, settled: SettledPositions) -> Turn:
         # Others have just spent what these would take: they are decided anew as if nothing were left.
         examined = [(one, await propose(runtime, one, now_us, held_back=True)) for one in refused]
     runtime.metrics.sessions_reopened.inc(reopened)
-    runtime.metrics.sweep_events_behind.set(behind)
+    runtime.metrics.duties.sweep_events_behind.set(behind)
     for closing, proposal in closed:
         runtime.metrics.sessions_closed.labels(closing.end.outcome.value).inc()
         if proposal is not None:
             if not proposal.is_kept:
                 runtime.assignments.learn(proposal.assignment)
-            runtime.metrics.decisions.labels(str(proposal.decision.reason)).inc()
+            runtime.metrics.answers.count_decision(proposal.decision)
             # What is in memory does not know of this decision, which counts against caps and pauses.
             await runtime.sessions.forget(closing.end.visitor_id)
     return Turn(closed, reopened, is_behind=more or noted_up_to)
@@ -157,5 +157,5 @@ def _keep(
 def _show_waiting(runtime: Runtime) -> None:
     count, longest_us = runtime.ends.waiting()
     overdue_us = 0 if longest_us is None else runtime.now_us() - longest_us - runtime.timeout_us
-    runtime.metrics.sessions_waiting.set(count)
-    runtime.metrics.sweep_lag_seconds.set(max(0, overdue_us) / US_PER_SECOND)
+    runtime.metrics.duties.sessions_waiting.set(count)
+    runtime.metrics.duties.sweep_lag_seconds.set(max(0, overdue_us) / US_PER_SECOND)

@@ -36,6 +36,15 @@ class ReachedGoal:
     properties: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many decisions wait for their rewards, when the oldest was made, and when the first was due for a look."""
+
+    decisions: int
+    oldest_us: int | None
+    due_us: int | None
+
+
 class DueDecisions:
     """The decisions of one journey that wait for their rewards. All methods take a connection."""
 
@@ -123,11 +132,10 @@ class DueDecisions:
         if until_us:
             connection.execute(self._postpone, [{"of": one, "until_us": due} for one, due in until_us.items()])
 
-    def waiting(self, connection: Connection) -> tuple[int, int | None]:
-        """Return how many decisions wait, and the moment of the oldest one."""
-        query = select(func.count(), func.min(decisions.c.at_us)).where(*self._waiting)
-        count, oldest_us = connection.execute(query).one()
-        return int(count), oldest_us
+    def waiting(self, connection: Connection) -> Waiting:
+        """Return how many decisions wait, and for how long."""
+        query = select(func.count(), func.min(decisions.c.at_us), func.min(decisions.c.due_us)).where(*self._waiting)
+        return Waiting(*connection.execute(query).one())
 
     def _read(self, condition: Any) -> Any:
         return select(

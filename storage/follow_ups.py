@@ -46,6 +46,15 @@ class FollowUp:
         return FollowUpState.PENDING if self.given_up_us is None else FollowUpState.GIVEN_UP
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many follow-ups are to be sent, when the first of them is due, and how many were given up."""
+
+    waiting: int
+    due_us: int | None
+    given_up: int
+
+
 class FollowUps:
     """The follow-ups of one journey. Writing methods take the writer's connection, reading ones open their own."""
 
@@ -124,6 +133,18 @@ class FollowUps:
             FollowUpState.DELIVERED: delivered,
             FollowUpState.GIVEN_UP: given_up,
         }
+
+    def backlog(self) -> Backlog:
+        """Return what is still to be sent, or was given up."""
+        waiting = select(func.count(), func.min(follow_ups.c.due_us)).where(*self._pending)
+        given_up = select(func.count()).where(
+            follow_ups.c.journey == self.journey,
+            follow_ups.c.delivered_us.is_(None),
+            follow_ups.c.given_up_us.is_not(None),
+        )
+        with self._engine.connect() as connection:
+            count, due_us = connection.execute(waiting).one()
+            return Backlog(int(count), due_us, int(connection.execute(given_up).scalar_one()))
 
     def erase_visitor(self, connection: Connection, visitor_id: str) -> dict[str, int]:
         """Delete a visitor's follow-ups and return how many; what has been sent is with its receiver."""

@@ -107,6 +107,11 @@ class PolicyStates:
         latest = select(coalesce(func.max(rewards.c.position), 0)).where(rewards.c.journey == self.journey)
         return int(connection.execute(latest).scalar_one())
 
+    def rewards_after(self, connection: Connection, position: int) -> int:
+        """Return how many rewards come after a position."""
+        later = (rewards.c.journey == self.journey, rewards.c.position > position)
+        return int(connection.execute(select(func.count()).where(*later)).scalar_one())
+
     def pause(self, connection: Connection, version: str, since_us: int | None) -> bool:
         """Let a version learn no more from a moment on, or again (None); False for one that nothing is kept of."""
         mine = (policies.c.journey == self.journey, policies.c.version == version)

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, NamedTuple, TypeVar
@@ -25,10 +26,27 @@ class WriterFull(RuntimeError):
     """As much is waiting to be written as may wait."""
 
 
+class Written(NamedTuple):
+    """What one turn came to: ``writes`` in one transaction, for ``seconds``; the first had waited ``waited_seconds``.
+
+    ``failed`` of them raised something: what they raised is with whoever handed them in.
+    """
+
+    writes: int
+    failed: int
+    waited_seconds: float
+    seconds: float
+
+
 class _Job(NamedTuple):
     write: Callable[[Connection], Any]
     size: int
     done: "Future[Any]"
+    submitted: float
+
+
+def _ignore(_written: Written) -> None:
+    pass
 
 
 class Writer:
@@ -37,12 +55,16 @@ class Writer:
     A write's future is done only after the commit that holds it. A write that fails takes no other with it: the
     transaction is then repeated write by write. Where the database can serve nobody all of them fail at once, and the
     next ones connect anew. ``most_waiting`` bounds the sizes, such as numbers of events, of what waits together.
+    ``told`` hears of every turn, in the thread that writes.
     """
+
+    told: Callable[[Written], None] = staticmethod(_ignore)
 
     def __init__(self, engine: Engine, most_waiting: int = _MOST_WAITING) -> None:
         self._engine = engine
         self._most_waiting = most_waiting
         self._waiting = 0
+        self._oldest: float | None = None
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._guard = threading.Lock()
@@ -65,8 +87,19 @@ class Writer:
             if self._waiting and self._waiting + size > self._most_waiting:
                 raise WriterFull(f"{self._waiting:,} events and other writes wait for the database already")
             self._waiting += size
-            self._jobs.put(_Job(write, size, done))
+            self._jobs.put(_Job(write, size, done, time.monotonic()))
         return done
+
+    @property
+    def waiting(self) -> int:
+        """The sizes, such as numbers of events, of all that is not committed yet."""
+        return self._waiting
+
+    @property
+    def oldest_seconds(self) -> float:
+        """For how long the oldest of what is being written has waited; 0 where nothing is."""
+        oldest = self._oldest
+        return 0.0 if oldest is None else time.monotonic() - oldest
 
     def close(self) -> None:
         """Write what is queued, then end the thread; closing twice is fine."""
@@ -81,9 +114,13 @@ class Writer:
         last = False
         while not last and (first := self._jobs.get()) is not None:
             jobs, last = self._together(first)
+            self._oldest, began = first.submitted, time.monotonic()
             self._commit(jobs)
             with self._guard:
                 self._waiting -= sum(job.size for job in jobs)
+            self._oldest = None
+            failed = sum(job.done.exception() is not None for job in jobs)
+            self.told(Written(len(jobs), failed, began - first.submitted, time.monotonic() - began))
         self._disconnect()
 
     def _together(self, first: _Job) -> tuple[list[_Job], bool]:

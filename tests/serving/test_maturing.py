@@ -11,7 +11,7 @@ from serving.duty import Duty
 from serving.maturing import Looked, look, mature_once
 from serving.runtime import Runtime
 from serving.sweep import sweep_once
-from storage.due_decisions import DueDecision
+from storage.due_decisions import DueDecision, Waiting
 from storage.leases import LeaseLost
 from storage.ledger import LedgerEntry
 from storage.session_ends import SettledPositions
@@ -62,7 +62,7 @@ class Shop:
 
     def waiting(self) -> int:
         with self.runtime.engine.connect() as connection:
-            return self.runtime.due.waiting(connection)[0]
+            return self.runtime.due.waiting(connection).decisions
 
 
 @pytest.fixture
@@ -247,7 +247,7 @@ def test_waiting_decisions_are_found_by_the_longest_due(shop_now: Shop) -> None:
     runtime, now_us = shop_now.runtime, shop_now.clock.now_us
     with runtime.engine.connect() as connection:
         assert runtime.due.due(connection, now_us, 1) == [DueDecision("first", session, "v", now_us - 2 * SECOND, [])]
-        assert runtime.due.waiting(connection) == (2, now_us - 2 * SECOND)
+        assert runtime.due.waiting(connection) == Waiting(2, now_us - 2 * SECOND, now_us - 2 * SECOND)
 
 
 def test_the_duty_is_done_by_the_service_itself(shop_now: Shop) -> None:

@@ -1,6 +1,7 @@
 """Group commit: nothing is done before it is committed, and one failure spoils nothing else."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -11,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from storage.database import database_url, open_database
 from storage.tables import quarantine
-from storage.writer import Writer, WriterClosed, WriterFull
+from storage.writer import Writer, WriterClosed, WriterFull, Written
 
 
 def _row(number: int) -> dict[str, object]:
@@ -163,3 +164,33 @@ def test_a_connection_that_ended_before_the_commit_is_made_anew_and_the_writes_w
     writer.close()
     assert _count(engine) == 3
     engine.dispose()
+
+
+def test_what_waits_is_seen_while_a_write_hangs_and_told_of_once_it_is_done(writer: Writer) -> None:
+    entered, release, told = threading.Event(), threading.Event(), []
+    writer.told = told.append
+
+    def hold(connection: Connection) -> None:
+        entered.set()
+        release.wait(5)
+
+    def fail(connection: Connection) -> None:
+        raise ZeroDivisionError
+
+    assert (writer.waiting, writer.oldest_seconds) == (0, 0.0)
+    held = writer.submit(hold, size=7)
+    entered.wait(5)
+    waiting = [writer.submit(_insert(1)), writer.submit(fail), writer.submit(_insert(2))]
+    time.sleep(0.1)
+    assert writer.waiting == 10
+    assert writer.oldest_seconds >= 0.1
+    release.set()
+    held.result(5)
+    assert [future.exception(5) is None for future in waiting] == [True, False, True]
+    writer.close()
+    assert (writer.waiting, writer.oldest_seconds) == (0, 0.0)
+    first, second = (Written(*one) for one in told)
+    assert (first.writes, first.failed, second.writes, second.failed) == (1, 0, 3, 1)
+    # The first held the others up for a tenth of a second, and waited for nothing itself.
+    assert first.seconds >= 0.1 > first.waited_seconds
+    assert second.waited_seconds >= 0.1
