@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn, cast
 import typer
 
 from commands import (
+    backups,
     champions,
     doctor,
     effects,
@@ -76,7 +77,7 @@ policy.app.add_typer(policy_rollout.app)
 app.add_typer(policy.app, name="policy")
 experiment.app.add_typer(experiment_life.app)
 app.add_typer(experiment.app, name="experiment")
-for kind in (playbook, govern, people, keys, doctor):
+for kind in (playbook, govern, people, keys, backups, doctor):
     app.add_typer(kind.app)
 
 

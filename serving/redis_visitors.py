@@ -33,6 +33,8 @@ _MOST_PIECES_KEPT = 256
 """A list of more pieces is dropped: nobody has asked about the visitor for that long."""
 _KEYS_AT_ONCE = 1_000
 _SYSTEM = {"db.system.name": "redis"}
+KEY_START = "dropoff:"
+"""What the names of all keys begin with, before the journey."""
 
 _READ = """
 local head = redis.call('LINDEX', KEYS[1], 0)
@@ -125,7 +127,7 @@ class RedisVisitors:
         self._reading = self._redis.register_script(_READ)
         self._appending = self._redis.register_script(_APPEND)
         self._replacing = self._redis.register_script(_REPLACE)
-        self._prefix = f"dropoff:{journey}:".encode()
+        self._prefix = f"{KEY_START}{journey}:".encode()
         self._head = b"F" + head
         self._kept_ms = min(max(timeout_us // 1_000, 1), _LONGEST_KEPT_MS)
         self._doubtful: set[bytes] = set()

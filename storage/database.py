@@ -68,18 +68,8 @@ def open_database(url: str, durability: Durability = Durability.NORMAL) -> Engin
 
     Raises :class:`DatabaseError` with one sentence.
     """
-    try:
-        address = make_url(url)
-    except (ArgumentError, ValueError):
-        # What was found wrong may be a part of the password, so neither this nor the cause is shown.
-        raise DatabaseError(f"the database's address is none: {ADDRESS_ADVICE}") from None
-    shown = address.render_as_string(hide_password=True)
-    if address.get_backend_name() not in _BACKENDS:
-        raise DatabaseError(f"the database {shown} is of no kind that can be used: write sqlite or postgresql")
-    try:
-        engine = _engine(address, durability)
-    except (SQLAlchemyError, ImportError, OSError) as error:
-        raise DatabaseError(f"the database {shown} cannot be opened ({error}): {_ADVICE}") from error
+    engine = reach_database(url, durability)
+    shown = engine.url.render_as_string(hide_password=True)
     try:
         migrate(engine)
         _touch(engine)
@@ -93,6 +83,25 @@ def open_database(url: str, durability: Durability = Durability.NORMAL) -> Engin
         cause = " ".join(str(getattr(error, "orig", None) or error).split())
         raise DatabaseError(f"the database {shown} cannot be opened ({cause}): {advise(error) or _ADVICE}") from error
     return engine
+
+
+def reach_database(url: str, durability: Durability = Durability.NORMAL) -> Engine:
+    """Return an engine for a database as it is, which nobody has asked anything yet; makes the folder of SQLite's file.
+
+    Raises :class:`DatabaseError` with one sentence.
+    """
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):
+        # What was found wrong may be a part of the password, so neither this nor the cause is shown.
+        raise DatabaseError(f"the database's address is none: {ADDRESS_ADVICE}") from None
+    shown = address.render_as_string(hide_password=True)
+    if address.get_backend_name() not in _BACKENDS:
+        raise DatabaseError(f"the database {shown} is of no kind that can be used: write sqlite or postgresql")
+    try:
+        return _engine(address, durability)
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        raise DatabaseError(f"the database {shown} cannot be opened ({error}): {_ADVICE}") from error
 
 
 @contextmanager
@@ -120,7 +129,13 @@ def insert_if_absent(engine: Engine, table: Table) -> Insert:
 
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the tables to a revision, the newest by default; does nothing when they are there already."""
-    with as_file(files("storage") / "migrations") as folder, writing(engine) as connection:
+    with writing(engine) as connection:
+        migrate_within(connection, revision)
+
+
+def migrate_within(connection: Connection, revision: str = "head") -> None:
+    """Bring the tables to a revision in the transaction of a connection."""
+    with as_file(files("storage") / "migrations") as folder:
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))
         config.attributes["connection"] = connection

@@ -1,5 +1,7 @@
 """What kind of database an address leads to, how large it is, and whether its tables are those of this version."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from storage.database import ADDRESS_ADVICE
@@ -64,7 +66,7 @@ def look_at_database(url: str, *, check: bool = True) -> DatabaseState:
                     exists=True,
                     version=str(connection.execute(text(version)).scalar()),
                     size_bytes=int(connection.execute(text(size)).scalar() or 0),
-                    revision=MigrationContext.configure(connection).get_current_revision(),
+                    revision=revision_of(connection),
                     newest=newest,
                 )
             if check and not is_file and state.revision == newest:
@@ -77,8 +79,25 @@ def look_at_database(url: str, *, check: bool = True) -> DatabaseState:
         return DatabaseState(kind, exists=True, problem=said[:300], advice=advise(error) or "")
 
 
-def _newest() -> str | None:
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision that a database's tables are of, None where it holds nothing of dropoff."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_known_revision(revision: str | None) -> bool:
+    """Whether this version of dropoff can bring tables of that revision up to date."""
+    with _scripts() as scripts:
+        return revision in {script.revision for script in scripts.walk_revisions()}
+
+
+@contextmanager
+def _scripts() -> Iterator[ScriptDirectory]:
     with as_file(files("storage") / "migrations") as folder:
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))
-        return ScriptDirectory.from_config(config).get_current_head()
+        yield ScriptDirectory.from_config(config)
+
+
+def _newest() -> str | None:
+    with _scripts() as scripts:
+        return scripts.get_current_head()

@@ -5,6 +5,8 @@ import secrets
 import tempfile
 from pathlib import Path
 
+SECRETS = "secrets"
+"""The folder of the home that they lie in."""
 _BYTES = 32
 
 
@@ -17,7 +19,7 @@ def local_secret(home: Path, name: str) -> bytes:
 
     Raises :class:`SecretUnreadable` for one that others may read, or that is too short.
     """
-    path = home / "secrets" / name
+    path = home / SECRETS / name
     if not path.exists():
         _make(path)
     try:
