@@ -23,7 +23,7 @@ _PROBES = frozenset(("/livez", "/readyz", "/healthz", "/metrics"))
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"))
 _OTHER = "_OTHER"
 """What OpenTelemetry calls a method that none of these is: a client may have written anything there."""
-_PARAMETER = re.compile(r"\{([a-z_]+)(:path)?\}")
+_PARAMETER = re.compile(r"\{[a-z_]+:path\}")
 _UNSERVED, _REFUSED = "unserved", "refused"
 
 Sink = Callable[[Trace], None]
@@ -135,7 +135,7 @@ def _route_of(scope: Scope) -> str:
     path: str | None = getattr(scope.get("route"), "path", None)
     if not path:
         return _REFUSED
-    return _UNSERVED if path.startswith("/{") else _PARAMETER.sub(r"{\1}", path)
+    return _UNSERVED if path.startswith("/{") else _PARAMETER.sub("{id}", path)
 
 
 def _finish(
