@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
 _LOG = logging.getLogger("dropoff.serving")
+_EXPORTER_LOG = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
 _NAME = "dropoff"
 _PATH = "/v1/traces"
 _SEND_SECONDS = 1.0
@@ -66,8 +67,7 @@ class SpanExport:
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource
         from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-        exporter_log = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
-        exporter_log.addFilter(self._hear)
+        _EXPORTER_LOG.addFilter(self._hear)
         self._said = ""
         self._failing = False
         self._exporter = OTLPSpanExporter(endpoint=address_of(url), timeout=_TIMEOUT_SECONDS)
@@ -116,6 +116,7 @@ class SpanExport:
         self._thread.join(_CLOSE_SECONDS)
         # Ends the pause before another attempt.
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
+        _EXPORTER_LOG.removeFilter(self._hear)
 
     def _run(self) -> None:
         last = False
@@ -144,11 +145,11 @@ class SpanExport:
             _LOG.warning("The collector of traces takes spans again.")
         elif not sent and not self._failing:
             _LOG.warning("Traces are lost, as the collector does not take them: %s", self._said or "no answer")
-        self._failing = not sent
+        self._failing, self._said = not sent, ""
 
     def _hear(self, record: logging.LogRecord) -> bool:
-        # The exporter would tell of every batch that fails; the first is enough.
-        self._said = " ".join(record.getMessage().split())
+        # The exporter would tell of every attempt that fails: why the first did is enough.
+        self._said = self._said or " ".join(record.getMessage().split())
         return False
 
     def _readable(self, trace: Trace, span: Span) -> "ReadableSpan":

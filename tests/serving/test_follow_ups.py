@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "insights"))
 
+from collector import collecting
 from receiver import Receiver, receiving
 
 from decisions.arbiter import ON_ITS_WAY, TOO_SOON
@@ -28,6 +29,7 @@ from serving.errors import StartError
 from serving.follow_ups import AddressError, backoff_seconds, check_follow_ups, propose, read_addresses
 from serving.runtime import Runtime, open_runtime
 from serving.sweep import sweep_once
+from serving.trace_context import parse_traceparent
 from storage.follow_ups import FollowUpState
 from storage.session_ends import OpenSession, SettledPositions
 
@@ -158,6 +160,23 @@ def test_a_known_user_who_agreed_is_written_to_once_with_what_stood_in_the_way(
     ]
     # What was sent is with its receiver now, and no longer here.
     assert [one.body for one in shop.runtime.follow_ups.of_session(session)] == [""]
+
+
+def test_whoever_takes_a_message_learns_which_trace_it_belongs_to(open_shop: Any, receiver: Receiver) -> None:
+    with collecting() as collector:
+        shop = open_shop(traces_url=collector.url, traces_sample=1.0)
+        shop.leave("v")
+        assert shop.deliver() == [Result.DELIVERED]
+        [(headers, body)] = receiver.got
+        context = parse_traceparent(headers["Traceparent"].encode())
+        assert context is not None
+        assert context.sampled
+        found = {one.name: one for one in collector.wait_for(f"{context.trace_id:032x}")}
+        sent, errand = found["POST"], found["follow-up"]
+    assert (sent.span_id, sent.parent_id, errand.parent_id) == (f"{context.span_id:016x}", errand.span_id, "")
+    assert sent.attributes["server.address"] == "127.0.0.1"
+    assert errand.attributes["dropoff.decision_id"] == json.loads(body)["decision_id"]
+    assert "v" not in {str(value) for one in found.values() for value in one.attributes.values()}
 
 
 @pytest.mark.parametrize(
