@@ -15,7 +15,9 @@ from sqlalchemy import Connection
 
 from decisions.rewards import goal_value, reward_window_seconds
 from features.events import US_PER_SECOND
+from serving.calibration_metrics import JudgedRisk
 from serving.duty import Duty
+from serving.judging import judge
 from serving.persons import known_at
 from serving.runtime import Runtime
 from storage.due_decisions import DueDecision, ReachedGoal
@@ -33,9 +35,13 @@ _SHOWN_EVERY_SECONDS = 10.0
 
 @dataclass
 class Looked:
-    """What a look at decisions came to: rewards, and for the others the moment of the next look, None for never."""
+    """What a look at decisions came to: rewards, and for the others the moment of the next look, None for never.
+
+    ``judged`` are the risks of those that were rewarded, as far as the ends of their sessions are known.
+    """
 
     rewards: list[Reward] = field(default_factory=list)
+    judged: list[JudgedRisk] = field(default_factory=list)
     postponed: dict[str, int | None] = field(default_factory=dict)
     is_behind: bool = False
 
@@ -71,6 +77,8 @@ async def mature_once(duty: Duty) -> Looked:
         came["unknown"] = sum(until_us is None for until_us in looked.postponed.values())
         for what, count in came.items():
             runtime.metrics.rewards.labels(what).inc(count)
+        for one in looked.judged:
+            runtime.metrics.calibration.judge(one)
     return looked
 
 
@@ -92,6 +100,9 @@ def look(runtime: Runtime, now_us: int) -> Looked:
                 looked.is_behind = done < len(looks)
                 break
         looked.is_behind |= len(due) == _DECISIONS_PER_TURN
+        rewarded = {one.decision_id for one in looked.rewards}
+        sessions = {one.session_id for one in due}
+        looked.judged = list(judge(runtime, connection, rewarded, sessions, now_us)) if rewarded else []
     return looked
 
 

@@ -15,13 +15,17 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from journeys.journey import Journey
 from serving.answer_metrics import AnswerMetrics
+from serving.calibration_metrics import CalibrationMetrics
 from serving.drift import LiveDrift
 from serving.duty_metrics import DutyMetrics
 from serving.queue_metrics import QueueMetrics
 from serving.request_metrics import RequestMetrics
+from storage.ledger import Outcome
 from storage.rollout_store import ShadowCounts
+from storage.session_ends import SessionOutcome
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+SHADOW_RESULTS = ("compared", "failed", "invalid", "slow", "dropped")
 
 
 class Metrics:
@@ -37,6 +41,7 @@ class Metrics:
             [friction.name for friction in journey.frictions],
             [intervention.name for intervention in journey.interventions],
         )
+        self.calibration = CalibrationMetrics(self.registry)
         self.duties = DutyMetrics(self.registry)
         self.queues = QueueMetrics(self.registry)
         self.events = Counter(
@@ -141,10 +146,21 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
+        for counter, kinds in (
+            (self.events, ("new", "duplicate", "quarantined", "withheld")),
+            (self.shadow, SHADOW_RESULTS),
+            (self.outcomes, tuple(Outcome)),
+            (self.sessions_closed, tuple(SessionOutcome)),
+            (self.follow_ups, ("delivered", "failed", "given_up", "dropped")),
+            (self.rewards, ("converted", "not_converted", "unknown")),
+        ):
+            for kind in kinds:
+                # Rates see no rise in a series that begins with it.
+                counter.labels(str(kind))
 
     def count_shadow(self, counts: ShadowCounts) -> None:
         """Record what the policy in the shadow was asked about."""
-        for result in ("compared", "failed", "invalid", "slow", "dropped"):
+        for result in SHADOW_RESULTS:
             self.shadow.labels(result).inc(getattr(counts, result))
         self.shadow_seconds.inc(counts.seconds)
         self.shadow_agreement.inc(counts.agreement)

@@ -142,6 +142,7 @@ class Runtime:
             self.spans = SpanExport(self.configuration.traces_url, self.journey.name, self.metrics.registry)
         self.observer = observer_of(self.configuration, self.spans.take if self.spans else None)
         self.metrics.model.labels(self.journey.name, self.model.version).set(1)
+        self.metrics.calibration.expect(self.model.version)
 
     @cached_property
     def logins(self) -> Logins:
@@ -183,6 +184,7 @@ class Runtime:
         """Answer with another model from now on; sessions are replayed, so nothing needs converting."""
         self.metrics.model.labels(self.journey.name, self.model.version).set(0)
         self.metrics.model.labels(self.journey.name, model.version).set(1)
+        self.metrics.calibration.expect(model.version)
         scorer = replace(self._scorer_of(model), experiments=self.scorer.experiments, policy=self.scorer.policy)
         self.model, self.scorer, self.drift = model, scorer, self._window_of(model)
 

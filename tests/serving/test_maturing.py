@@ -35,12 +35,21 @@ class Shop:
         session_id: str = answer.json()["session_id"]
         return session_id
 
-    def decide(self, decision_id: str, session_id: str, visitor: str, *eligible: str, reason: str = "best") -> None:
+    def decide(
+        self,
+        decision_id: str,
+        session_id: str,
+        visitor: str,
+        *eligible: str,
+        reason: str = "best",
+        risk: float = 0.9,
+        chosen: str | None = None,
+    ) -> None:
         """Write a decision of this moment into the ledger, which is looked at from this moment on."""
         at_us = self.clock.now_us
         entry = LedgerEntry(
-            decision_id, session_id, visitor, at_us, at_us, "cart", 1, 0.9, [], "", list(eligible), {},
-            {"nothing": 1.0}, None, 1.0, None, reason, False, None, None, "priors-1", "7",
+            decision_id, session_id, visitor, at_us, at_us, "cart", 1, risk, [], "", list(eligible), {},
+            {"nothing": 1.0}, chosen, 1.0, None, reason, False, None, None, "priors-1", "7",
         )  # fmt: skip
         self.client.run(self.runtime.commit(lambda connection: self.runtime.ledger.append(connection, entry, at_us)))
 
@@ -270,3 +279,75 @@ def test_the_duty_is_done_by_the_service_itself(shop_now: Shop) -> None:
     shop_now.clock.advance(LATE)
     shop_now.client.run(running())
     assert shop_now.rewards() == {"d": (False, None)}
+
+
+def test_risks_are_judged_by_the_ends_of_their_sessions_each_session_weighing_one(shop_now: Shop) -> None:
+    # Anna is asked about three times and leaves; Ben twice, and buys.
+    for visitor, risks in (("anna", (0.2, 0.6, 0.7)), ("ben", (0.25, 0.05))):
+        session = shop_now.track(visitor)
+        for risk in risks:
+            shop_now.clock.advance(1)
+            shop_now.decide(f"{visitor}-{risk}", session, visitor, risk=risk)
+        if visitor == "ben":
+            shop_now.track(visitor, "purchase")
+    shop_now.clock.advance(TIMEOUT)
+    shop_now.sweep()
+    shop_now.clock.advance(LATE)
+    judged = {(one.risk, one.abandoned, one.weight) for one in shop_now.mature().judged}
+    assert judged == {
+        (0.2, True, 1 / 3),
+        (0.6, True, 1 / 3),
+        (0.7, True, 1 / 3),
+        (0.25, False, 0.5),
+        (0.05, False, 0.5),
+    }
+    sums = {}
+    for line in shop_now.client.get("/metrics").text.splitlines():
+        if line.startswith("dropoff_calibration_") and "_created" not in line:
+            name, _, value = line.rpartition(" ")
+            family = name.partition("{")[0]
+            assert 'version="7"' in name
+            assert 'shown="nothing"' in name or float(value) == 0
+            sums[family] = sums.get(family, 0.0) + float(value)
+    assert sums["dropoff_calibration_sessions_total"] == pytest.approx(2)
+    assert sums["dropoff_calibration_abandoned_total"] == pytest.approx(1)
+    assert sums["dropoff_calibration_risk_total"] == pytest.approx((0.2 + 0.6 + 0.7) / 3 + (0.25 + 0.05) / 2)
+    of_bin = 'dropoff_calibration_sessions_total{bin="0.2-0.3",shown="nothing",version="7"}'
+    [of_bin] = [line for line in shop_now.client.get("/metrics").text.splitlines() if line.startswith(of_bin)]
+    assert float(of_bin.split()[-1]) == pytest.approx(1 / 3 + 1 / 2)
+
+
+def test_a_session_that_was_recommended_anything_is_told_apart_with_all_its_risks(shop_now: Shop) -> None:
+    session = shop_now.track("v")
+    shop_now.decide("before", session, "v", risk=0.3)
+    shop_now.clock.advance(1)
+    shop_now.decide("then", session, "v", risk=0.5, chosen="trust_panel")
+    shop_now.clock.advance(TIMEOUT)
+    shop_now.sweep()
+    shop_now.clock.advance(LATE)
+    assert [one.shown for one in shop_now.mature().judged] == [True, True]
+
+
+def test_what_is_decided_after_the_end_and_about_sessions_kept_elsewhere_is_not_judged(shop_now: Shop) -> None:
+    session = shop_now.track("v")
+    shop_now.decide("elsewhere", "unheard-of", "w", risk=0.9)
+    shop_now.clock.advance(TIMEOUT)
+    shop_now.sweep()
+    # As a follow-up is: the session has been abandoned by then, so that its risk foretells nothing.
+    shop_now.decide("message", session, "v", risk=0.9)
+    shop_now.clock.advance(2 * 86_400)
+    assert shop_now.mature().judged == []
+
+
+@pytest.mark.parametrize(("horizon_seconds", "abandoned"), [(TIMEOUT - 30.0, False), (TIMEOUT + 30.0, True)])
+def test_with_a_horizon_an_abandonment_beyond_it_counts_as_none(
+    open_client: OpenClient, clock: Clock, horizon_seconds: float, abandoned: bool
+) -> None:
+    shop_now = Shop(open_client(), clock)
+    shop_now.runtime.journey = replace(shop_now.runtime.journey, horizon_seconds=horizon_seconds)
+    session = shop_now.track("v")
+    shop_now.decide("d", session, "v", risk=0.9)
+    shop_now.clock.advance(TIMEOUT)
+    shop_now.sweep()
+    shop_now.clock.advance(LATE)
+    assert [one.abandoned for one in shop_now.mature().judged] == [abandoned]

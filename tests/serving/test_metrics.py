@@ -15,6 +15,7 @@ from starlette.routing import Route
 from journeys.journey import Journey
 from serving.answer_metrics import AnswerMetrics
 from serving.app import create_app
+from serving.calibration_metrics import BINS, CalibrationMetrics, JudgedRisk
 from serving.duty import Duty, on_duty
 from serving.duty_metrics import DutyMetrics
 from serving.guard import Guard
@@ -264,3 +265,36 @@ def test_a_risk_before_the_first_stage_has_a_place_of_its_own() -> None:
     answers.observe_risk(0.0, 0.75)
     assert registry.get_sample_value("dropoff_risk_sum", {"stage": ""}) == 0.25
     assert registry.get_sample_value("dropoff_risk_sum", {"stage": "cart"}) == 0.75
+
+
+@pytest.mark.parametrize(("risk", "of_bin"), [(0.0, "0.0-0.1"), (0.1, "0.1-0.2"), (0.999, "0.9-1.0"), (1.0, "0.9-1.0")])
+def test_every_risk_has_its_bin(risk: float, of_bin: str) -> None:
+    registry = CollectorRegistry()
+    CalibrationMetrics(registry).judge(JudgedRisk("7", risk, abandoned=True, weight=1.0, shown=False))
+    for one in BINS:
+        labels = {"version": "7", "shown": "nothing", "bin": one}
+        found = registry.get_sample_value("dropoff_calibration_sessions_total", labels)
+        assert found == (1.0 if one == of_bin else None)
+
+
+def test_the_variance_of_a_right_model_is_at_most_what_is_counted() -> None:
+    """Of sessions that are told .5, and then .1 or .9 as often, half are abandoned: all four courses are walked."""
+    registry = CollectorRegistry()
+    calibration, variance = CalibrationMetrics(registry), 0.0
+    for second in (0.1, 0.9):
+        for abandoned, chance in ((True, second), (False, 1 - second)):
+            probability = 0.5 * chance
+            for risk in (0.5, second):
+                # As often as it happens in expectation.
+                calibration.judge(JudgedRisk("7", risk, abandoned, weight=0.5 * probability, shown=False))
+            variance += probability * (abandoned - (0.5 + second) / 2) ** 2
+    counted = registry.get_sample_value("dropoff_calibration_variance_total", {"version": "7", "shown": "nothing"})
+    assert counted is not None
+    assert counted == pytest.approx((0.25 + 0.09) / 2)
+    assert variance <= counted
+
+
+def test_the_sums_of_a_model_stand_from_the_moment_at_which_it_answers(client: Client) -> None:
+    for name in ("sessions", "risk", "abandoned"):
+        labels = {"version": "7", "shown": "nothing", "bin": "0.4-0.5"}
+        assert of(client, f"dropoff_calibration_{name}_total", **labels) == 0
