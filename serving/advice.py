@@ -26,7 +26,9 @@ from serving.messages import (
     ScoreAnswer,
     ScoreRequest,
 )
+from serving.once import made_decision_id
 from serving.persons import assignment_of
+from serving.repeated import AlreadyDecided, answer_again, require_first
 from serving.runtime import Runtime
 from serving.spans import span, tell
 from serving.subject import Subject, find_subject
@@ -60,7 +62,10 @@ def score_subject(runtime: Runtime, subject: Subject) -> ScoreAnswer:
 
 
 async def recommend(runtime: Runtime, request: RecommendRequest) -> RecommendAnswer:
-    """Return what stands in the way and what to do about it, once it is in the ledger; raises ClientError."""
+    """Return what stands in the way and what to do about it, once it is in the ledger; raises ClientError.
+
+    A request that comes again, with the same Idempotency-Key, is answered with the decision of its first attempt.
+    """
     with span("session read"):
         subject = await find_subject(runtime, request)
     decision, held_back = None, False
@@ -69,6 +74,9 @@ async def recommend(runtime: Runtime, request: RecommendRequest) -> RecommendAns
             decision = await _advise(runtime, subject, consent=request.consent, held_back=held_back)
         except BudgetUsedUp:
             held_back = True
+        except AlreadyDecided as earlier:
+            then = replace(subject, at_us=max(earlier.entry.at_us, subject.session.first_at_us))
+            return answer_again(runtime, earlier.entry, subject.kin, score_subject(runtime, then))
     runtime.metrics.answers.count_decision(decision)
     tell(
         decision_id=decision.decision_id,
@@ -82,10 +90,12 @@ async def recommend(runtime: Runtime, request: RecommendRequest) -> RecommendAns
 async def _advise(runtime: Runtime, subject: Subject, *, consent: bool, held_back: bool) -> Decision | None:
     """Return a decision, or None where it has to be made anew: somebody else has just drawn the visitor's side.
 
-    Raises :class:`serving.budget.BudgetUsedUp` where others have just spent what it would take.
+    Raises :class:`serving.budget.BudgetUsedUp` where others have just spent what it would take, and
+    :class:`serving.repeated.AlreadyDecided` where an earlier attempt of the request has been decided upon.
     """
     with span("assignment"):
         assignment, is_kept = await assignment_of(runtime, subject.session)
+    decision_id = made_decision_id(runtime.journey.name)
     taking = Taking(runtime.till)
 
     def deciding(history: Sequence[PastIntervention]) -> Decision:
@@ -96,11 +106,13 @@ async def _advise(runtime: Runtime, subject: Subject, *, consent: bool, held_bac
                 history,
                 consent=consent,
                 assignment_id=assignment.assignment_id,
+                decision_id=decision_id,
                 held_back=held_back,
             )
         )
 
     def write(connection: Connection, decision: Decision) -> None:
+        require_first(connection, runtime, decision_id)
         if not is_kept:
             runtime.assignments.keep(connection, assignment)
         taking.settle(connection, decision)

@@ -18,11 +18,13 @@ from starlette.types import Receive, Scope, Send
 
 from serving import advice, annotations, collect, metrics, openapi, records, touchpoints, tracking
 from serving.access import Permission
-from serving.admission import actor_of, admit, permissions_of, read_admitted
+from serving.admission import actor_of, admit, key_of, permissions_of, read_admitted
 from serving.cors import Cors, SharedRoute
+from serving.drain import is_draining
 from serving.errors import ClientError
 from serving.login_pages import admit_reader, login_routes
 from serving.messages import AnnotationRequest, OutcomeRequest, RecommendRequest, ScoreRequest, decode
+from serving.once import note_attempt
 from serving.pages import page_routes
 from serving.request_metrics import Counted
 from serving.runtime import Runtime
@@ -142,6 +144,8 @@ async def admitted(runtime: Runtime, request: Request, permissions: Sequence[Per
     """Return what a route says to whom a key lets in; raises ClientError for anybody else."""
     with span("admission"):
         await admit(runtime, request, permissions)
+    key = key_of(request)
+    note_attempt(request.scope, "" if key is None else key.key_id)
     return await answering(runtime, request)
 
 
@@ -230,6 +234,8 @@ async def _livez(_: Request) -> Response:
 
 
 async def _readyz(request: Request) -> Response:
+    if is_draining(request.app):
+        return _error(ClientError(503, "stopping", "This process is about to stop: ask another."))
     if request.app.state.runtime is None:
         return _error(ClientError(503, "not_ready", "The model is not loaded yet."))
     return PlainTextResponse("ready\n")

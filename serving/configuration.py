@@ -70,6 +70,21 @@ class Configuration:
         default=1,
         metadata={"about": "Processes that serve together; `dropoff serve --workers N` says it to them", "least": 1},
     )
+    replicas: int = field(
+        default=1,
+        metadata={
+            "about": "Services that share the database behind one address: each lets its part of a limit of requests "
+            "through",
+            "least": 1,
+        },
+    )
+    drain_seconds: float = field(
+        default=0.0,
+        metadata={
+            "about": "How long a process that is asked to stop (SIGTERM) goes on answering, with `/readyz` at 503, so "
+            "that a balancer sends no more to it"
+        },
+    )
     max_body_bytes: int = field(
         default=4_194_304, metadata={"about": "Largest request body; a larger one is answered with 413", "least": 1}
     )

@@ -5,7 +5,6 @@ holds events with parameters. ``docs/clients.md`` says which fields go where.
 """
 
 import hashlib
-import uuid
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from features.names import EventNames, PropertyNames
 from serving.errors import ClientError
 from serving.messages import decode
 from serving.nesting import require_shallow
+from serving.once import made_event_id
 from serving.segment import Arrival, Id, Moment
 from serving.segment_context import object_at, text_at
 from serving.times import parse_moment, require_plausible
@@ -142,7 +142,7 @@ def _event_id(request: Measurement, said: MeasurementEvent, visitor_id: str, ind
         return given
     moment = said.timestamp_micros or request.timestamp_micros
     if moment is None:
-        return f"dropoff-{uuid.uuid4()}"
+        return made_event_id()
     parts = (visitor_id.encode(), str(moment).encode(), str(index).encode(), content)
     digest = hashlib.sha256(b"".join(len(part).to_bytes(8) + part for part in parts))
     return f"ga4-{digest.hexdigest()[:40]}"

@@ -16,6 +16,7 @@ from serving.access import Permission
 from serving.admission import admit, read_admitted
 from serving.body import read_body
 from serving.clients import Network, require_local, see_through
+from serving.drain import is_draining, parting
 from serving.errors import ClientError
 from serving.headers import secured
 from serving.messages import decode
@@ -57,6 +58,8 @@ class Guard:
         if self._trusted:
             see_through(scope, self._trusted)
         sending = secured(scope, send)
+        if self._served is not None and is_draining(self._served):
+            sending = parting(sending)
         try:
             passed_on = await self._check(scope, _timed(receive, self._body_seconds))
         except ClientError as error:

@@ -49,7 +49,7 @@ def serve(
         if count == 1:
             serve_on(listening, configuration, answering)
         else:
-            supervise(listening, count, answering)
+            supervise(listening, count, answering, configuration.drain_seconds)
     finally:
         listening.close()
 

@@ -333,7 +333,9 @@ def open_runtime(configuration: Configuration, journey: Journey, model: RiskMode
         ),
         privacy=privacy_of(configuration, journey),
         keys=KeyStore(engine),
-        access=Access(journey.name, configuration.requests_per_second, 1 / configuration.workers),
+        access=Access(
+            journey.name, configuration.requests_per_second, 1 / (configuration.workers * configuration.replicas)
+        ),
         erasure=Erasure(engine, journey.name, kept),
         model=model,
         now_us=clock,

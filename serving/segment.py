@@ -1,6 +1,5 @@
 """Segment's tracking format as canonical events."""
 
-import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,6 +12,7 @@ from features.events import Event
 from features.names import EventNames, PropertyNames
 from serving.errors import ClientError
 from serving.nesting import require_shallow
+from serving.once import made_event_id
 from serving.segment_context import Json, consent_of, country_of, device_of, landing_of, object_at, text_at
 from serving.times import parse_moment, require_plausible
 from serving.usable import require_no_nul, require_usable
@@ -147,7 +147,7 @@ class SegmentReader:
         name = self._name(message, kind)
         self._property_names.fill(name, properties)
         event = Event(
-            event_id=_id(message.message_id) or f"dropoff-{uuid.uuid4()}",
+            event_id=_id(message.message_id) or made_event_id(),
             name=name,
             occurred_at_us=_occurred_at_us(message, arrival),
             visitor_id=visitor_id,

@@ -4,7 +4,6 @@ https://docs.snowplow.io/docs/events/going-deeper/tracker-protocol/: a payload i
 describes itself is JSON, in base64 or plain. ``docs/clients.md`` says which fields go where.
 """
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from features.landing import read_landing
 from features.names import EventNames, PropertyNames
 from serving.errors import ClientError
 from serving.messages import decode
+from serving.once import made_event_id
 from serving.segment import Arrival
 from serving.snowplow_json import Json, contexts_of, packed, self_describing
 from serving.snowplow_properties import properties_of
@@ -81,7 +81,7 @@ class SnowplowReader:
         if landing.click_id:
             properties.setdefault("click_id", landing.click_id)
         event = Event(
-            event_id=fields.get("eid") or f"dropoff-{uuid.uuid4()}",
+            event_id=fields.get("eid") or made_event_id(),
             name=name,
             occurred_at_us=_occurred_at_us(fields, arrival, sent_us),
             visitor_id=visitor_id,

@@ -24,10 +24,9 @@ from serving.errors import StartError
 
 _LOG = logging.getLogger("dropoff.serving")
 _ROOT = Path(__file__).parents[1]
-_BACKLOG = 2_048
 _LOOK_SECONDS = 0.2
 STOP_SECONDS = 20.0
-"""Workers that have not ended so long after they were asked to are ended by force."""
+"""Workers that have not ended so long after they were to stop answering are ended by force."""
 SILENT_SECONDS = 30.0
 """A worker whose loop has not turned for so long is ended by force, and replaced."""
 _SETTLED_SECONDS = 10.0
@@ -50,13 +49,13 @@ class _Worker:
     not_before: float = 0.0
 
 
-def supervise(listening: socket.socket, workers: int, ready: Callable[[], None]) -> None:
+def supervise(listening: socket.socket, workers: int, ready: Callable[[], None], drain_seconds: float = 0.0) -> None:
     """Run so many workers on a bound socket until SIGINT or SIGTERM; ``ready`` is called once, when all answer.
 
     A worker that ends is replaced: at once, or after a pause that doubles where it did not get as far as answering for
-    ten seconds. Raises :class:`StartError` where one of the first cannot start.
+    ten seconds. Raises :class:`StartError` where one of the first cannot start. For ``drain_seconds``
+    workers go on that are asked to stop.
     """
-    listening.listen(_BACKLOG)
     with tempfile.TemporaryDirectory(prefix="dropoff-metrics-") as folder, _stop_signals() as stopping:
         environment = {
             **os.environ,
@@ -64,7 +63,9 @@ def supervise(listening: socket.socket, workers: int, ready: Callable[[], None])
             METRICS_FOLDER: folder,
             "PYTHONPATH": os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
-        _Supervisor(listening, environment, Path(folder), [_Worker() for _ in range(workers)], ready, stopping).run()
+        _Supervisor(
+            listening, environment, Path(folder), [_Worker() for _ in range(workers)], ready, stopping, drain_seconds
+        ).run()
         received = stopping[:1]
     for number in received:
         # How a program ends that a signal ends, for whoever waits for it.
@@ -79,6 +80,7 @@ class _Supervisor:
     workers: list[_Worker]
     ready: Callable[[], None]
     stopping: list[signal.Signals]
+    drain_seconds: float = 0.0
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     was_ready: bool = False
 
@@ -177,10 +179,12 @@ class _Supervisor:
         worker.process, worker.channel = None, None
 
     def _stop_all(self) -> None:
+        # Once the last worker has closed its own, nobody gets as far as waiting for an answer that does not come.
+        self.listening.close()
         running = [worker.process for worker in self.workers if worker.process is not None]
         for process in running:
             process.terminate()
-        until = time.monotonic() + STOP_SECONDS
+        until = time.monotonic() + self.drain_seconds + STOP_SECONDS
         for process in running:
             try:
                 process.wait(max(0.0, until - time.monotonic()))

@@ -13,11 +13,14 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from types import FrameType
 
 import uvicorn
 
 from serving.configuration import Configuration, ConfigurationError
 from serving.connections import uvicorn_options
+from serving.drain import drain, is_draining
 from serving.errors import StartError
 from serving.export_spans import check_traces
 from serving.follow_ups import check_follow_ups
@@ -28,6 +31,7 @@ from serving.start import check_database, find_source, load_model
 
 BEAT_SECONDS = 1.0
 """How often a worker says that its loop turns."""
+_BACKLOG = 2_048
 _STOP_SECONDS = 10
 """How long a worker that stops waits for the requests that it is answering."""
 
@@ -57,7 +61,7 @@ def serve_on(
 
     Raises :class:`StartError` where the service did not start.
     """
-    from serving.service import Dropoff
+    from serving.service import APP, Dropoff
 
     write_logs(configuration.logs)
 
@@ -68,12 +72,22 @@ def serve_on(
 
     class Server(uvicorn.Server):
         beating: asyncio.Task[None] | None = None
+        loop: asyncio.AbstractEventLoop | None = None
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
+                self.loop = asyncio.get_running_loop()
                 ready()
                 self.beating = asyncio.create_task(beat_on())
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if sig == signal.SIGTERM and configuration.drain_seconds and self.loop and not is_draining(APP):
+                drain(APP)
+                stop = partial(super().handle_exit, sig, frame)
+                self.loop.call_soon_threadsafe(self.loop.call_later, configuration.drain_seconds, stop)
+                return
+            super().handle_exit(sig, frame)
 
     options = uvicorn_options(configuration)
     if isinstance(listening, SharedListener):
@@ -87,10 +101,14 @@ def serve_on(
 
 
 class SharedListener(socket.socket):
-    """A socket that several processes accept from: the supervisor has made it listen."""
+    """A socket that several processes accept from."""
 
     def listen(self, _backlog: int = 0, /) -> None:
-        """Leave it as it is: asyncio would give the queue of all workers the length of its own."""
+        """Listen with the queue of all workers: asyncio would give it the length of its own.
+
+        Nobody listens before the first worker answers: a proxy would send requests that wait until then.
+        """
+        super().listen(_BACKLOG)
 
 
 def main() -> None:

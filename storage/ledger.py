@@ -122,6 +122,12 @@ class Ledger:
         )
         return connection.execute(known).first() is not None
 
+    def find(self, connection: Connection, decision_id: str) -> LedgerEntry | None:
+        """Return a decision as the transaction of ``connection`` sees it; None where there is none of that id."""
+        mine = (decisions.c.journey == self.journey, decisions.c.decision_id == decision_id)
+        row = connection.execute(select(decisions).where(*mine)).first()
+        return None if row is None else _entry(row)
+
     def record_outcome(self, connection: Connection, outcome: RecordedOutcome) -> bool:
         """Insert what became of a decision and return True, or False if there is no such decision."""
         if not self.holds(connection, outcome.decision_id):
