@@ -34,9 +34,11 @@ def nginx_binary() -> str | None:
 def shipped_for(ports: Sequence[int], port: int, folder: Path) -> str:
     """Return the shipped configuration with these replicas in it, listening on a port of this machine."""
     text = SHIPPED.read_text(encoding="utf-8")
-    servers = re.findall(r"^    server 10\.0\.0\.1[12]:3000(.*);\n", text, re.MULTILINE)
-    own = "".join(f"    server 127.0.0.1:{one}{servers[0]};\n" for one in ports)
-    text = re.sub(r"(    server 10\.0\.0\.1[12]:3000.*;\n)+", own, text)
+
+    def replicas(found: re.Match[str]) -> str:
+        return "".join(f"    server 127.0.0.1:{one}{found['how']};\n" for one in ports)
+
+    text = re.sub(r"(    server 10\.0\.0\.1[12]:3000(?P<how>.*);\n)+", replicas, text)
     for written, meant in (("listen 80;", f"listen 127.0.0.1:{port};"), ("/var/log/nginx/", f"{folder}/")):
         if text.count(written) != 1:
             raise RuntimeError(f"{SHIPPED} has {written!r} {text.count(written)} times, not once")
