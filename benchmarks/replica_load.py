@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -111,12 +111,7 @@ class SessionLoad:
         while not self._ending.is_set():
             visitor = f"{self._name}-{number}-{place // (2 * len(STEPS))}"
             step = place % (2 * len(STEPS)) // 2
-            if place % 2:
-                route, body = "/v1/recommend", {"visitor_id": visitor}
-            else:
-                properties = {"basket_value": 60.0, "shipping": 9.0, "product": f"p{step}", "field": "card"}
-                body = {"messageId": f"{visitor}-{step}", "anonymousId": visitor, "event": STEPS[step]}
-                route, body = "/v1/track", body | {"properties": properties}
+            route, body = _question(visitor) if place % 2 else _event(visitor, step)
             time.sleep(max(0.0, due - time.monotonic()))
             status, said = self._ask(connection, route, body)
             self._note(Answer(due, time.monotonic() - due, route, status), body, said)
@@ -133,7 +128,7 @@ class SessionLoad:
             connection.close()
             return 0, b""
 
-    def _note(self, answer: Answer, body: dict[str, object], said: bytes) -> None:
+    def _note(self, answer: Answer, body: Mapping[str, object], said: bytes) -> None:
         with self._guard:
             self.seen.answers.append(answer)
             if answer.status != 200:
@@ -144,6 +139,16 @@ class SessionLoad:
                 told = json.loads(said)
                 chosen = told["recommendation"]
                 self.seen.decided[told["decision_id"]] = None if chosen is None else chosen["intervention"]
+
+
+def _question(visitor: str) -> tuple[str, Mapping[str, object]]:
+    return "/v1/recommend", {"visitor_id": visitor}
+
+
+def _event(visitor: str, step: int) -> tuple[str, Mapping[str, object]]:
+    properties = {"basket_value": 60.0, "shipping": 9.0, "product": f"p{step}", "field": "card"}
+    call = {"messageId": f"{visitor}-{step}", "anonymousId": visitor, "event": STEPS[step], "properties": properties}
+    return "/v1/track", call
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +197,7 @@ def check(url: str, seen: Seen, *, share: float, at_once: float, session_cap: in
         rows = connection.execute(
             text("SELECT decision_id, visitor_id, session_id, at_us, chosen, drawn, excluded FROM decisions")
         ).all()
-        [counted] = [json.loads(one) for one in connection.execute(text("SELECT pace FROM paces")).scalars()] or [
-            {"spent": 0.0}
-        ]
+        counted = [json.loads(one)["spent"] for one in connection.execute(text("SELECT pace FROM paces")).scalars()]
     engine.dispose()
     ledger = {row.decision_id: row.chosen for row in rows}
     shown = [row for row in rows if row.chosen is not None]
@@ -204,23 +207,18 @@ def check(url: str, seen: Seen, *, share: float, at_once: float, session_cap: in
         lost_events=len(seen.acknowledged - set(events)),
         repeated_events=len(events) - len(set(events)),
         lost_decisions=sum(name not in ledger or ledger[name] != chosen for name, chosen in seen.decided.items()),
-        close_nudges=_close(shown_at(shown), pause_seconds),
+        close_nudges=_close([(row.visitor_id, row.at_us) for row in shown], pause_seconds),
         over_session_cap=sum(max(0, count - session_cap) for count in per_session.values()),
         over_budget=len(shown) - share * choices - at_once,
-        uncounted=counted["spent"] - len(shown),
+        uncounted=sum(counted) - len(shown),
         treated=len(shown),
         choices=choices,
     )
 
 
-def shown_at(rows: Sequence[object]) -> dict[str, list[int]]:
-    """Return when each visitor was shown something, in microseconds."""
-    found: defaultdict[str, list[int]] = defaultdict(list)
-    for row in rows:
-        found[row.visitor_id].append(row.at_us)  # type: ignore[attr-defined]
-    return found
-
-
-def _close(shown: dict[str, list[int]], pause_seconds: float) -> int:
-    gaps = [gap for moments in shown.values() for gap in np.diff(sorted(moments))]
-    return sum(gap < 1e6 * pause_seconds for gap in gaps)
+def _close(shown: Iterable[tuple[str, int]], pause_seconds: float) -> int:
+    moments: defaultdict[str, list[int]] = defaultdict(list)
+    for visitor_id, at_us in shown:
+        moments[visitor_id].append(at_us)
+    gaps = [gap for each in moments.values() for gap in np.diff(sorted(each))]
+    return sum(bool(gap < 1e6 * pause_seconds) for gap in gaps)
