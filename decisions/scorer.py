@@ -14,6 +14,18 @@ from decisions.decision import Decision, Reason, Recommendation, Score
 from decisions.diagnosis import Diagnosis, diagnose
 from decisions.eligibility import Eligibility, Reach, eligible_interventions
 from decisions.intervention import Intervention
+from decisions.onlookers import (
+    Answered,
+    Onlooker,
+    Second,
+    Timer,
+    Watcher,
+    ask_nobody,
+    ignore_decision,
+    ignore_row,
+    ignore_time,
+    nothing_holds_back,
+)
 from decisions.past import PastIntervention
 from decisions.policy import NOTHING, Option, Policy, PolicySettings, PriorPolicy, Situation
 from decisions.risk import RiskModel
@@ -23,34 +35,6 @@ from features.live import LiveSession
 
 LOW_RISK_NARRATIVE = "Sessions like this one mostly go on; nothing needs doing."
 ENDED_NARRATIVE = "The session has ended; there is nothing left to prevent."
-
-Timer = Callable[[str, float], None]
-"""Told the name of a step (replay, predict, explain, decide) and the seconds it took."""
-
-
-Watcher = Callable[[FloatArray, float], None]
-"""Told the row (F,) of an open session right after its latest event, and the risk that was answered."""
-
-
-Onlooker = Callable[[Moment, Decision], None]
-"""Told what a decision among eligible interventions was made of, and how it came out."""
-
-
-def ignore_time(_step: str, _seconds: float) -> None:
-    """Time nothing."""
-
-
-def ignore_row(_row: FloatArray, _risk: float) -> None:
-    """Watch nothing."""
-
-
-def ignore_decision(_moment: Moment, _decision: Decision) -> None:
-    """Look at nothing."""
-
-
-def nothing_holds_back() -> str | None:
-    """Let every intervention be shown that is eligible by itself."""
-    return None
 
 
 def no_key(_name: str) -> float:
@@ -78,6 +62,7 @@ class Scorer:
     timer: Timer = field(default=ignore_time, compare=False)
     watcher: Watcher = field(default=ignore_row, compare=False)
     onlooker: Onlooker = field(default=ignore_decision, compare=False)
+    second: Second = field(default=ask_nobody, compare=False)
     why_not: Callable[[], str | None] = field(default=nothing_holds_back, compare=False)
 
     @cached_property
@@ -94,9 +79,13 @@ class Scorer:
         Raises ValueError when the session had no event by then.
         """
         at_latest_event, row = self._rows(session, earlier, at_us)
-        score = self._score(session, row, at_us)
+        started, subject = perf_counter(), _subject(session, at_us)
+        score = self._score(row, subject)
         if not session.happened(self.ends, at_us):
             self.watcher(at_latest_event, score.risk)
+            if self.second is not ask_nobody:
+                taken = perf_counter() - started
+                self.second(Answered(score, None, taken, lambda other: (other._score(row, subject), None)))
         return score
 
     def score_rows(self, rows: FloatArray, subjects: Sequence[tuple[str, int, int, int]]) -> list[Score]:
@@ -120,8 +109,7 @@ class Scorer:
             for place, (row, (session_id, seen, _, at_us)) in enumerate(zip(rows, subjects, strict=True))
         ]
 
-    def _score(self, session: LiveSession, row: FloatArray, at_us: int) -> Score:
-        subject = (session.session_id, session.seen(at_us), session.latest_us(at_us), at_us)
+    def _score(self, row: FloatArray, subject: tuple[str, int, int, int]) -> Score:
         return self.score_rows(row[None], [subject])[0]
 
     def recommend(
@@ -143,7 +131,8 @@ class Scorer:
         abandoned by silence: how its visitor can be reached now.
         """
         at_latest_event, row = self._rows(session, earlier, at_us)
-        score = self._score(session, row, at_us)
+        started, subject = perf_counter(), _subject(session, at_us)
+        score = self._score(row, subject)
         if session.happened(self.ends, at_us):
             identity = decision_id or uuid.uuid4().hex
             holdout = in_holdout(self.journey, assignment_id or session.visitor_id, self.settings.holdout)
@@ -151,7 +140,7 @@ class Scorer:
             return self._nothing(identity, session.visitor_id, score, over, Reason.ENDED, holdout)
         if reach is None:
             self.watcher(at_latest_event, score.risk)
-        return self.decide(
+        decision = self.decide(
             row,
             score,
             session.visitor_id,
@@ -163,6 +152,23 @@ class Scorer:
             reach=reach,
             first_key=lambda name: session.first_key(name, at_us),
         )
+        if reach is None and self.second is not ask_nobody:
+
+            def ask(other: "Scorer") -> tuple[Score, Decision]:
+                scored = other._score(row, subject)
+                return scored, other.decide(
+                    row,
+                    scored,
+                    decision.visitor_id,
+                    history,
+                    at_latest_event=at_latest_event,
+                    consent=consent,
+                    decision_id=decision.decision_id,
+                    assignment_id=assignment_id,
+                )
+
+            self.second(Answered(score, decision, perf_counter() - started, ask))
+        return decision
 
     def decide(
         self,
@@ -311,3 +317,8 @@ class Scorer:
     def _stage(self, row: FloatArray) -> str | None:
         index = row[self._stage_column]
         return None if math.isnan(index) else self.stage_names[int(np.int64(index))]
+
+
+def _subject(session: LiveSession, at_us: int) -> tuple[str, int, int, int]:
+    """Return what ``Scorer.score_rows`` is told of a session at a moment."""
+    return session.session_id, session.seen(at_us), session.latest_us(at_us), at_us

@@ -12,9 +12,10 @@ from decisions.policy import Policy, Situation
 from decisions.policy_files import BAYES, PolicyFilesError, PolicyGround, load_policy, read_posterior
 from decisions.posterior import Posterior
 from journeys.journey import Journey
+from storage.digest import DigestMismatch, verify_digest
 from storage.history import Action, Promotion, former_version
 from storage.policies import PolicyNotFound, live_history, live_version, point_live, policy_folder, withdraw_live
-from storage.registry import ANYONE, DigestMismatch, verify_digest
+from storage.registry import ANYONE
 
 
 def ground_of(journey: Journey) -> PolicyGround:

@@ -15,10 +15,10 @@ from journeys.journey import Journey
 from journeys.policies import at_revision, declared_policy, ground_of
 from storage.audit import AuditEntry, write_audit
 from storage.database import writing
+from storage.digest import DigestMismatch, verify_digest
 from storage.history import account
 from storage.policies import PolicyNotFound, live_version, policy_folder, policy_versions
 from storage.policy_store import LearningPolicy, PolicyStates
-from storage.registry import DigestMismatch, verify_digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from decisions.uplift_policy import reads_features
 from features.events import US_PER_SECOND, FloatArray
 from journeys.journey import Journey
 from journeys.policies import declared_policy, ground_of
+from storage.digest import verify_digest
 from storage.policies import PolicyNotFound, live_version, policy_folder, policy_versions
-from storage.registry import verify_digest
 
 BAYES, LIVE, PRIORS = "bayes", "live", "priors"
 """Names that are no versions: the declared policies, and whichever decides."""

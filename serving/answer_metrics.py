@@ -9,7 +9,7 @@ from decisions.decision import Decision, Reason
 from decisions.policy import NOTHING
 
 STEPS = ("replay", "predict", "explain", "decide")
-_STEP_SECONDS = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.064)
+STEP_SECONDS = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.064)
 _RISKS = tuple(tenth / 10 for tenth in range(1, 11))
 _NOT_EXPLAINED = frozenset({Reason.ENDED, Reason.LOW_RISK})
 NO_BLOCKER = "none"
@@ -29,7 +29,7 @@ class AnswerMetrics:
             "dropoff_model_seconds",
             "What the model's answer is made of.",
             ["step"],
-            buckets=_STEP_SECONDS,
+            buckets=STEP_SECONDS,
             registry=registry,
         )
         self._steps = {step: steps.labels(step) for step in STEPS}

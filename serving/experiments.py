@@ -17,6 +17,7 @@ from serving.runtime import Runtime
 from storage.experiment_store import KeptExperiment
 from storage.exposure_store import Exposure
 from storage.failures import explain
+from storage.shared_registry import SharedRegistry
 
 _LOG = logging.getLogger("dropoff.serving")
 _LOOK_SECONDS = 2.0
@@ -71,6 +72,9 @@ def keep_exposures(runtime: Runtime, connection: Connection, decision: Decision,
 
 def _usable(runtime: Runtime, kept: tuple[KeptExperiment, ...]) -> tuple[RunningExperiment, ...]:
     found = []
+    if runtime.configuration.database_url and kept:
+        # They may name a policy that came into the shared registry a moment ago.
+        SharedRegistry(runtime.engine).draw(runtime.configuration.home, runtime.journey.name)
     for one in kept:
         try:
             plan = from_json(one.declaration)

@@ -18,10 +18,10 @@ from decisions.policy_files import BAYES, PolicyFilesError, load_policy, read_ca
 from journeys.policies import ground_of
 from serving.duty import Duty
 from serving.runtime import Runtime
+from storage.digest import DigestMismatch, verify_digest
 from storage.matured import MaturedDecision, matured_after
 from storage.policies import PolicyNotFound, live_version, policy_folder
 from storage.policy_store import PolicyState
-from storage.registry import DigestMismatch, verify_digest
 
 _MOST_AT_ONCE = 5_000
 _PAUSE = 4.0

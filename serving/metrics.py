@@ -14,10 +14,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from journeys.journey import Journey
-from serving.answer_metrics import AnswerMetrics
+from serving.answer_metrics import STEP_SECONDS, AnswerMetrics
 from serving.calibration_metrics import CalibrationMetrics
 from serving.drift import LiveDrift
 from serving.duty_metrics import DutyMetrics
+from serving.model_metrics import ModelMetrics
 from serving.queue_metrics import QueueMetrics
 from serving.request_metrics import RequestMetrics
 from storage.ledger import Outcome
@@ -139,6 +140,7 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
+        self.models = ModelMetrics(self.registry, STEP_SECONDS)
         self.policy = Gauge(
             "dropoff_policy",
             "The policy that decides, with the revision of what it has learnt.",

@@ -14,10 +14,10 @@ from decisions.policy_files import PolicyFilesError, load_policy
 from journeys.policies import at_revision, ground_of, warmed
 from serving.budget import charged
 from serving.runtime import Deciding, Runtime
+from storage.digest import DigestMismatch, verify_digest
 from storage.failures import explain
 from storage.policies import PolicyNotFound, live_version, policy_folder
 from storage.policy_store import PolicyState
-from storage.registry import DigestMismatch, verify_digest
 
 _LOG = logging.getLogger("dropoff.serving")
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from decisions.bayes_policy import BayesPolicy
 from decisions.decision import Decision
+from decisions.onlookers import Second, ask_nobody
 from decisions.policy import Policy
 from decisions.risk import RiskModel
 from decisions.scorer import Scorer
@@ -58,6 +60,7 @@ from storage.writer import Writer
 
 if TYPE_CHECKING:
     from serving.budget import Till
+    from serving.challenger import Challenger
     from serving.export_spans import SpanExport
 
 _T = TypeVar("_T")
@@ -84,6 +87,7 @@ class Deciding:
 class Runtime:
     """One service in one process; ``metrics``, the model, the policy and the experiments that run can be replaced.
 
+    ``closing`` holds what is to be left when it closes.
     ``erasures`` counts the visitors that were erased: what was being made of the log meanwhile must not be used.
     """
 
@@ -119,7 +123,9 @@ class Runtime:
     deciding: Deciding | None = None
     till: "Till | None" = None
     shadow: Shadow | None = None
+    challenger: "Challenger | None" = None
     outages: Outages = field(default_factory=Outages)
+    closing: ExitStack = field(default_factory=ExitStack)
     scorer: Scorer = field(init=False)
     metrics: Metrics = field(init=False)
     spans: "SpanExport | None" = field(init=False, default=None)
@@ -129,13 +135,13 @@ class Runtime:
 
     def __post_init__(self) -> None:
         self.goals = frozenset(self.journey.ends.goal)
-        self.scorer = self._scorer_of(self.model)
         self.metrics = Metrics(self.journey, self.configuration.metrics_folder)
         self.metrics.session_store.labels(self.sessions.kind).set(1)
         self.sessions.counts.told = lambda found: self.metrics.session_reads.labels(found).inc()
         self.writer.told = self.metrics.queues.observe_commit
         self._stage_column = self.journey.table.names.index("stage_index")
         self.drift = self._window_of(self.model)
+        self.scorer = self._scorer_of(self.model, self.drift)
         if self.configuration.traces_url:
             from serving.export_spans import SpanExport
 
@@ -181,12 +187,24 @@ class Runtime:
         await asyncio.to_thread(self.renew_keys)
 
     def replace_model(self, model: RiskModel) -> None:
-        """Answer with another model from now on; sessions are replayed, so nothing needs converting."""
+        """Answer with another model from now on; sessions are replayed, so nothing needs converting.
+
+        Only for the loop. An answer takes the scorer once, so that it is made of one model from beginning to end.
+        """
         self.metrics.model.labels(self.journey.name, self.model.version).set(0)
         self.metrics.model.labels(self.journey.name, model.version).set(1)
         self.metrics.calibration.expect(model.version)
-        scorer = replace(self._scorer_of(model), experiments=self.scorer.experiments, policy=self.scorer.policy)
-        self.model, self.scorer, self.drift = model, scorer, self._window_of(model)
+        window = self._window_of(model)
+        scorer = self.scorer_with(model, window)
+        self.model, self.scorer, self.drift = model, scorer, window
+
+    def challenge(self, challenger: "Challenger | None") -> None:
+        """Ask a challenger beside the champion from now on, or none."""
+        for one, stands in ((self.challenger, 0), (challenger, 1)):
+            if one is not None:
+                self.metrics.models.challenger.labels(self.journey.name, one.model.version).set(stands)
+        self.challenger = challenger
+        self.scorer = replace(self.scorer, second=self._second())
 
     def decide_by(self, found: Deciding, charged: Policy | None = None) -> None:
         """Decide by a policy from now on; ``charged`` is the same with the price of the budget, where there is one."""
@@ -228,7 +246,20 @@ class Runtime:
             counts = self.drift.count(self.now_us())
             publish_counts(self.configuration.metrics_folder, self.model.version, counts)
 
-    def _scorer_of(self, model: RiskModel) -> Scorer:
+    def scorer_with(self, model: RiskModel, window: DriftWindow | None = None) -> Scorer:
+        """Return a scorer that decides as the present one does, with another model.
+
+        What it scores is counted in a window of drift, which is that model's.
+        """
+        made = self._scorer_of(model, window)
+        return replace(made, experiments=self.scorer.experiments, policy=self.scorer.policy)
+
+    def _scorer_of(self, model: RiskModel, window: DriftWindow | None) -> Scorer:
+        def watch_row(row: FloatArray, risk: float) -> None:
+            self.metrics.answers.observe_risk(float(row[self._stage_column]), risk)
+            if window is not None:
+                window.add(row, risk, self.now_us())
+
         return Scorer(
             journey=self.journey.name,
             stage_names=tuple(stage.name for stage in self.journey.stages),
@@ -237,8 +268,9 @@ class Runtime:
             model=model,
             ends=frozenset(self.plan.codes[name] for name in self.journey.ends.all_names),
             timer=self._time_step,
-            watcher=self._watch_row,
+            watcher=watch_row,
             onlooker=self._look_on,
+            second=self._second(),
             why_not=lambda: None if self.till is None else self.till.why_not(),
         )
 
@@ -248,10 +280,9 @@ class Runtime:
             return None
         return DriftWindow(model.table, model.snapshot, seconds)
 
-    def _watch_row(self, row: FloatArray, risk: float) -> None:
-        self.metrics.answers.observe_risk(float(row[self._stage_column]), risk)
-        if self.drift is not None:
-            self.drift.add(row, risk, self.now_us())
+    def _second(self) -> Second:
+        challenger = self.challenger
+        return ask_nobody if challenger is None else lambda answered: challenger.look(self.scorer, answered)
 
     def _look_on(self, moment: Moment, decision: Decision) -> None:
         if self.till is not None and moment.situation.row is not None:
@@ -265,6 +296,7 @@ class Runtime:
 
     def close(self) -> None:
         """Write what is queued, close the database and send the traces that are waiting."""
+        self.closing.close()
         self.writer.close()
         self.engine.dispose()
         if self.spans is not None:

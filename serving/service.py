@@ -24,9 +24,9 @@ from starlette.responses import Response  # noqa: E402
 from serving import advice  # noqa: E402
 from serving.access import KEYLESS  # noqa: E402
 from serving.app import answer, attach, create_app  # noqa: E402
+from serving.challenger import watch_challenger  # noqa: E402
 from serving.duties import duties_of  # noqa: E402
 from serving.erasures import watch_erasures  # noqa: E402
-from serving.errors import StartError  # noqa: E402
 from serving.experiments import watch_experiments  # noqa: E402
 from serving.guard import Guard  # noqa: E402
 from serving.logs import write_logs  # noqa: E402
@@ -35,7 +35,8 @@ from serving.observe import BLIND, Observed, is_observed  # noqa: E402
 from serving.policies import watch_policy  # noqa: E402
 from serving.retention import keep_no_longer  # noqa: E402
 from serving.runtime import Runtime  # noqa: E402
-from serving.start import newer_model, start  # noqa: E402
+from serving.start import start  # noqa: E402
+from serving.swap import may_swap, watch_champion  # noqa: E402
 from serving.without_tracing import leave_out_bentoml_tracing  # noqa: E402
 from storage.failures import explain  # noqa: E402
 from storage.writer import WriterClosed  # noqa: E402
@@ -66,9 +67,10 @@ class Lifecycle:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def watch(self) -> None:
-        """Start looking for new champions, as a Bento keeps its own, and what goes on beside answering."""
-        if CONFIGURATION.model_watch_seconds and not PACKAGED_FOLDER.is_dir():
-            self._tasks.append(asyncio.create_task(self._watch()))
+        """Start looking for new champions, and what goes on beside answering."""
+        if may_swap(CONFIGURATION):
+            self._tasks.append(asyncio.create_task(watch_champion(self.runtime)))
+            self._tasks.append(asyncio.create_task(watch_challenger(self.runtime)))
         self._tasks.append(asyncio.create_task(self._watch_keys()))
         self._tasks.append(asyncio.create_task(watch_erasures(self.runtime)))
         self._tasks.append(asyncio.create_task(watch_experiments(self.runtime)))
@@ -99,26 +101,6 @@ class Lifecycle:
                 if not unread:
                     _LOG.warning("The keys cannot be read: %s", explain(error))
                 unread = True
-
-    async def _watch(self) -> None:
-        refused = None
-        while True:
-            await asyncio.sleep(CONFIGURATION.model_watch_seconds)
-            try:
-                model = await asyncio.to_thread(
-                    newer_model, CONFIGURATION, self.runtime.journey, self.runtime.model_version
-                )
-            except StartError as error:
-                if str(error) != refused:
-                    _LOG.warning("The new champion is not used: %s", error)
-                refused = str(error)
-                continue
-            except Exception:  # noqa: BLE001 (whatever one champion is like, the next one has to be noticed)
-                _LOG.exception("The new champion is not used")
-                continue
-            if model is not None:
-                self.runtime.replace_model(model)
-                _LOG.warning("Version %s answers from now on.", model.version)
 
     async def _answer(self, route: str, answering: Awaitable[object]) -> Response:
         return await self.runtime.metrics.requests.counted(route, answer(self.runtime, route, answering))

@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
+from sqlalchemy.exc import SQLAlchemyError
 
+from decisions.onlookers import ask_nobody, ignore_decision, ignore_row, ignore_time
 from decisions.risk import FingerprintMismatch, ModelFilesError, RiskModel
-from decisions.scorer import ignore_row, ignore_time
+from decisions.scorer import Scorer
 from features.events import US_PER_SECOND
 from journeys.journey import Journey
 from journeys.load import JourneyInvalid, JourneyNotFound, load_journey
@@ -28,6 +29,8 @@ from serving.subject import find_subject
 from serving.times import show_time
 from storage.database import DatabaseError, open_database
 from storage.models import DigestMismatch, ModelNotFound, champion_version, model_folder, verify_digest
+from storage.registry import joined
+from storage.shared_registry import SharedRegistry, VersionTaken, shared_home
 
 _REHEARSALS = 40
 _REHEARSED_EVENTS = 20
@@ -44,32 +47,22 @@ class Source:
 
 
 def find_source(configuration: Configuration) -> Source:
-    """Return the journey and the folder of its champion; raises :class:`StartError` where there is none."""
+    """Return the journey and the folder of its champion; raises :class:`StartError` where there is none.
+
+    Where replicas share a registry, it is theirs. A Bento has a model of its own for as long as they have none.
+    """
     if PACKAGED_FOLDER.is_dir():
         name = json.loads((PACKAGED_FOLDER / "package.json").read_text(encoding="utf-8"))["journey"]
         journey = _journey(str(PACKAGED_FOLDER / name) if name.startswith(".") else name)
-        return Source(journey, PACKAGED_FOLDER / "model")
+        _draw_registry(configuration, journey)
+        if not configuration.database_url or champion_version(configuration.home, journey.name) is None:
+            return Source(journey, PACKAGED_FOLDER / "model")
+        return Source(journey, champion_of(configuration, journey.name))
     if not configuration.journey:
         raise StartError("no journey to serve: set DROPOFF_JOURNEY, or run `dropoff serve JOURNEY`")
     journey = _journey(configuration.journey)
-    return Source(journey, _champion_folder(configuration, journey.name))
-
-
-def newer_model(configuration: Configuration, journey: Journey, version: str) -> RiskModel | None:
-    """Return the champion if it is another version, ready to answer; raises :class:`StartError`.
-
-    ``journey`` is the one that is being served: its file may have changed since, but the sessions in memory have not.
-    """
-    folder = _champion_folder(configuration, journey.name)
-    if folder.name == version:
-        return None
-    model = load_model(Source(journey, folder))
-    if model.version != folder.name:
-        # It would be taken for a newer one at every look.
-        raise StartError(f"{folder} holds a copy of version {model.version}: promote that version instead")
-    # Now rather than while somebody waits for an answer.
-    model.explain(np.full((1, len(journey.table.features)), np.nan))
-    return model
+    _draw_registry(configuration, journey)
+    return Source(journey, champion_of(configuration, journey.name))
 
 
 def load_model(source: Source) -> RiskModel:
@@ -108,7 +101,10 @@ def start(configuration: Configuration) -> Runtime:
     except PolicyUnusable as error:
         runtime.close()
         raise StartError(str(error)) from error
-    rehearse(runtime)
+    if configuration.database_url:
+        # Who takes a policy back in the service, takes it back for all replicas.
+        runtime.closing.enter_context(joined(configuration.home, SharedRegistry(runtime.engine)))
+    rehearse(runtime, runtime.scorer)
     # A collection that walks the model and the libraries would hold up a request for a tenth of a second.
     gc.collect()
     gc.freeze()
@@ -118,9 +114,13 @@ def start(configuration: Configuration) -> Runtime:
     return runtime
 
 
-def rehearse(runtime: Runtime) -> None:
-    """Compile the kernel and touch every page that answering needs, with made-up events that nobody keeps."""
-    names = [*runtime.journey.events][: min(_REHEARSED_EVENTS, runtime.configuration.max_visitor_events)]
+def rehearse(runtime: Runtime, scorer: Scorer) -> None:
+    """Compile the kernel and touch every page that answering needs, with made-up events that nobody keeps.
+
+    For any thread: nothing of the runtime is changed, and nothing is counted.
+    """
+    most = min(_REHEARSED_EVENTS, runtime.configuration.max_visitor_events)
+    names = [name for name in runtime.journey.events if name not in runtime.journey.ends.all_names][:most]
     now_us = runtime.now_us()
     events = [
         CanonicalEvent(
@@ -134,18 +134,18 @@ def rehearse(runtime: Runtime) -> None:
     # The service starts within a loop, beside which another can only run in a thread of its own.
     with ThreadPoolExecutor(1) as beside:
         subject = beside.submit(asyncio.run, find_subject(runtime, ScoreRequest(events=events))).result()
-    scorer = runtime.scorer
-    # What is counted of it would stay.
-    runtime.scorer = replace(scorer, timer=ignore_time, watcher=ignore_row)
-    try:
-        for _ in range(_REHEARSALS):
-            advice.score_subject(runtime, subject)
-            advice.describe(advice.decide(runtime, subject, []))
-    finally:
-        runtime.scorer = scorer
+    # What is counted of it would stay. A risk that is never low is explained and decided about, too.
+    eager = replace(scorer.settings, low_risk=0.0)
+    quiet = replace(
+        scorer, settings=eager, timer=ignore_time, watcher=ignore_row, onlooker=ignore_decision, second=ask_nobody
+    )
+    for _ in range(_REHEARSALS):
+        quiet.score(subject.session, subject.earlier, subject.at_us)
+        advice.describe(quiet.recommend(subject.session, subject.earlier, subject.at_us))
 
 
-def _champion_folder(configuration: Configuration, journey: str) -> Path:
+def champion_of(configuration: Configuration, journey: str) -> Path:
+    """Return the folder of a journey's champion; raises :class:`StartError`."""
     asked = configuration.journey or journey
     try:
         version = champion_version(configuration.home, journey)
@@ -159,6 +159,23 @@ def _champion_folder(configuration: Configuration, journey: str) -> Path:
         raise StartError(f"{error}: run `dropoff promote {asked} VERSION` with one of them") from error
     except OSError as error:
         raise StartError(f"the models under {configuration.home} cannot be read: {error}") from error
+
+
+def _draw_registry(configuration: Configuration, journey: Journey) -> None:
+    """Let the home hold what replicas share, where a database is configured for them; raises :class:`StartError`."""
+    if not configuration.database_url:
+        return
+    try:
+        engine = open_database(configuration.address, configuration.durability)
+    except DatabaseError as error:
+        raise StartError(str(error)) from error
+    try:
+        with shared_home(engine, configuration.home, journey.name):
+            pass
+    except (DigestMismatch, VersionTaken, OSError, SQLAlchemyError) as error:
+        raise StartError(f"the registry that replicas share cannot be used: {error}") from error
+    finally:
+        engine.dispose()
 
 
 def _journey(name: str) -> Journey:

@@ -1,4 +1,7 @@
-"""The history of a pointer to a version: one JSON line a promotion, beside it, appended and never rewritten."""
+"""The history of a pointer to a version: one JSON line a promotion, beside it, appended and never rewritten.
+
+Where replicas share a registry, the file is made to agree with theirs.
+"""
 
 import fcntl
 import getpass
@@ -10,6 +13,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+
+_ASIDE = ".aside"
 
 
 class Action(StrEnum):
@@ -49,6 +54,11 @@ def account() -> str:
         return f"uid {os.getuid()}"
 
 
+def iso_moment(moment: datetime) -> str:
+    """Return a moment as histories have it, ISO 8601 in UTC."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 @contextmanager
 def appending(folder: Path, name: str) -> Iterator[int]:
     """Yield the open history of that name in a folder, locked against other processes until the block ends."""
@@ -64,17 +74,26 @@ def append(
     descriptor: int, version: str, previous: str | None, action: Action, reason: str, now: datetime | None = None
 ) -> Promotion:
     """Write a promotion to the open history, and return it when it is on the disk."""
-    moment = (now or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="microseconds")
-    promotion = Promotion(moment.replace("+00:00", "Z"), account(), action, version, previous, reason)
-    line = json.dumps(asdict(promotion), ensure_ascii=True).encode() + b"\n"
+    promotion = Promotion(iso_moment(now or datetime.now(UTC)), account(), action, version, previous, reason)
+    line = _line(promotion)
     size = os.fstat(descriptor).st_size
     if size and os.pread(descriptor, 1, size - 1) != b"\n":
         # What was torn by a crash stays a line of its own.
         line = b"\n" + line
-    while line:
-        line = line[os.write(descriptor, line) :]
-    os.fsync(descriptor)
+    _write(descriptor, line)
     return promotion
+
+
+def mirror(descriptor: int, path: Path, promotions: Sequence[Promotion]) -> None:
+    """Let the open history at ``path`` hold exactly these promotions; what it held else goes into a file beside it."""
+    wanted, held = b"".join(map(_line, promotions)), path.read_bytes()
+    if not wanted.startswith(held):
+        with path.with_name(f"{path.name}{_ASIDE}").open("ab") as aside:
+            aside.write(held)
+        os.ftruncate(descriptor, 0)
+        held = b""
+    if wanted != held:
+        _write(descriptor, wanted[len(held) :])
 
 
 def read_history(folder: Path, name: str) -> History:
@@ -118,6 +137,16 @@ def _back_to(reigned: list[str], version: str) -> None:
         reigned.pop()
     if version not in reigned:
         reigned.append(version)
+
+
+def _line(promotion: Promotion) -> bytes:
+    return json.dumps(asdict(promotion), ensure_ascii=True).encode() + b"\n"
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(descriptor, content) :]
+    os.fsync(descriptor)
 
 
 def _parsed(line: bytes) -> Promotion | None:

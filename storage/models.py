@@ -1,24 +1,16 @@
-"""Exported models: folders that the service reads without MLflow, and an atomic pointer to the champion.
+"""Exported models: folders that the service reads without MLflow, and atomic pointers to two of them.
 
 Layout: ``HOME/models/JOURNEY/VERSION/``, ``HOME/models/JOURNEY/champion`` and ``champions.jsonl``
-(``storage.registry``).
+(``storage.registry``). The champion answers; the challenger, where there is one, is asked beside it.
 """
 
 import json
 from pathlib import Path
 
-from storage.registry import (
-    ANYONE,
-    DIGESTS,
-    DigestMismatch,
-    PointerMoved,
-    Registry,
-    VersionNotFound,
-    home_folder,
-    verify_digest,
-)
+from storage.digest import DIGESTS, DigestMismatch, verify_digest
+from storage.registry import ANYONE, PointerMoved, Registry, VersionNotFound, home_folder
 
-CHAMPION = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"
 _CARD = "card.json"
 
 
@@ -28,6 +20,10 @@ class ModelNotFound(VersionNotFound):
 
 class ChampionMoved(PointerMoved):
     """Another version became champion meanwhile, so that what was decided no longer holds."""
+
+
+class ChallengerMoved(PointerMoved):
+    """Another version became challenger meanwhile, so that what was decided no longer holds."""
 
 
 MODELS = Registry(
@@ -40,6 +36,16 @@ MODELS = Registry(
     not_found=ModelNotFound,
     moved=ChampionMoved,
 )
+CHALLENGERS = Registry(
+    area=MODELS.area,
+    thing="model",
+    pointer=CHALLENGER,
+    history_name="challengers.jsonl",
+    make="dropoff challenger {journey} VERSION",
+    look="dropoff challenger {journey}",
+    not_found=ModelNotFound,
+    moved=ChallengerMoved,
+)
 publish = MODELS.publish
 model_folder = MODELS.folder
 versions = MODELS.versions
@@ -47,6 +53,10 @@ point_champion = MODELS.point
 champion_history = MODELS.history
 champion_version = MODELS.pointed
 champion_folder = MODELS.pointed_folder
+point_challenger = CHALLENGERS.point
+withdraw_challenger = CHALLENGERS.withdraw
+challenger_history = CHALLENGERS.history
+challenger_version = CHALLENGERS.pointed
 
 
 def trained_on(home: Path, journey: str, first_us: int, last_us: int) -> tuple[str, ...]:
@@ -71,20 +81,27 @@ def _overlaps(card: Path, first_us: int, last_us: int) -> bool:
 
 __all__ = [
     "ANYONE",
+    "CHALLENGER",
+    "CHALLENGERS",
     "CHAMPION",
     "DIGESTS",
     "MODELS",
+    "ChallengerMoved",
     "ChampionMoved",
     "DigestMismatch",
     "ModelNotFound",
+    "challenger_history",
+    "challenger_version",
     "champion_folder",
     "champion_history",
     "champion_version",
     "home_folder",
     "model_folder",
+    "point_challenger",
     "point_champion",
     "publish",
     "trained_on",
     "verify_digest",
     "versions",
+    "withdraw_challenger",
 ]

@@ -2,25 +2,29 @@
 
 Layout: ``HOME/AREA/JOURNEY/VERSION/`` with a ``digest.json``, and beside them the pointer, a file that holds a version.
 Every move of the pointer is a line of the history (``storage.history``). Models are kept so, and policies.
+
+Where replicas share a registry, a home is its copy (``storage.shared_registry``): pointers move there first.
 """
 
-import hashlib
-import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
-from storage.history import Action, History, Promotion, append, appending, read_history
+from storage.digest import DIGESTS, write_digest
+from storage.history import Action, History, Promotion, append, appending, mirror, read_history
 
-DIGESTS = "digest.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 ANYONE = ""
 """In the place of a version: whichever the pointer names."""
+COPY_MARK = ".shared"
+"""The file that says of a journey's folder that it is a copy of what replicas share."""
 
 
 class VersionNotFound(LookupError):
@@ -31,13 +35,57 @@ class PointerMoved(RuntimeError):
     """The pointer names another version meanwhile, so that what was decided no longer holds."""
 
 
-class DigestMismatch(ValueError):
-    """A version's files are not those that were published."""
+class NotJoined(RuntimeError):
+    """A home that is a copy of a shared registry was to be changed without it; the text says what to do."""
+
+
+class Sharing(Protocol):
+    """Where the versions and pointers of homes are kept for all who share them."""
+
+    def publish(self, registry: "Registry", home: Path, journey: str, version: str) -> None:
+        """Keep a version that lies in a home."""
+
+    def move(
+        self,
+        registry: "Registry",
+        home: Path,
+        journey: str,
+        version: str,
+        *,
+        action: Action,
+        reason: str,
+        instead_of: str | None,
+        now: datetime | None,
+    ) -> Promotion:
+        """Move a pointer for all, then in the home; otherwise as :meth:`Registry.point`."""
+
+
+_JOINED: dict[Path, Sharing] = {}
+
+
+@contextmanager
+def joined(home: Path, sharing: Sharing) -> Iterator[None]:
+    """Let whatever is published and promoted under a home be shared, in this process until the block ends."""
+    key = home.resolve()
+    before = _JOINED.get(key)
+    _JOINED[key] = sharing
+    try:
+        yield
+    finally:
+        if before is None:
+            _JOINED.pop(key, None)
+        else:
+            _JOINED[key] = before
 
 
 def home_folder() -> Path:
     """Return where all state lives: the environment's ``DROPOFF_HOME``, or ``.dropoff`` in the working directory."""
     return Path(os.environ.get("DROPOFF_HOME", ".dropoff"))
+
+
+def is_version(name: str) -> bool:
+    """Whether a name is one that a version can have, and leads nowhere else as a path."""
+    return _NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -58,12 +106,24 @@ class Registry:
 
     def publish(self, home: Path, journey: str, version: str, write: Callable[[Path], None]) -> Path:
         """Let ``write`` fill a folder, then make it the version's in one step, in place of an older one."""
+
+        def fill(prepared: Path) -> None:
+            write(prepared)
+            write_digest(prepared)
+
+        target = self.place(home, journey, version, fill)
+        sharing = _JOINED.get(home.resolve())
+        if sharing is not None:
+            sharing.publish(self, home, journey, version)
+        return target
+
+    def place(self, home: Path, journey: str, version: str, fill: Callable[[Path], None]) -> Path:
+        """Let ``fill`` put all of a version's files into a folder, then make it the version's in one step."""
         parent = home / self.area / journey
         parent.mkdir(parents=True, exist_ok=True)
         prepared = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=parent))
         try:
-            write(prepared)
-            (prepared / DIGESTS).write_text(json.dumps(_digests(prepared), indent=1) + "\n", encoding="utf-8")
+            fill(prepared)
             prepared.chmod(0o755)
             target = parent / version
             if target.exists():
@@ -81,7 +141,7 @@ class Registry:
         """
         registry = home / self.area
         folder = registry / journey / version
-        is_within = _NAME.fullmatch(version) and folder.resolve().is_relative_to(registry.resolve())
+        is_within = is_version(version) and folder.resolve().is_relative_to(registry.resolve())
         if not is_within or not (folder / DIGESTS).is_file():
             known = ", ".join(self.versions(home, journey)) or "none"
             raise self.not_found(f"{journey} has no {self.thing} version {version!r} under {home} (versions: {known})")
@@ -108,18 +168,8 @@ class Registry:
 
         Raises ``not_found``, and ``moved`` where it names another than ``instead_of`` by now (None for nobody).
         """
-        pointer = self.folder(home, journey, version).parent / self.pointer
-        with appending(pointer.parent, self.history_name) as history:
-            previous = self.pointed(home, journey)
-            if instead_of not in (ANYONE, previous):
-                raise self.moved(
-                    f"version {previous} became {self.pointer} of {journey} meanwhile, nothing was changed; look at "
-                    f"`{self.look.format(journey=journey)}` and try again"
-                )
-            # A crash after this line leaves a promotion that did not happen; before it, one that nobody could explain.
-            promotion = append(history, version, previous, action, reason, now)
-            self._point(pointer, version)
-        return promotion
+        self.folder(home, journey, version)
+        return self._move(home, journey, version, action, reason, instead_of, now)
 
     def withdraw(
         self,
@@ -134,18 +184,54 @@ class Registry:
 
         The history keeps it as a rollback to a version without a name. Raises ``not_found`` where it names nothing.
         """
-        pointer = home / self.area / journey / self.pointer
         if self.pointed(home, journey) is None:
             raise self.not_found(f"no {self.thing} of {journey} is {self.pointer} under {home}")
-        with appending(pointer.parent, self.history_name) as history:
+        return self._move(home, journey, "", Action.ROLLBACK, reason, instead_of, now)
+
+    def check_standing(self, journey: str, version: str, standing: str | None, instead_of: str | None) -> None:
+        """Raise ``moved`` unless the pointer may move from ``standing`` to ``version``."""
+        if instead_of not in (ANYONE, standing) or (standing is None and not version):
+            raise self.moved(
+                f"version {standing} became {self.pointer} of {journey} meanwhile, nothing was changed; look at "
+                f"`{self.look.format(journey=journey)}` and try again"
+            )
+
+    def mirror(self, home: Path, journey: str, promotions: Sequence[Promotion]) -> None:
+        """Let the pointer and its history be those that replicas share, of which ``promotions`` are all, in order."""
+        parent = home / self.area / journey
+        parent.mkdir(parents=True, exist_ok=True)
+        with appending(parent, self.history_name) as history:
+            mirror(history, parent / self.history_name, promotions)
+            version = promotions[-1].version if promotions else ""
+            if (self.pointed(home, journey) or "") != version:
+                self._set(parent / self.pointer, version)
+
+    def _move(
+        self,
+        home: Path,
+        journey: str,
+        version: str,
+        action: Action,
+        reason: str,
+        instead_of: str | None,
+        now: datetime | None,
+    ) -> Promotion:
+        parent, sharing = home / self.area / journey, _JOINED.get(home.resolve())
+        if sharing is not None:
+            return sharing.move(
+                self, home, journey, version, action=action, reason=reason, instead_of=instead_of, now=now
+            )
+        if (parent / COPY_MARK).exists():
+            raise NotJoined(
+                f"{parent} is a copy of what replicas share, and nothing was changed: set DROPOFF_DATABASE_URL to "
+                f"their database, or remove {parent / COPY_MARK} where they are no more"
+            )
+        with appending(parent, self.history_name) as history:
             previous = self.pointed(home, journey)
-            if previous is None or instead_of not in (ANYONE, previous):
-                raise self.moved(
-                    f"version {previous} became {self.pointer} of {journey} meanwhile, nothing was changed; look at "
-                    f"`{self.look.format(journey=journey)}` and try again"
-                )
-            promotion = append(history, "", previous, Action.ROLLBACK, reason, now)
-            pointer.unlink()
+            self.check_standing(journey, version, previous, instead_of)
+            # A crash after this line leaves a promotion that did not happen; before it, one that nobody could explain.
+            promotion = append(history, version, previous, action, reason, now)
+            self._set(parent / self.pointer, version)
         return promotion
 
     def history(self, home: Path, journey: str) -> History:
@@ -166,7 +252,10 @@ class Registry:
             )
         return self.folder(home, journey, version)
 
-    def _point(self, pointer: Path, version: str) -> None:
+    def _set(self, pointer: Path, version: str) -> None:
+        if not version:
+            pointer.unlink(missing_ok=True)
+            return
         descriptor, prepared = tempfile.mkstemp(prefix=f".{self.pointer}-", dir=pointer.parent)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(version + "\n")
@@ -179,29 +268,3 @@ class Registry:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-
-def verify_digest(folder: Path) -> None:
-    """Raise :class:`DigestMismatch` unless the folder holds exactly the files that were published, and no links."""
-    try:
-        published = json.loads((folder / DIGESTS).read_text(encoding="utf-8"))
-    except ValueError:
-        published = None
-    if not isinstance(published, dict):
-        raise DigestMismatch(f"{folder / DIGESTS} was changed after it was published; train again")
-    strange = [path for path in folder.rglob("*") if path.is_symlink() or not (path.is_file() or path.is_dir())]
-    if strange or folder.is_symlink():
-        named = strange[0] if strange else folder
-        raise DigestMismatch(f"{named} is a link or no file at all, which a published version never holds; train again")
-    found = _digests(folder)
-    changed = sorted({name for name in {*published, *found} if published.get(name) != found.get(name)})
-    if changed:
-        raise DigestMismatch(f"{folder} was changed after it was published ({', '.join(changed)}); train again")
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path != folder / DIGESTS
-    }

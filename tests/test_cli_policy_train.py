@@ -16,8 +16,8 @@ from decisions.uplift_policy import UpliftPolicy
 from features.events import FloatArray
 from journeys.load import load_journey
 from journeys.policies import ground_of
+from storage.digest import verify_digest
 from storage.policies import live_version, policy_folder, policy_versions
-from storage.registry import verify_digest
 from training.tracking import connect
 
 pytestmark = [

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.backup.archive import HOME, Archive, BackupError
+from storage.digest import DIGESTS, DigestMismatch, verify_digest
 from storage.models import MODELS
 from storage.policies import POLICIES
-from storage.registry import DIGESTS, DigestMismatch, verify_digest
 from storage.secrets import SECRETS
 
 AREAS = (MODELS.area, POLICIES.area, SECRETS)

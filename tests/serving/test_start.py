@@ -13,7 +13,8 @@ from decisions.risk import RiskModel
 from journeys.journey import Journey
 from serving.configuration import Configuration
 from serving.runtime import Runtime
-from serving.start import StartError, check_database, find_source, newer_model, start
+from serving.start import StartError, check_database, find_source, start
+from serving.swap import newer_model
 from storage.models import point_champion, publish
 
 VERSION = "7"
