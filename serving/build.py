@@ -11,11 +11,14 @@ from pathlib import Path
 
 from serving.configuration import PACKAGED_FOLDER, Configuration
 from serving.errors import StartError
+from serving.pinned import NotPinned, pinned
 from serving.start import find_source, load_model
 
 _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("features", "journeys", "decisions", "storage", "insights", "serving")
 _BENTOFILE = "bentofile.yaml"
+_LOCK = "requirements.lock"
+_CONTAINERFILE = "deploy/Containerfile"
 
 
 class BuildError(ValueError):
@@ -24,7 +27,7 @@ class BuildError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class BuiltBento:
-    """A Bento that was built; ``bentoml serve FOLDER`` serves it."""
+    """A Bento that was built; ``bentoml serve FOLDER`` serves it, and ``FOLDER/Containerfile`` makes an image of it."""
 
     tag: str
     folder: Path
@@ -47,7 +50,9 @@ def build(journey: str, home: Path | None = None) -> BuiltBento:
         _lay_out(Path(folder), journey, source.folder)
         tag = _run_bentoml(Path(folder), configuration.home / "bentoml")
     name, version = tag.split(":")
-    return BuiltBento(tag, configuration.home / "bentoml" / "bentos" / name / version, model.version)
+    bento = configuration.home / "bentoml" / "bentos" / name / version
+    _make_containable(bento)
+    return BuiltBento(tag, bento, model.version)
 
 
 def _lay_out(folder: Path, journey: str, model: Path) -> None:
@@ -55,7 +60,7 @@ def _lay_out(folder: Path, journey: str, model: Path) -> None:
         shutil.copytree(
             _ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "*.nb[ic]", "node_modules")
         )
-    shutil.copy(_bentofile(), folder / _BENTOFILE)
+    shutil.copy(_beside(_BENTOFILE), folder / _BENTOFILE)
     packaged = folder / PACKAGED_FOLDER.name
     shutil.copytree(model, packaged / "model")
     (packaged / "package.json").write_text(json.dumps({"journey": _pack_journey(journey, packaged)}), encoding="utf-8")
@@ -73,12 +78,24 @@ def _pack_journey(journey: str, packaged: Path) -> str:
     return "./journey.py"
 
 
-def _bentofile() -> Path:
-    candidates = (_ROOT / _BENTOFILE, Path(sys.prefix) / "share" / "dropoff" / _BENTOFILE)
+def _make_containable(bento: Path) -> None:
+    """Put beside the Bento how an image is made of it, and the packages that this needs, pinned with their hashes."""
+    needed = (bento / "env" / "python" / "requirements.txt").read_text(encoding="utf-8").split()
+    try:
+        lock = pinned(_beside(_LOCK).read_text(encoding="utf-8"), needed)
+    except NotPinned as error:
+        raise BuildError(str(error)) from error
+    (bento / "env" / "python" / _LOCK).write_text(lock, encoding="utf-8")
+    shutil.copy(_beside(_CONTAINERFILE), bento / "Containerfile")
+
+
+def _beside(name: str) -> Path:
+    """Return a file that lies beside the packages, in a checkout or where dropoff was installed."""
+    candidates = (_ROOT / name, Path(sys.prefix) / "share" / "dropoff" / name)
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    raise BuildError(f"{_BENTOFILE} is neither at {candidates[0]} nor at {candidates[1]}: install dropoff again")
+    raise BuildError(f"{name} is neither at {candidates[0]} nor at {candidates[1]}: install dropoff again")
 
 
 def _run_bentoml(folder: Path, bentoml_home: Path) -> str:
