@@ -19,7 +19,7 @@ def keys(
     ] = None,
     permission: Annotated[
         list[str] | None,
-        typer.Option(metavar="WHAT", help="write (send events), read (ask) or admin (all else); may be repeated."),
+        typer.Option(metavar="WHAT", help="write (send events), read (ask), metrics or admin (all else); repeatable."),
     ] = None,
     name: Annotated[str, typer.Option(metavar="NAME", help="What or whom the key is for; the audit names it.")] = "",
     journey: Annotated[

@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def _use_compiled() -> None:
-    """Copy the compiled kernel to where it may be written, as numba wants it; on another kind of processor it compiles anew."""
+    """Copy the compiled kernel to where numba may write; for another kind of processor it compiles anew."""
     compiled, cache = os.environ.get(COMPILED), os.environ.get("NUMBA_CACHE_DIR")
     if compiled and cache and Path(compiled).is_dir():
         shutil.copytree(compiled, cache, dirs_exist_ok=True)

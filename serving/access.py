@@ -33,6 +33,8 @@ class Permission(StrEnum):
     """Ask for risks and recommendations."""
     ADMIN = "admin"
     """All else: sessions, annotations, erasing, metrics and the pages."""
+    METRICS = "metrics"
+    """Read metrics and nothing else, for what watches the service."""
 
 
 @dataclass

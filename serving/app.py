@@ -38,6 +38,7 @@ _JSON = "application/json"
 _LOG = logging.getLogger("dropoff.serving")
 _PARAMETER = re.compile(r"\{[a-z_]+:path\}")
 _UNSERVED = "/{address:path}"
+_WATCHING = (Permission.ADMIN, Permission.METRICS)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Answer = Callable[[Runtime, Request], Awaitable[Any]]
@@ -69,7 +70,7 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
         SharedRoute("/v1/projects/{write_key}/settings", _segment_settings, "GET", public=True),
         *(SharedRoute(path, _rudder_source, "GET", public=True) for path in ("/sourceConfig", "/sourceConfig/")),
         Route("/docs.json", _docs, methods=["GET"]),
-        SharedRoute("/metrics", _metrics, "GET", [Permission.ADMIN]),
+        SharedRoute("/metrics", _metrics, "GET", _WATCHING),
         Route("/livez", _livez, methods=["GET"]),
         Route("/readyz", _readyz, methods=["GET"]),
         *snippet_routes(),
@@ -221,7 +222,7 @@ async def _metrics(request: Request) -> Response:
     runtime: Runtime | None = request.app.state.runtime
     try:
         if runtime is not None:
-            await admit_reader(runtime, request)
+            await admit_reader(runtime, request, _WATCHING)
     except ClientError as error:
         return _error(error)
     # Counting a hundred thousand open sessions takes a while, in which others must be answered.

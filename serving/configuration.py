@@ -4,7 +4,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable that prometheus-client reads when it is imported."""
 
 _PREFIX = "DROPOFF_"
+_FILE = "_FILE"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -50,6 +51,7 @@ class Configuration:
     )
     redis_url: str = field(
         default="",
+        repr=False,
         metadata={
             "about": "Redis or Valkey between several processes on one database, as `redis://HOST:PORT/0`; "
             "without one they ask the database"
@@ -294,17 +296,18 @@ class Configuration:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Configuration":
         """Return the settings; raises :class:`ConfigurationError` for a value of a wrong type."""
+        told = {setting: _told(setting, environment) for setting in fields(cls)}
         given = {
             setting.name: _parse(
                 setting.name,
-                environment[_PREFIX + setting.name.upper()],
+                text,
                 setting.default,
                 setting.metadata.get("least", setting.metadata.get("shortest", 0)),
                 setting.metadata.get("most", math.inf),
                 setting.metadata.get("each", ".*"),
             )
-            for setting in fields(cls)
-            if environment.get(_PREFIX + setting.name.upper())
+            for setting, text in told.items()
+            if text
         }
         # Workers that did not know of each other's events would answer without them.
         return cls(**given | ({"shared": True} if given.get("workers", 1) > 1 else {}))
@@ -330,6 +333,28 @@ class Configuration:
     def address(self) -> str:
         """The database's SQLAlchemy address."""
         return self.database_url or database_url(self.home)
+
+
+def _told(setting: "Field[Any]", environment: Mapping[str, str]) -> str:
+    """Return what the environment says of a setting, a secret's also through the file that ``..._FILE`` names."""
+    variable = _PREFIX + setting.name.upper()
+    text, path = environment.get(variable, ""), environment.get(variable + _FILE, "")
+    if not path:
+        return text
+    if setting.repr:
+        raise ConfigurationError(f"{variable}{_FILE} is none: only secrets are read from files; set {variable}")
+    if text:
+        raise ConfigurationError(f"{variable} and {variable}{_FILE} are both set: keep one of them")
+    try:
+        # Editors end a file with a line end, which is no part of a secret.
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{variable}{_FILE}={path!r} cannot be read: {error}") from error
+
+
+def secrets_in_files() -> tuple[str, ...]:
+    """Return the settings that a file may hold, by their variables."""
+    return tuple(f"{_PREFIX}{setting.name.upper()}{_FILE}" for setting in fields(Configuration) if not setting.repr)
 
 
 def settings_table() -> str:

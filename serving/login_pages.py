@@ -1,6 +1,6 @@
 """The pages that let people in with an admin key, and out again; and the check that stands before all other pages."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.requests import Request
@@ -38,16 +38,18 @@ def login_routes() -> list[Route]:
     ]
 
 
-async def admit_reader(runtime: Runtime, request: Request) -> None:
-    """Return if the request comes with a login, or with an admin key; raises ClientError, 401, 403 or 429.
+async def admit_reader(
+    runtime: Runtime, request: Request, permissions: Collection[Permission] = (Permission.ADMIN,)
+) -> None:
+    """Return if the request comes with a login, or with a key of one of these permissions; raises ClientError.
 
-    Where there are no keys everybody may read: the guard has let this machine through only.
+    That is 401, 403 or 429. Where there are no keys everybody may read: the guard has let this machine through only.
     """
     login = _login(runtime, request)
     if login is not None:
         let_in(request, login.key)
         return
-    await admit(runtime, request, (Permission.ADMIN,))
+    await admit(runtime, request, permissions)
 
 
 def way_in(request: Request, error: ClientError) -> Response | None:

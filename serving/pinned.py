@@ -37,9 +37,14 @@ def pinned(lock: str, requirements: Iterable[str]) -> str:
 
 
 def requirements_of(pyproject: str, extras: Iterable[str]) -> list[str]:
-    """Return what a project requires, with some of its extras."""
-    project = tomllib.loads(pyproject)["project"]
-    return [*project["dependencies"], *(one for extra in extras for one in project["optional-dependencies"][extra])]
+    """Return what a project requires, with some of its extras, and what it is installed by."""
+    told = tomllib.loads(pyproject)
+    project = told["project"]
+    return [
+        *told["build-system"]["requires"],
+        *project["dependencies"],
+        *(one for extra in extras for one in project["optional-dependencies"][extra]),
+    ]
 
 
 def _blocks(lock: str) -> dict[str, str]:

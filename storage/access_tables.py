@@ -11,7 +11,7 @@ keys = Table(
     Column("key_id", Text, primary_key=True, doc="the part of a key that may be shown"),
     Column("journey", Text, doc="the only journey that it opens; null for all"),
     Column("name", Text, nullable=False, doc="what it is for"),
-    Column("permissions", Text, nullable=False, doc="write, read and admin, with spaces between"),
+    Column("permissions", Text, nullable=False, doc="write, read, metrics and admin, with spaces between"),
     Column("secret_hash", Text, nullable=False, doc="SHA-256 of the whole key, in hexadecimal digits"),
     Column("requests_per_second", Float, doc="null for the service's own limit"),
     Column("max_body_bytes", Integer, doc="null for the service's own limit"),

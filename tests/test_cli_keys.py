@@ -71,7 +71,10 @@ def test_a_key_is_rotated_then_revoked_and_all_of_it_is_in_the_audit() -> None:
     ("arguments", "said"),
     [
         (("new", "--permission", "write"), "needs --permission WHAT and --name NAME"),
-        (("new", "--permission", "all", "--name", "x"), "'all' is no permission: there are write, read, admin"),
+        (
+            ("new", "--permission", "all", "--name", "x"),
+            "'all' is no permission: there are write, read, admin, metrics",
+        ),
         (("new", "--permission", "read", "--name", "x", "--expires", "soon"), "'soon' is no duration"),
         (("new", "--permission", "read", "--name", "x", "--journey", "shop"), "no journey named 'shop'"),
         (("new", "--permission", "read", "--name", "x", "--max-body-bytes", "0"), "greater than 0"),

@@ -78,7 +78,9 @@ def test_every_route_asks_for_its_permission_and_tells_nothing_to_others(
     opened: tuple[Client, Runtime, Keys], clock: Clock
 ) -> None:
     client, _, keys = opened
-    with_key = {permission: keys.new(permission, name=permission) for permission in ("write", "read", "admin")}
+    with_key = {
+        permission: keys.new(permission, name=permission) for permission in ("write", "read", "metrics", "admin")
+    }
     routes = guarded_routes()
     assert {path for _, path, _ in routes} >= {"/v1/track", "/v1/batch", "/v1/score", "/metrics", "/v1/sessions/s"}
     for method, path, asked in routes:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.configuration import Configuration, ConfigurationError, LogFormat, settings_table
+from serving.configuration import Configuration, ConfigurationError, LogFormat, secrets_in_files, settings_table
 from storage.database import Durability
 
 ROOT = Path(__file__).parents[2]
@@ -66,3 +66,37 @@ def test_the_documentation_has_the_table_of_all_settings() -> None:
     table = settings_table()
     assert table in (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
     assert re.findall(r"`DROPOFF_(\w+)`", table) == [setting.name.upper() for setting in fields(Configuration)]
+
+
+def test_a_secret_can_lie_in_a_file_whose_last_line_end_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x" * 40 + "\n")
+    (tmp_path / "url").write_text("postgresql+psycopg://u:p@h/d\n")
+    configuration = Configuration.from_environment(
+        {
+            "DROPOFF_COOKIE_SECRET_FILE": str(tmp_path / "secret"),
+            "DROPOFF_DATABASE_URL_FILE": str(tmp_path / "url"),
+        }
+    )
+    assert configuration == Configuration(cookie_secret="x" * 40, database_url="postgresql+psycopg://u:p@h/d")
+    assert "postgresql" not in repr(configuration)
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"DROPOFF_ID_SECRET_FILE": "nowhere"}, "nowhere"),
+        ({"DROPOFF_ID_SECRET_FILE": __file__, "DROPOFF_ID_SECRET": "x" * 40}, "both"),
+        ({"DROPOFF_WORKERS_FILE": __file__}, "only secrets"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused(environment: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as refused:
+        Configuration.from_environment(environment)
+    assert next(iter(environment)) in str(refused.value)
+    assert "x" * 40 not in str(refused.value)
+
+
+def test_the_documentation_names_every_secret_that_may_lie_in_a_file() -> None:
+    text = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`(DROPOFF_\w+_FILE)`", text)) == set(secrets_in_files())
+    assert set(secrets_in_files()) >= {"DROPOFF_DATABASE_URL_FILE", "DROPOFF_COOKIE_SECRET_FILE"}
