@@ -17,6 +17,7 @@ from benchmarks.report import Figure, Report
 from features import kernel
 from features.build import build, every_event
 from features.encode import EncodedEvent
+from features.engine import Here
 from features.events import EncodedLog
 from features.live import LiveSession
 from features.plan import FIRST_NAME_CODE, Plan, compile_plan
@@ -186,7 +187,9 @@ def measure_reading(sessions: int) -> float:
         simulate("ecommerce", sessions=sessions, seed=1, out=Path(name))
         started = time.perf_counter()
         events = 0
-        with read_log(Path(name) / "events", plan, timeout_seconds=journey.session_timeout_seconds, threads=1) as read:
+        with read_log(
+            Path(name) / "events", plan, timeout_seconds=journey.session_timeout_seconds, engine=Here(1)
+        ) as read:
             for log in read.batches():
                 build(plan, log, every_event(log, ROW_EVERY))
                 events += log.event_count

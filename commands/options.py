@@ -25,7 +25,10 @@ LogOrFactsOption = Annotated[Path | None, typer.Option("--log", metavar="PATH", 
 FactsOption = Annotated[
     Path | None, typer.Option("--facts", metavar="FOLDER", help="Facts made of a log before, in place of --log.")
 ]
-OutOption = Annotated[Path, typer.Option("--out", metavar="PATH", parser=to_path, help="The .parquet file to write.")]
+FeaturesOption = Annotated[
+    Path,
+    typer.Option("--out", metavar="PATH", parser=to_path, help="The .parquet file to write, or a new folder of several."),
+]
 ScoresOption = Annotated[Path, typer.Option("--out", metavar="PATH", help="A .parquet, .csv or .jsonl file to write.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write the figures as JSON.")]
 QuarantineOption = Annotated[

@@ -7,10 +7,10 @@ import typer
 
 from commands.options import (
     MLRUNS,
+    FeaturesOption,
     JourneyArgument,
     LogOption,
     ModelOption,
-    OutOption,
     QuarantineOption,
     SeedOption,
     to_path,
@@ -185,18 +185,24 @@ def _import_touchpoints(
 def features(
     journey: JourneyArgument,
     log: LogOption,
-    out: OutOption,
+    out: FeaturesOption,
     every: Annotated[int, typer.Option(metavar="N", min=1, help="A row after every N-th event of a session.")] = 1,
     quarantine: QuarantineOption = None,
 ) -> None:
-    """Write every session's features, as of each event."""
+    """Write every session's features, as of each event.
+
+    One .parquet file, or a folder of parts, which is written faster and read by the same programs.
+    """
     from console import progress, quarantine_path, say, tell
-    from features.export import export_features
-    from features.output import require_writable
+    from features.export import export_features, is_file
+    from features.output import require_new_folder, require_writable
     from features.plan import compile_plan
     from journeys.load import load_journey
 
-    require_writable(out, log=log, suffixes=(".parquet",))
+    if is_file(out):
+        require_writable(out, log=log)
+    else:
+        require_new_folder(out, log=log)
     declared, refused = load_journey(journey), quarantine_path(quarantine, log)
     with progress() as report:
         rows, summary = export_features(

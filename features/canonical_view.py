@@ -26,11 +26,13 @@ def create_canonical(
     source: Source,
     carried: Sequence[str] = (),
     names: EventNames | None = None,
+    rows_before: int = 0,
 ) -> None:
     """Create the view ``canonical``: text columns, times in microseconds, properties as JSON text, and row numbers.
 
     ``carried`` are columns of the log's own that come along as the texts ``carried0``, ``carried1`` and so on. Names
-    are kept as ``names`` says, or as they are.
+    are kept as ``names`` says, or as they are. Where ``raw`` is a part of a log, ``rows_before`` are the rows of the
+    parts before it.
     """
     if source.names_itself or names is not None:
         create_functions(connection, names)
@@ -41,7 +43,7 @@ def create_canonical(
     }
     if names is not None and not source.names_itself:
         shown["name"] = f"kept_name(CAST({shown['name']} AS VARCHAR))"
-    numbered_rows = _with_steps("(SELECT *, row_number() OVER () AS position FROM raw)", source)
+    numbered_rows = _with_steps(f"(SELECT *, row_number() OVER () + {rows_before} AS position FROM raw)", source)
     described = _with_steps("(SELECT *, 0 AS position FROM raw)", source)
     texts = [
         f"{_text(column, shown.get(column, 'NULL'), types)} AS {column}"

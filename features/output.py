@@ -27,6 +27,17 @@ def require_writable(out: Path, *, log: Path | None = None, suffixes: Collection
     require_folder(out.parent)
 
 
+def require_new_folder(out: Path, *, log: Path) -> None:
+    """Make the parent of a folder that will be written; raises :class:`OutputError` where there is something already.
+
+    The folder must not lie in the log's, from which its files would be read.
+    """
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise OutputError(f"{out} is there already; name a new folder, or a file that ends in .parquet")
+    _keep_apart(out / "part.parquet", log)
+    require_folder(out.parent)
+
+
 def require_folder(folder: Path) -> None:
     """Make a folder; raises :class:`OutputError` where it cannot be made or nothing can be written into it."""
     try:

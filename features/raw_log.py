@@ -42,6 +42,8 @@ class RawLog:
     files: tuple[Path, ...]
     format: str
     fields: tuple[str, ...]
+    types: tuple[str, ...] = ()
+    """The type of each field in Parquet, as DuckDB unites those of several files."""
 
     @property
     def is_text(self) -> bool:
@@ -70,7 +72,25 @@ def open_raw(connection: duckdb.DuckDBPyConnection, path: Path, source: Source) 
     except duckdb.Error as error:
         raise LogError(f"{path} cannot be read as {_spoken(kind)}: {first_line(error)}") from error
     _require(path, source, found, kind)
-    return RawLog(files, kind, found)
+    types: tuple[str, ...] = ()
+    if kind == "parquet" and not source.nested:
+        types = tuple(str(row[1]) for row in connection.execute("DESCRIBE raw").fetchall())[: len(found)]
+    return RawLog(files, kind, found, types)
+
+
+def open_files(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], whole: RawLog) -> RawLog:
+    """Create the view ``raw`` over some of the files of a Parquet log, with the columns and types of the whole one."""
+    reader = f"read_parquet({_listed(files)}, union_by_name=true)"
+    there = {str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall()}
+    columns = ", ".join(
+        f"CAST({_name(field) if field in there else 'NULL'} AS {kind}) AS {_name(field)}"
+        for field, kind in zip(whole.fields, whole.types, strict=True)
+    )
+    connection.execute(
+        f"CREATE VIEW raw AS SELECT *, CAST(to_json(whole) AS VARCHAR) AS raw_row, NULL::VARCHAR AS malformed "
+        f"FROM (SELECT {columns} FROM {reader}) AS whole"
+    )
+    return RawLog(tuple(files), whole.format, whole.fields, whole.types)
 
 
 def require_closed_quotes(connection: duckdb.DuckDBPyConnection) -> None:

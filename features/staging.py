@@ -1,98 +1,139 @@
-"""Stage a log on disk: checked, typed, encoded, split into buckets of whole visitors, and freed of duplicates."""
+"""Stage a log on disk, slice by slice: checked, typed, encoded, and split into buckets of whole visitors."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
-from features.canonical_view import create_checked
+from features.canonical_view import create_canonical, create_checked
 from features.claims import ALIAS, PREVIOUS_ID
 from features.encode_sql import code_sql, json_path, key_sql, number_sql
 from features.plan import TREATMENT_CODE, Plan
+from features.raw_log import REJECTED, RawLog, require_closed_quotes
 from features.scan import Value, ValueKind
+from features.slices import Slice, open_slice
+from features.source import Source
 from features.table import CONTEXT_COLUMNS
 
 BAD_BUCKET = -1
 _SHARED = f"code IS NULL OR code = {TREATMENT_CODE}"
+_OPEN_FILES = 1_000
 
 Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
-    """Where the staged rows lie: one folder a bucket, ``BAD_BUCKET`` for the refused ones."""
+class Staging:
+    """How a log is staged: all that working on a slice or a bucket needs, wherever that is done.
 
+    Of each property in ``texts`` the text itself is staged too, as ``t0``, ``t1`` and so on. ``elements`` maps event
+    names to the property that is staged as ``element``, with the ``shared_name`` of events without a code of their own.
+    Event ids are looked at in ``id_parts`` parts for duplicates; 0 where none can be there.
+    """
+
+    log: Path
+    source: Source
+    raw: RawLog
+    plan: Plan
     folder: Path
     bucket_count: int
-    row_count: int
+    id_parts: int
+    now: datetime
+    texts: tuple[str, ...] = ()
+    elements: Mapping[str, str] | None = None
+    memory_gb: float = 3.0
+    threads: int = 2
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a DuckDB connection that keeps to the memory and spills into the folder."""
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "threads": self.threads,
+            "memory_limit": f"{self.memory_gb}GB",
+            "temp_directory": str(self.folder / f"spill-{uuid.uuid4().hex}"),
+        }
+        with duckdb.connect(config=config) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"SET partitioned_write_max_open_files = {_OPEN_FILES}")
+            yield connection
 
 
-def stage(
-    connection: duckdb.DuckDBPyConnection,
-    plan: Plan,
-    folder: Path,
-    batch_events: int,
-    now: datetime,
-    kept_texts: tuple[str, ...] = (),
-    elements: Mapping[str, str] | None = None,
-) -> Staged:
-    """Write the rows of ``canonical`` into buckets, encoded for the plan, each with the reason if it is refused.
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """The files of staged rows by bucket (``BAD_BUCKET`` for the refused ones), and of hashed event ids by part.
 
-    Of each property in ``kept_texts`` the text itself is written too, as ``t0``, ``t1`` and so on. ``elements`` maps
-    event names to the property that is written as ``element``, with the ``shared_name`` of events without a code of
-    their own. The view ``checked`` stays: the rows of ``canonical`` with the same reasons.
+    ``rejected`` are files of the lines of text that were no rows at all.
     """
-    create_checked(connection, now)
+
+    rows: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    hashes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    rejected: tuple[str, ...] = ()
+
+    def rows_of(self, bucket: int | None = None) -> str:
+        """Return the SQL relation of the rows of one bucket, or of all good ones; there must be some."""
+        return read_files(
+            self.rows[bucket]
+            if bucket is not None
+            else [file for number, files in sorted(self.rows.items()) if number != BAD_BUCKET for file in files]
+        )
+
+    @property
+    def buckets(self) -> tuple[int, ...]:
+        """The buckets of good rows that hold any."""
+        return tuple(sorted(number for number in self.rows if number != BAD_BUCKET))
+
+
+def join_staged(parts: Sequence[Staged]) -> Staged:
+    """Return what several slices came to, in their order."""
+    return Staged(
+        _joined([part.rows for part in parts]),
+        _joined([part.hashes for part in parts]),
+        tuple(file for part in parts for file in part.rejected),
+    )
+
+
+def read_files(files: Sequence[str]) -> str:
+    """Return the SQL relation of Parquet files of one schema."""
+    return f"read_parquet([{', '.join(map(_text, files))}], hive_partitioning=false)"
+
+
+def stage_slice(job: Staging, part: Slice) -> Staged:
+    """Write the rows of a slice into buckets, encoded for the plan, each with the reason if it is refused.
+
+    The files of an attempt lie in a folder of their own: what another attempt at the slice left is not read.
+    """
+    folder = job.folder / f"slice-{part.number}-{uuid.uuid4().hex}"
+    folder.mkdir(parents=True)
+    with job.connect() as connection:
+        raw = open_slice(connection, job.log, job.raw, part, job.source)
+        create_canonical(connection, raw, job.source, rows_before=part.rows_before)
+        create_checked(connection, job.now)
+        create_codes(connection, job.plan)
+        rows = copy_parts(connection, _encoded_rows(job), folder / "rows", "bucket")
+        rejected: tuple[str, ...] = ()
+        if raw.is_text:
+            require_closed_quotes(connection)
+            file = str(folder / "rejected.parquet")
+            connection.execute(f"COPY ({REJECTED}) TO {_text(file)} (FORMAT parquet)")
+            rejected = (file,)
+        hashes: Mapping[int, tuple[str, ...]] = {}
+        staged = Staged(rows, hashes, rejected)
+        if job.id_parts and staged.buckets:
+            hashed = f"SELECT hash(event_id) AS hashed FROM {staged.rows_of()}"
+            query = f"SELECT hashed, CAST(hashed % {job.id_parts} AS INTEGER) AS part FROM ({hashed})"
+            hashes = copy_parts(connection, query, folder / "hashes", "part")
+        return Staged(rows, hashes, rejected)
+
+
+def create_codes(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    """Create the table ``codes``: the declared names of events with their codes."""
     connection.execute("CREATE TABLE codes (code_name VARCHAR, code INTEGER)")
     if plan.codes:
         connection.executemany("INSERT INTO codes VALUES (?, ?)", list(plan.codes.items()))
-    row_count = _one(connection, "SELECT count(*) FROM raw")
-    bucket_count = max(1, -(-row_count // batch_events))
-    read = "".join(f", {_encoded(column, plan)} AS v{place}" for place, column in enumerate(plan.columns))
-    keys = sorted({column.name for column in plan.columns if column.name not in CONTEXT_COLUMNS} | _bound_names(plan))
-    paths = ", ".join(json_path(name) for name in keys)
-    extracted = f"json_extract_string(properties, [{paths}])" if keys else "NULL"
-    read += "".join(f", {_property_text(name)} AS t{place}" for place, name in enumerate(kept_texts))
-    if elements is not None:
-        read += f", {_element(elements)} AS element, CASE WHEN {_SHARED} THEN name END AS shared_name"
-    good = "reason IS NULL"
-    connection.execute(
-        f"""COPY (
-            SELECT position, reason, CASE WHEN {good} THEN NULL ELSE left(raw_row, 100000) END AS raw_row,
-                event_id, session_id, visitor_id, user_id, channel, device, source, campaign,
-                occurred_at_us, received_at_us, {code_sql("name")} AS code,
-                CASE WHEN code IS NULL THEN name END AS unknown_name,
-                CASE WHEN code = {TREATMENT_CODE} THEN name END AS treatment,
-                {_previous_id()} AS previous_id {read},
-                CASE WHEN {good} THEN CAST(hash(visitor_id) % {bucket_count} AS INTEGER) ELSE {BAD_BUCKET} END AS bucket
-            FROM (
-                SELECT *, CASE WHEN {good} THEN {extracted} END AS texts
-                FROM checked
-            ) LEFT JOIN codes ON name = code_name
-        ) TO '{folder}' (FORMAT parquet, PARTITION_BY (bucket), COMPRESSION snappy, OVERWRITE_OR_IGNORE)"""
-    )
-    return Staged(folder, bucket_count, row_count)
-
-
-def rows_of(staged: Staged, bucket: int | None = None) -> str:
-    """Return the SQL relation of one bucket, or of all good ones; empty where nothing was staged."""
-    pattern = f"{staged.folder}/bucket={'[0-9]*' if bucket is None else bucket}/*.parquet"
-    return f"read_parquet('{pattern}', hive_partitioning=true)"
-
-
-def has_rows(staged: Staged, bucket: int | None = None) -> bool:
-    """Whether anything was staged there."""
-    return any(staged.folder.glob(f"bucket={'[0-9]*' if bucket is None else bucket}/*.parquet"))
-
-
-def find_duplicates(connection: duckdb.DuckDBPyConnection, staged: Staged) -> int:
-    """Create the table ``losers`` (positions of rows whose event id came earlier) and return how many there are."""
-    good = rows_of(staged)
-    suspects = f"SELECT hash(event_id) AS hashed FROM {good} GROUP BY hashed HAVING count(*) > 1"
-    return create_losers(connection, good, suspects)
 
 
 def create_losers(connection: duckdb.DuckDBPyConnection, good: str, suspects: str) -> int:
@@ -102,67 +143,54 @@ def create_losers(connection: duckdb.DuckDBPyConnection, good: str, suspects: st
         f"ORDER BY received_at_us NULLS LAST, position) AS place FROM {good} "
         f"WHERE hash(event_id) IN ({suspects})) WHERE place > 1"
     )
-    return _one(connection, "SELECT count(*) FROM losers")
+    [(number,)] = connection.execute("SELECT count(*) FROM losers").fetchall()
+    return int(number)
 
 
-def find_moved(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
-    """Create the table ``homes``: sessions that name several visitors, with the visitor of their first event."""
-    good = rows_of(staged)
-    connection.execute(
-        f"CREATE TABLE homes AS SELECT session_id, arg_min(visitor_id, (occurred_at_us, event_id)) AS home "
-        f"FROM {good} WHERE session_id IS NOT NULL AND position NOT IN (SELECT position FROM losers) "
-        "GROUP BY session_id HAVING min(visitor_id) <> max(visitor_id)"
-    )
+def _encoded_rows(job: Staging) -> str:
+    plan, good = job.plan, "reason IS NULL"
+    read = "".join(f", {_encoded(column, plan)} AS v{place}" for place, column in enumerate(plan.columns))
+    keys = sorted({column.name for column in plan.columns if column.name not in CONTEXT_COLUMNS} | _bound_names(plan))
+    paths = ", ".join(json_path(name) for name in keys)
+    extracted = f"json_extract_string(properties, [{paths}])" if keys else "NULL"
+    read += "".join(f", {_property_text(name)} AS t{place}" for place, name in enumerate(job.texts))
+    if job.elements is not None:
+        read += f", {_element(job.elements)} AS element, CASE WHEN {_SHARED} THEN name END AS shared_name"
+    hashed = f"CAST(hash(visitor_id) % {job.bucket_count} AS INTEGER)"
+    return f"""SELECT position, reason, CASE WHEN {good} THEN NULL ELSE left(raw_row, 100000) END AS raw_row,
+            event_id, session_id, visitor_id, user_id, channel, device, source, campaign,
+            occurred_at_us, received_at_us, {code_sql("name")} AS code,
+            CASE WHEN code IS NULL THEN name END AS unknown_name,
+            CASE WHEN code = {TREATMENT_CODE} THEN name END AS treatment,
+            {_previous_id()} AS previous_id {read}, CASE WHEN {good} THEN {hashed} ELSE {BAD_BUCKET} END AS bucket
+        FROM (SELECT *, CASE WHEN {good} THEN {extracted} END AS texts FROM checked)
+            LEFT JOIN codes ON name = code_name"""
 
 
-def move_displaced(connection: duckdb.DuckDBPyConnection, staged: Staged, person_of: Mapping[str, str]) -> None:
-    """Write rows that do not lie in the bucket of their session's visitor, or of its person, once more where they do.
-
-    ``person_of`` are the visitors that belong together, each with the one by whose id their bucket is found.
-    """
-    connection.execute("CREATE TABLE persons (visitor_id VARCHAR, person VARCHAR)")
-    names = pa.table({"visitor_id": list(person_of), "person": list(person_of.values())})
-    if names.num_rows:
-        connection.register("named_persons", names)
-        connection.execute("INSERT INTO persons SELECT * FROM named_persons")
-        connection.unregister("named_persons")
-    if staged.bucket_count == 1 or not has_rows(staged):
-        return
-    home = "coalesce(home, row.visitor_id)"
-    target = f"CAST(hash(coalesce(person, {home})) % {staged.bucket_count} AS INTEGER)"
-    connection.execute(
-        f"""COPY (
-            SELECT row.*, {target} AS target FROM {rows_of(staged)} AS row LEFT JOIN homes USING (session_id)
-            LEFT JOIN persons ON persons.visitor_id = {home} WHERE {target} <> bucket
-        ) TO '{staged.folder}/displaced' (FORMAT parquet, PARTITION_BY (target), COMPRESSION snappy)"""
-    )
+def copy_parts(
+    connection: duckdb.DuckDBPyConnection, query: str, folder: Path, column: str
+) -> dict[int, tuple[str, ...]]:
+    """Write a query's rows as Parquet files, and return those of each value of a column, which they leave out."""
+    done = connection.execute(
+        f"COPY ({query}) TO {_text(str(folder))} "
+        f"(FORMAT parquet, PARTITION_BY ({column}), COMPRESSION snappy, RETURN_FILES true)"
+    ).fetchall()
+    found: dict[int, list[str]] = {}
+    for file in sorted(done[0][1]):
+        found.setdefault(int(Path(file).parent.name.removeprefix(f"{column}=")), []).append(file)
+    return {number: tuple(files) for number, files in found.items()}
 
 
-def rows_for(staged: Staged, bucket: int) -> str:
-    """Return the SQL relation of the rows of a bucket's visitors and persons, wherever they were staged.
-
-    Needs :func:`move_displaced`; the visitor of a row is that of its session.
-    """
-    home = "coalesce(home, row.visitor_id)"
-    parts = [rows_of(staged, bucket)] if has_rows(staged, bucket) else []
-    if _has_displaced(staged, bucket):
-        moved = f"{staged.folder}/displaced/target={bucket}/*.parquet"
-        parts.append(f"(SELECT * EXCLUDE (target) FROM read_parquet('{moved}', hive_partitioning=true))")
-    both = " UNION ALL BY NAME ".join(f"FROM {part}" for part in parts)
-    return (
-        f"(SELECT row.* REPLACE ({home} AS visitor_id), coalesce(person, {home}) AS person FROM ({both}) AS row "
-        f"LEFT JOIN homes USING (session_id) LEFT JOIN persons ON persons.visitor_id = {home} "
-        f"WHERE hash(coalesce(person, {home})) % {staged.bucket_count} = {bucket})"
-    )
+def _joined(parts: Sequence[Mapping[int, tuple[str, ...]]]) -> dict[int, tuple[str, ...]]:
+    found: dict[int, tuple[str, ...]] = {}
+    for part in parts:
+        for number, files in part.items():
+            found[number] = (*found.get(number, ()), *files)
+    return found
 
 
-def has_rows_for(staged: Staged, bucket: int) -> bool:
-    """Whether a bucket's visitors and persons have any rows."""
-    return has_rows(staged, bucket) or _has_displaced(staged, bucket)
-
-
-def _has_displaced(staged: Staged, bucket: int) -> bool:
-    return any(staged.folder.glob(f"displaced/target={bucket}/*.parquet"))
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _encoded(column: Value, plan: Plan) -> str:
@@ -195,9 +223,3 @@ def _element(elements: Mapping[str, str]) -> str:
 
 def _bound_names(plan: Plan) -> set[str]:
     return {column.name for column in plan.columns if column.name not in CONTEXT_COLUMNS}
-
-
-def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    # DuckDB lets nothing else run on a connection while a result is not read to its end.
-    [(number,)] = connection.execute(query).fetchall()
-    return int(number)

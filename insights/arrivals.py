@@ -67,6 +67,7 @@ def write_arrivals(log: LogRead, journey: Journey, folder: Path) -> None:
     )
     fields = _columns_sql()
     if journey.properties:
+        log.open_checked()
         fields += f" UNION ALL {_properties_sql(journey)}"
     _write(connection, f"SELECT * FROM ({fields}) ORDER BY ALL", folder / "fields.parquet")
     _write(connection, _refused_sql(log, journey), folder / "refused.parquet")

@@ -3,9 +3,10 @@
 import zlib
 from pathlib import Path
 
+from features.encoded_logs import concatenate, keep_persons
 from features.events import EncodedLog
 from features.plan import Plan
-from features.read_log import LogRead, ReadSummary, concatenate, keep_persons, read_log
+from features.read_log import LogRead, ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
 from journeys.journey import Journey

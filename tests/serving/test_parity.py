@@ -154,7 +154,7 @@ def test_persons_on_several_devices_have_the_same_history_live_and_in_the_log(
     runtime.log.export(path)
     with read_log(path, runtime.plan, timeout_seconds=runtime.journey.session_timeout_seconds) as read:
         log = read.whole()
-    assert [replace(row, number=0) for row in read.links.rows] == [
+    assert [replace(row, number=0) for row in read.gathered.links.rows] == [
         replace(row, number=0)
         for row in sorted(
             {row for name in ("laptop", "phone", "tablet", "tv", "bob") for row in runtime.identity.rows_about(name)},
