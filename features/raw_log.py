@@ -80,6 +80,7 @@ def open_raw(connection: duckdb.DuckDBPyConnection, path: Path, source: Source) 
 
 def open_files(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], whole: RawLog) -> RawLog:
     """Create the view ``raw`` over some of the files of a Parquet log, with the columns and types of the whole one."""
+    register_store(connection, *files)
     reader = f"read_parquet({_listed(files)}, union_by_name=true)"
     there = {str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall()}
     columns = ", ".join(

@@ -17,7 +17,7 @@ from features.encoded_logs import concatenate
 from features.engine import HERE, Engine
 from features.events import US_PER_SECOND, EncodedLog
 from features.gathering import Gathered, find_displaced, keep_persons_of
-from features.log_files import LogError
+from features.log_files import LogError, first_line
 from features.log_links import number_persons, read_links
 from features.person_histories import find_histories
 from features.plan import Plan
@@ -206,7 +206,7 @@ def _open(path: Path, source: Source) -> tuple[RawLog, int]:
 
 
 def _unreadable(path: Path, error: duckdb.Error) -> LogError:
-    return LogError(f"{path} cannot be read: {str(error).strip().splitlines()[0][:300]}")
+    return LogError(f"{path} cannot be read: {first_line(error)}")
 
 
 def read_bucket(gathered: Gathered, bucket: int) -> EncodedLog | None:

@@ -32,9 +32,14 @@ def cut_log(raw: RawLog, source: Source, row_count: int, workers: int) -> tuple[
     """
     if raw.is_text or source.nested:
         return (Slice(0, raw.files, 0),)
-    counts = [pq.read_metadata(file).num_rows for file in raw.files]
+    counts = [_count_rows(file) for file in raw.files]
     wanted = max(-(-row_count // SLICE_ROWS), workers * _SLICES_PER_WORKER if workers > 1 else 1)
     return tuple(_cut(raw.files, counts, max(1, -(-row_count // wanted))))
+
+
+def _count_rows(file: Path) -> int:
+    with file.open("rb") as content:
+        return int(pq.read_metadata(content).num_rows)
 
 
 def _cut(files: Sequence[Path], counts: Sequence[int], most: int) -> list[Slice]:
