@@ -46,6 +46,7 @@ from benchmarks import (
     simulator,
     sizes,
     soak,
+    traces,
     workers,
 )
 from benchmarks.report import Report, as_table, write_page
@@ -101,6 +102,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "pages": pages.run,
     "hillstrom": hillstrom.run,
     "soak": soak.run,
+    "traces": traces.run,
 }
 
 

@@ -105,15 +105,18 @@ def serve(
     from serving.access import KEYLESS
     from serving.configuration import Configuration
     from serving.keyed import has_keys
+    from serving.logs import telling
     from serving.run import serve as run
 
     with waiting("loading and warming up") as over:
 
         def ready(address: str) -> None:
             over()
-            say(f"Serving {journey} at {address} (its API: {address}/docs.json). Ctrl-C stops it.")
-            if not has_keys(Configuration.from_environment()):
-                say(KEYLESS)
+            configuration = Configuration.from_environment()
+            tell = telling(configuration.logs, say)
+            tell(f"Serving {journey} at {address} (its API: {address}/docs.json). Ctrl-C stops it.")
+            if not has_keys(configuration):
+                tell(KEYLESS)
 
         run(journey, host=host, port=port, workers=workers, ready=ready)
 

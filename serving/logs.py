@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,6 +45,11 @@ def write_logs(log_format: LogFormat) -> None:
         logging.captureWarnings(capture=True)
         threading.excepthook = _log_thread
         sys.excepthook = _log_end
+
+
+def telling(log_format: LogFormat, say: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what tells people something: ``say``, or the log where that is for programs and nobody is to say else."""
+    return say if log_format is LogFormat.TEXT else logging.getLogger("dropoff.serving").warning
 
 
 class JsonLines(logging.Formatter):
