@@ -36,7 +36,7 @@ from training.simulator import simulate
 
 _SESSIONS = 6_000
 _VISITORS = 100
-_ROUNDS, _REQUESTS = 20, 150
+_ROUNDS, _REQUESTS = 12, 100
 _ROUTES = ("/v1/recommend", "/v1/score", "/v1/track")
 _WATCHED_CALLS = 14
 """Places in the code that look whether somebody observes a recommendation."""
@@ -105,8 +105,8 @@ def run(journey: str = "ecommerce", home: Path | None = None) -> Report:
 
 @contextmanager
 def _serving(way: _Way, journey: str, home: Path, database: Path) -> Iterator[None]:
-    own = {"home": home.resolve(), "database_url": f"sqlite:///{database}", "insights_refresh": 0}
-    own |= {f"{name}_seconds": 0 for name in _QUIET} | way.settings
+    own: dict[str, object] = {"home": home.resolve(), "database_url": f"sqlite:///{database}", "insights_refresh": 0}
+    own |= {f"{name}_seconds": 0 for name in _QUIET} | dict(way.settings)
     way.port = free_port()
     program = way.before + _SERVING.format(journey=journey, port=way.port)
     # Lines of the log are written, and nobody reads them.

@@ -179,4 +179,6 @@ def _log(trace: Trace, method: str, route: str, status: int, milliseconds: float
         **trace.told,
     }
     level = logging.ERROR if status >= _FAILED else logging.INFO
-    _LOG.log(level, "%s %s %d", method, route, status, extra={"told": told})
+    # Not `_LOG.log`, which looks for the line of code that has called it: a third of what the whole costs.
+    said = ("%s %s %d", (method, route, status))
+    _LOG.handle(_LOG.makeRecord(_LOG.name, level, "", 0, *said, None, extra={"told": told}))

@@ -16,6 +16,8 @@ from storage.writer import Writer
 _T = TypeVar("_T")
 _BEGAN = "dropoff_began_ns"
 _LONGEST_STATEMENT = 2_000
+# What begins a transaction takes no time worth a span of its own.
+_LEFT_OUT = "BEGIN"
 # What a statement is about: the first table that it names.
 _TABLE = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+"?([a-z_]+)', re.IGNORECASE)
 
@@ -64,9 +66,9 @@ def trace_statements(engine: Engine) -> None:
     event.listen(engine, "handle_error", _fail)
 
 
-def _begin(_connection: Connection, _cursor: Any, _statement: str, _values: Any, context: Any, _many: bool) -> None:
+def _begin(_connection: Connection, _cursor: Any, statement: str, _values: Any, context: Any, _many: bool) -> None:
     place = here()
-    if place is not None and place.trace.recorded:
+    if place is not None and place.trace.recorded and statement != _LEFT_OUT:
         setattr(context, _BEGAN, place.trace.now_ns())
 
 
