@@ -75,6 +75,7 @@ async def recommend(runtime: Runtime, request: RecommendRequest) -> RecommendAns
         except BudgetUsedUp:
             held_back = True
         except AlreadyDecided as earlier:
+            tell(decision_id=earlier.entry.decision_id)
             then = replace(subject, at_us=max(earlier.entry.at_us, subject.session.first_at_us))
             return answer_again(runtime, earlier.entry, subject.kin, score_subject(runtime, then))
     runtime.metrics.answers.count_decision(decision)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -27,6 +26,7 @@ from serving.messages import AnnotationRequest, OutcomeRequest, RecommendRequest
 from serving.once import note_attempt
 from serving.pages import page_routes
 from serving.request_metrics import Counted
+from serving.route_names import UNSERVED, route_name
 from serving.runtime import Runtime
 from serving.sdk_settings import rudder_source, segment_settings
 from serving.segment import MessageType
@@ -36,8 +36,6 @@ from storage.writer import WriterClosed, WriterFull
 
 _JSON = "application/json"
 _LOG = logging.getLogger("dropoff.serving")
-_PARAMETER = re.compile(r"\{[a-z_]+:path\}")
-_UNSERVED = "/{address:path}"
 _WATCHING = (Permission.ADMIN, Permission.METRICS)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -80,9 +78,9 @@ def create_app(*, bench_routes: bool = False) -> Starlette:
     if bench_routes:
         routes.append(SharedRoute("/bench/empty", _empty, "POST", [Permission.READ]))
     # Addresses that nobody serves get the same error shape, and BentoML's own pages stay hidden.
-    routes.append(Route(_UNSERVED, _Unserved(tuple(routes))))
+    routes.append(Route(UNSERVED, _Unserved(tuple(routes))))
     for route in routes:
-        route.app = Counted(route.app, _counted_as(route.path))
+        route.app = Counted(route.app, route_name(route.path))
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Cors, routes=tuple(routes))],
@@ -121,14 +119,7 @@ def _post(address: str, answering: Answer, *permissions: Permission) -> Route:
 
 def _route(method: str, address: str, answering: Answer, *permissions: Permission) -> Route:
     """Return a route that a key with any of the permissions opens."""
-    return SharedRoute(address, _endpoint(_counted_as(address), answering, permissions), method, permissions)
-
-
-def _counted_as(address: str) -> str:
-    """Return an address as metrics call it: one for all sessions and visitors, and one for all that is not served."""
-    if address == _UNSERVED:
-        return "unserved"
-    return _PARAMETER.sub("{id}", address)
+    return SharedRoute(address, _endpoint(route_name(address), answering, permissions), method, permissions)
 
 
 def _endpoint(route: str, answering: Answer, permissions: Sequence[Permission]) -> Endpoint:

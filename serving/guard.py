@@ -21,7 +21,7 @@ from serving.errors import ClientError
 from serving.headers import secured
 from serving.messages import decode
 from serving.nesting import DEEPEST, require_shallow
-from serving.request_metrics import REFUSED
+from serving.route_names import REFUSED
 from serving.spans import tell
 
 _REPLACED = (b"content-type", b"content-encoding", b"content-length")

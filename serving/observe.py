@@ -1,7 +1,6 @@
 """Every request from its first byte to its answer: traced where it is chosen, told in the log where that is wanted."""
 
 import logging
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.configuration import Configuration, LogFormat
 from serving.logs import REQUEST_LOG
+from serving.route_names import REFUSED, route_name
 from serving.spans import Kind, Place, Trace, Value, standing
 from serving.trace_context import TRACEPARENT, TRACERESPONSE, TraceContext, is_chosen, new_trace_id, parse_traceparent
 
@@ -23,8 +23,6 @@ _PROBES = frozenset(("/livez", "/readyz", "/healthz", "/metrics"))
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"))
 _OTHER = "_OTHER"
 """What OpenTelemetry calls a method that none of these is: a client may have written anything there."""
-_PARAMETER = re.compile(r"\{[a-z_]+:path\}")
-_UNSERVED, _REFUSED = "unserved", "refused"
 
 Sink = Callable[[Trace], None]
 """Takes a trace that has ended."""
@@ -133,9 +131,7 @@ def _parent_of(scope: Scope) -> TraceContext | None:
 def _route_of(scope: Scope) -> str:
     """Return which address was meant, without what stands in it: that may be somebody's id."""
     path: str | None = getattr(scope.get("route"), "path", None)
-    if not path:
-        return _REFUSED
-    return _UNSERVED if path.startswith("/{") else _PARAMETER.sub("{id}", path)
+    return route_name(path) if path else REFUSED
 
 
 def _finish(

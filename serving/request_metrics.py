@@ -9,8 +9,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024)
 _FAILED = (500, 503)
-REFUSED = "refused"
-"""What requests count as that are turned away before any route."""
 
 
 class RequestMetrics:
