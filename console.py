@@ -92,14 +92,16 @@ def load_model(journey: "Journey", given: str, version: str | None) -> "RiskMode
     Raises ``storage.models.ModelNotFound``, with the command to run where the journey has no model at all.
     """
     from decisions.risk import RiskModel
-    from storage.models import ModelNotFound, champion_folder, home_folder, model_folder, verify_digest, versions
+    from storage.models import ModelNotFound, champion_folder, model_folder, verify_digest, versions
 
-    home = home_folder()
-    if not versions(home, journey.name):
-        raise ModelNotFound(f"{journey.name} has no model under {home}; run `dropoff train {given} --log PATH` first")
-    folder = champion_folder(home, journey.name) if version is None else model_folder(home, journey.name, version)
-    verify_digest(folder)
-    return RiskModel.load(folder, journey.table)
+    with registry_home(journey.name) as home:
+        if not versions(home, journey.name):
+            raise ModelNotFound(
+                f"{journey.name} has no model under {home}; run `dropoff train {given} --log PATH` first"
+            )
+        folder = champion_folder(home, journey.name) if version is None else model_folder(home, journey.name, version)
+        verify_digest(folder)
+        return RiskModel.load(folder, journey.table)
 
 
 def find_model(journey: "Journey", given: str, version: str | None = None) -> "RiskModel | None":
@@ -107,9 +109,11 @@ def find_model(journey: "Journey", given: str, version: str | None = None) -> "R
 
     Raises ``storage.models.ModelNotFound`` for a version that there is not.
     """
-    from storage.models import champion_version, home_folder
+    from storage.models import champion_version
 
-    if version is None and champion_version(home_folder(), journey.name) is None:
+    with registry_home(journey.name) as home:
+        has_champion = champion_version(home, journey.name) is not None
+    if version is None and not has_champion:
         say(f"{journey.name} has no model, so nothing is told that needs one; dropoff train {given} makes it.")
         return None
     return load_model(journey, given, version)
@@ -171,6 +175,23 @@ def weighable_decisions(
 
 
 @contextmanager
+def registry_home(journey: str) -> "Iterator[Path]":
+    """Yield the home folder, joined to the registry that replicas share where a database is configured for them.
+
+    It then has every version, and what is published or promoted in the block is so for all of them.
+    """
+    from serving.configuration import Configuration
+    from storage.shared_registry import shared_home
+
+    configuration = Configuration.from_environment()
+    if not configuration.database_url:
+        yield configuration.home
+        return
+    with open_service() as engine, shared_home(engine, configuration.home, journey, whole=True):
+        yield configuration.home
+
+
+@contextmanager
 def open_service() -> "Iterator[Engine]":
     """Yield the service's database, made where there is none yet."""
     from serving.configuration import Configuration
@@ -217,12 +238,11 @@ def rollout_ground(given: str) -> "Iterator[Ground]":
     """Yield where a journey's policies are rolled out, by the account that is at work; ``given`` names the journey."""
     from insights.rollouts.ground import Ground
     from journeys.load import load_journey
-    from serving.configuration import Configuration
     from serving.runtime import now_us
     from storage.history import account
 
-    declared, home = load_journey(given), Configuration.from_environment().home
-    with open_service() as engine:
+    declared = load_journey(given)
+    with registry_home(declared.name) as home, open_service() as engine:
         yield Ground(engine, home, declared, account(), now_us())
 
 
@@ -285,6 +305,24 @@ def say_promoted(journey: "Journey", promoted: "Promoted") -> None:
     say(f"Version {line.version} is the champion of {journey.name}{instead}.")
     if not promoted.in_mlflow:
         say("MLflow's store in this folder does not know the version, so its alias and tags stay as they are.")
+
+
+def wait_for_switch(journey: "Journey", version: str) -> None:
+    """Return once every running process answers with a version; raises ``serving.answering.NotAnswering``."""
+    from serving.answering import SWITCH_SECONDS, wait_until_answering
+
+    with service_database() as (engine, _), progress() as report:
+        report("waiting for the processes", 0.0)
+        count = 0
+        if engine is not None:
+            count = wait_until_answering(
+                engine,
+                journey.name,
+                version,
+                SWITCH_SECONDS,
+                lambda switched, of_all: report("waiting for the processes", switched / max(of_all, 1)),
+            )
+    say(f"All {count} running processes answer with version {version}." if count else "No process is running.")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import MLRUNS, JourneyArgument, JsonOption, LogOption, PortOption, ReasonOption
+from commands.options import MLRUNS, JourneyArgument, JsonOption, LogOption, PortOption, ReasonOption, WaitOption
 
 app = typer.Typer()
 
@@ -14,18 +14,30 @@ def models(journey: JourneyArgument, json_path: JsonOption = None) -> None:
     """List the registered versions, and who was champion when.
 
     Figures of versions with the same log and as many held-out sessions can be compared; for others there is
-    `dropoff compare`.
+    `dropoff compare`. Where a service runs, each process says which version it answers with.
     """
-    from console import out, say, write_json
+    from dataclasses import asdict
+
+    from console import out, registry_home, say, service_database, write_json
     from features.output import require_writable
+    from insights.challenges import challenge_table
     from journeys.load import load_journey
-    from storage.models import home_folder
+    from serving.answering import process_table
+    from storage.challenge_store import ChallengeStore
+    from storage.process_store import Processes
     from training.versions import history_table, list_versions, versions_table
 
     if json_path is not None:
         require_writable(json_path)
-    listed = list_versions(home_folder(), load_journey(journey).name)
-    for table in (versions_table(listed), history_table(listed)):
+    name = load_journey(journey).name
+    with registry_home(name) as home, service_database() as (engine, _):
+        listed = list_versions(home, name)
+        processes = () if engine is None else Processes(engine, name).answering()
+        challenges = () if engine is None else ChallengeStore(engine, name).all()
+    tables = [versions_table(listed), history_table(listed)]
+    tables += [process_table(name, processes)] if processes else []
+    tables += [challenge_table(name, challenges)] if challenges else []
+    for table in tables:
         out.print(table)
         out.print()
     for one in listed.registered:
@@ -33,7 +45,8 @@ def models(journey: JourneyArgument, json_path: JsonOption = None) -> None:
             say(f"Version {one.version} cannot serve: {one.damage}.")
     if listed.history.damaged:
         say(f"Lines of the history that cannot be read: {', '.join(map(str, listed.history.damaged))}.")
-    write_json(json_path, listed.to_json())
+    running = {"processes": [asdict(one) for one in processes], "challenges": [one.to_json() for one in challenges]}
+    write_json(json_path, listed.to_json() | running)
 
 
 @app.command(epilog="Example: dropoff promote ecommerce 3 --reason 'better on mobile'")
@@ -41,35 +54,95 @@ def promote(
     journey: JourneyArgument,
     version: Annotated[str, typer.Argument(metavar="VERSION", help="The version to serve from now on.")],
     reason: ReasonOption = "",
+    wait: WaitOption = False,
 ) -> None:
     """Make a registered version the champion.
 
-    A running service notices by itself.
+    A running service notices by itself, and so do all replicas that share its database.
     """
-    from console import load_model, say_promoted
+    from console import load_model, registry_home, say_promoted, wait_for_switch
     from journeys.load import load_journey
-    from storage.models import home_folder
     from training.promote import promote as run
 
     declared = load_journey(journey)
-    # A damaged version, or one of another feature table, could not be served.
-    load_model(declared, journey, version)
-    say_promoted(declared, run(declared.name, version, home=home_folder(), mlruns=MLRUNS, reason=reason))
+    with registry_home(declared.name) as home:
+        # A damaged version, or one of another feature table, could not be served.
+        load_model(declared, journey, version)
+        promoted = run(declared.name, version, home=home, mlruns=MLRUNS, reason=reason)
+    say_promoted(declared, promoted)
+    if wait:
+        wait_for_switch(declared, version)
 
 
 @app.command(epilog="Example: dropoff rollback ecommerce --reason 'too many false alarms'")
-def rollback(journey: JourneyArgument, reason: ReasonOption = "") -> None:
+def rollback(journey: JourneyArgument, reason: ReasonOption = "", wait: WaitOption = False) -> None:
     """Go back to the champion before this one.
 
-    Again, and it goes one further back. A running service notices by itself.
+    Again, and it goes one further back. A running service notices by itself, and so do all replicas that share its
+    database.
     """
-    from console import say_promoted
+    from console import registry_home, say_promoted, wait_for_switch
     from journeys.load import load_journey
-    from storage.models import home_folder
     from training.promote import roll_back
 
     declared = load_journey(journey)
-    say_promoted(declared, roll_back(declared, home=home_folder(), mlruns=MLRUNS, reason=reason))
+    with registry_home(declared.name) as home:
+        promoted = roll_back(declared, home=home, mlruns=MLRUNS, reason=reason)
+    say_promoted(declared, promoted)
+    if wait:
+        wait_for_switch(declared, promoted.line.version)
+
+
+@app.command(epilog="Example: dropoff challenger ecommerce 4 --reason 'more sessions'")
+def challenger(
+    journey: JourneyArgument,
+    version: Annotated[
+        str | None,
+        typer.Argument(metavar="[VERSION]", help="The version to ask; without it, what was seen so far is shown."),
+    ] = None,
+    end: Annotated[bool, typer.Option("--end", help="Ask nobody beside the champion any more.")] = False,
+    reason: ReasonOption = "",
+    json_path: JsonOption = None,
+) -> None:
+    """Ask a version what the champion answers, unseen by anybody.
+
+    Running services ask it off the answers' path, on at most a fifth of a core each, and count how often risk, first
+    blocker and recommendation agree, and how long both take. `dropoff promote` makes it the champion.
+    """
+    from console import load_model, out, registry_home, say, service_database, write_json
+    from features.output import require_writable
+    from insights.challenges import challenge_table, say_challenge
+    from journeys.load import load_journey
+    from storage.challenge_store import ChallengeStore
+    from storage.models import challenger_version
+    from training.challenge import end_challenger, set_challenger
+
+    if end and version is not None:
+        raise typer.BadParameter("give one of VERSION and --end")
+    if json_path is not None:
+        require_writable(json_path)
+    declared = load_journey(journey)
+    name = declared.name
+    with registry_home(name) as home, service_database() as (engine, _):
+        if end:
+            ended = end_challenger(declared, home=home, mlruns=MLRUNS, reason=reason).previous
+            say(f"Version {ended} is no challenger of {name} any more.")
+        elif version is not None:
+            load_model(declared, journey, version)
+            set_challenger(declared, version, home=home, mlruns=MLRUNS, reason=reason)
+            say(f"Version {version} is asked what the champion of {name} answers, from now on.")
+        found = () if engine is None else ChallengeStore(engine, name).all()
+        standing = challenger_version(home, name)
+    if version is None:
+        if standing is None and not end:
+            say(f"{name} has no challenger; dropoff challenger {journey} VERSION sets one.")
+        if found:
+            out.print(challenge_table(name, found))
+            out.print()
+        for one in found:
+            for line in say_challenge(one) if one.version == standing else ():
+                say(line)
+    write_json(json_path, {"journey": name, "challenger": standing, "challenges": [one.to_json() for one in found]})
 
 
 @app.command(epilog="Example: dropoff build ecommerce")

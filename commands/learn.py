@@ -37,20 +37,19 @@ def train(
     It is evaluated on the latest sessions, and becomes the champion if it beats the one there is. Events and features
     that give the end away are refused: they would not be known in time.
     """
-    from console import figures, out, progress, quarantine_path, say, telling, write_json
+    from console import figures, out, progress, quarantine_path, registry_home, say, telling, write_json
     from features.output import require_writable
     from journeys.load import load_journey
-    from storage.models import home_folder
     from training.pipeline import train as run
 
     declared, refused = load_journey(journey), quarantine_path(quarantine, log)
     if json_path is not None:
         require_writable(json_path, log=log)
-    with telling(refused) as on_read, progress() as report:
+    with registry_home(declared.name) as home, telling(refused) as on_read, progress() as report:
         result = run(
             declared,
             log,
-            home=home_folder(),
+            home=home,
             mlruns=MLRUNS,
             trials=trials,
             seed=seed,
@@ -89,7 +88,7 @@ def retrain(
     Sessions that it has treated are left out, and those that it spared stand for them. The model becomes the champion
     if it beats the one there is.
     """
-    from console import figures, out, progress, say, write_json
+    from console import figures, out, progress, registry_home, say, write_json
     from features.output import require_writable
     from journeys.load import load_journey
     from serving.configuration import Configuration
@@ -104,10 +103,10 @@ def retrain(
         for line in joined.describe():
             say(line)
 
-    with progress() as report:
+    with registry_home(declared.name) as home, progress() as report:
         result = run(
             declared,
-            home=configuration.home,
+            home=home,
             mlruns=MLRUNS,
             database=configuration.address,
             least_sessions=min_sessions,
@@ -146,10 +145,20 @@ def recalibrate(
     result as a version, unless that gains no more than chance. The latest quarter of the sessions judges whether it
     becomes the champion.
     """
-    from console import figures, load_model, moment_us, out, progress, quarantine_path, say, telling, write_json
+    from console import (
+        figures,
+        load_model,
+        moment_us,
+        out,
+        progress,
+        quarantine_path,
+        registry_home,
+        say,
+        telling,
+        write_json,
+    )
     from features.output import require_writable
     from journeys.load import load_journey
-    from storage.models import home_folder
     from training.recalibrate import recalibrate as run
 
     declared, refused = load_journey(journey), quarantine_path(quarantine, log)
@@ -157,12 +166,12 @@ def recalibrate(
         require_writable(json_path, log=log)
     loaded = load_model(declared, journey, model)
     since_us = None if since is None else moment_us(since)
-    with telling(refused) as on_read, progress() as report:
+    with registry_home(declared.name) as home, telling(refused) as on_read, progress() as report:
         result = run(
             declared,
             log,
             loaded,
-            home=home_folder(),
+            home=home,
             mlruns=MLRUNS,
             since_us=since_us,
             resamples=resamples,

@@ -46,6 +46,9 @@ AllowLeakOption = Annotated[
 ]
 ModelOption = Annotated[str | None, typer.Option("--model", metavar="VERSION", help="By default the champion.")]
 ReasonOption = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the history of champions.")]
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="Return once every running process answers with it; fails after 30 s.")
+]
 ResamplesOption = Annotated[
     int,
     typer.Option(

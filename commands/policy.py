@@ -43,30 +43,29 @@ def evaluate(
     "stage": "checkout", "intervention": "NAME"}]}: the first rule that fits decides, else nothing is done. Exits with
     status 4 where the log cannot tell.
     """
-    from console import out, progress, say, weighable_decisions, write_json
+    from console import out, progress, registry_home, say, weighable_decisions, write_json
     from decisions.off_policy.evaluate import evaluate as weigh
     from decisions.off_policy.say import HEADERS, NUMBERS, overlap_lines, rows, verdict
     from features.output import require_writable
     from journeys.load import load_journey
     from journeys.tables import FittedTable
     from journeys.weigh import say_older, target_of
-    from storage.models import home_folder
 
     declared = load_journey(journey)
     for path, endings in ((json_path, ()), (out_path, (".png",))):
         if path is not None:
             require_writable(path, suffixes=endings)
-    with progress() as report:
+    with registry_home(declared.name) as home, progress() as report:
         logged = weighable_decisions(declared, (policy,), decisions, log, report)
         report("weighing", 0.0)
-        name, target = target_of(declared, policy, logged, home_folder(), exploration)
+        name, target = target_of(declared, policy, logged, home, exploration)
         found = weigh(logged, target, declared.interventions, declared.policy)
     titles = (f"Net value a decision of {name} for {declared.name}", "Goals a decision")
     for title, estimated, percent in zip(titles, (found.net_value, found.goal_rate), (False, True), strict=True):
         out.print(FittedTable(title, HEADERS, list(rows(estimated, percent=percent)), numbers=NUMBERS))
         out.print()
     cautions = (f"{one[:1].upper()}{one[1:]}." for one in found.cautions)
-    for line in (*overlap_lines(found), *cautions, say_older(declared, policy, logged, home_folder())):
+    for line in (*overlap_lines(found), *cautions, say_older(declared, policy, logged, home)):
         if line:
             say(line)
     say(verdict(found, name))

@@ -28,7 +28,7 @@ def list_policies(journey: JourneyArgument, json_path: JsonOption = None) -> Non
     """
     from dataclasses import asdict
 
-    from console import out, say, service_database, write_json
+    from console import out, registry_home, say, service_database, write_json
     from features.output import require_writable
     from journeys.load import load_journey
     from journeys.policy_list import list_policies as run
@@ -39,7 +39,7 @@ def list_policies(journey: JourneyArgument, json_path: JsonOption = None) -> Non
     declared = load_journey(journey)
     if json_path is not None:
         require_writable(json_path)
-    with service_database() as (engine, home):
+    with registry_home(declared.name) as home, service_database() as (engine, _):
         found = run(declared, home, engine)
     rows = [
         (
@@ -86,7 +86,7 @@ def show(
     """
     from dataclasses import asdict
 
-    from console import out, say, service_database, write_json
+    from console import out, registry_home, say, service_database, write_json
     from decisions.bayes_policy import BayesPolicy
     from decisions.beliefs import believed_effects
     from features.output import require_writable
@@ -98,7 +98,7 @@ def show(
     for path, endings in ((json_path, ()), (out_path, (".png",))):
         if path is not None:
             require_writable(path, suffixes=endings)
-    with service_database() as (engine, home):
+    with registry_home(declared.name) as home, service_database() as (engine, _):
         chosen = chosen_version(declared, home, version)
         policy = policy_of(declared, home, engine, chosen)
     if not isinstance(policy, BayesPolicy):
@@ -140,12 +140,12 @@ def pause(journey: JourneyArgument, version: VersionArgument = None) -> None:
 
     It goes on deciding with what it knows. What becomes known meanwhile is learnt when it is resumed.
     """
-    from console import service_database
+    from console import registry_home, service_database
     from journeys.load import load_journey
     from journeys.policy_list import chosen_version, pause_learning
 
     declared = load_journey(journey)
-    with service_database() as (engine, home):
+    with registry_home(declared.name) as home, service_database() as (engine, _):
         chosen = chosen_version(declared, home, version)
         pause_learning(engine, declared.name, chosen)
     typer.echo(f"Policy {chosen} learns no more; `dropoff policy resume {journey}` lets it.")
@@ -163,12 +163,12 @@ def resume(
 
     With --revision, what was learnt since is forgotten for good: for when what was recorded was wrong.
     """
-    from console import service_database
+    from console import registry_home, service_database
     from journeys.load import load_journey
     from journeys.policy_list import chosen_version, resume_learning
 
     declared = load_journey(journey)
-    with service_database() as (engine, home):
+    with registry_home(declared.name) as home, service_database() as (engine, _):
         chosen = chosen_version(declared, home, version)
         resume_learning(engine, declared.name, chosen, revision)
     typer.echo(f"Policy {chosen} learns{'' if revision is None else f', from what it knew at revision {revision}'}.")

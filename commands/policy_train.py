@@ -22,11 +22,10 @@ def train(
     go live by that. With few decisions it is the Bayesian policy alone. By default the service's ledger is learnt from,
     and its log is replayed.
     """
-    from console import decisions_of, log_of_decisions, out, progress, say, write_json
+    from console import decisions_of, log_of_decisions, out, progress, registry_home, say, write_json
     from features.output import require_writable
     from journeys.load import load_journey
     from journeys.tables import FittedTable
-    from storage.models import home_folder
     from training.uplift.register import describe, register_policy
     from training.uplift.say import HEADERS, NUMBERS, rows
     from training.uplift.train_policy import learn_policy
@@ -35,10 +34,14 @@ def train(
     if json_path is not None:
         require_writable(json_path)
     logged = decisions_of(declared, decisions)
-    with progress() as report, log_of_decisions(declared, decisions, log) as replayed:
+    with (
+        registry_home(declared.name) as home,
+        progress() as report,
+        log_of_decisions(declared, decisions, log) as replayed,
+    ):
         learnt = learn_policy(declared, logged, log=replayed, seed=seed, progress=report)
         report("registering", 0.0)
-        registered = register_policy(declared, learnt, home=home_folder(), mlruns=MLRUNS)
+        registered = register_policy(declared, learnt, home=home, mlruns=MLRUNS)
     if registered.choice is not None:
         title = f"Net value a decision in {declared.name}, on people held out (95 % intervals)"
         out.print(FittedTable(title, HEADERS, rows(registered.choice), numbers=NUMBERS))

@@ -64,7 +64,11 @@ CORE: tuple[Term, ...] = (
     Term("ledger", "the record of every decision and its outcomes"),
     Term("treated session", "one in which an intervention was recommended or shown"),
     Term("fingerprint", "a digest of a feature table; a model serves only the table that it was trained on"),
-    Term("champion, challenger", "the version that serves; the latest version that was registered"),
+    Term(
+        "champion, challenger",
+        "the version that serves; the one that is asked beside it, unseen (in MLflow the latest that was registered, "
+        "while none is)",
+    ),
     Term("promote, roll back", "make a version the champion; make the one before it champion again"),
     Term("prefix", "a session up to one of its events; what evaluation counts"),
     Term("held-out sessions", "the latest ones of a log, which no training has seen"),

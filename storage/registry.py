@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +41,9 @@ class NotJoined(RuntimeError):
 
 class Sharing(Protocol):
     """Where the versions and pointers of homes are kept for all who share them."""
+
+    def versions(self, registry: "Registry", journey: str) -> Collection[str]:
+        """Return the versions that are kept."""
 
     def publish(self, registry: "Registry", home: Path, journey: str, version: str) -> None:
         """Keep a version that lies in a home."""
@@ -152,6 +155,12 @@ class Registry:
         found = (home / self.area / journey).glob(f"*/{DIGESTS}")
         names = [path.parent.name for path in found if not path.parent.name.startswith(".")]
         return tuple(sorted(names, key=lambda name: (len(name), name)))
+
+    def is_taken(self, home: Path, journey: str, version: str) -> bool:
+        """Whether something is called by this version already: here, or wherever it is shared."""
+        sharing = _JOINED.get(home.resolve())
+        shared = sharing.versions(self, journey) if sharing is not None else ()
+        return version in shared or version in self.versions(home, journey)
 
     def point(
         self,

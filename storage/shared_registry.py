@@ -7,7 +7,7 @@ under the digest that they were published with, or not at all.
 
 import fcntl
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -61,6 +61,11 @@ class SharedRegistry:
         with self._engine.connect() as connection:
             return Standing(connection.execute(moves).scalar_one(), *connection.execute(versions).one())
 
+    def versions(self, registry: Registry, journey: str) -> Collection[str]:
+        """Return the versions that are kept."""
+        with self._engine.connect() as connection:
+            return self._versions(connection, registry, journey)
+
     def publish(self, registry: Registry, home: Path, journey: str, version: str) -> None:
         """Keep a version that lies in a home; raises :class:`VersionTaken`."""
         with writing(self._engine) as connection:
@@ -78,8 +83,11 @@ class SharedRegistry:
         instead_of: str | None,
         now: datetime | None,
     ) -> Promotion:
-        """Move a pointer for all, then in the home; otherwise as ``Registry.point``."""
-        with writing(self._engine) as connection:
+        """Move a pointer for all, then in the home; otherwise as ``Registry.point``.
+
+        Where somebody else has moved it, the home has that when this raises.
+        """
+        with self._drawing_where_moved(registry, home, journey), writing(self._engine) as connection:
             moves = self._moves(connection, registry, journey)
             previous = (moves[-1].version or None) if moves else None
             registry.check_standing(journey, version, previous, instead_of)
@@ -139,6 +147,14 @@ class SharedRegistry:
                 if moves and (registry.pointed(home, journey) or "") != moves[-1].version:
                     return False
         return True
+
+    @contextmanager
+    def _drawing_where_moved(self, registry: Registry, home: Path, journey: str) -> Iterator[None]:
+        try:
+            yield
+        except registry.moved:
+            self.draw(home, journey, whole=True)
+            raise
 
     def _is_new(self, registry: Registry, journey: str) -> bool:
         with self._engine.connect() as connection:

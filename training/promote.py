@@ -13,6 +13,7 @@ from storage.models import (
     ChampionMoved,
     DigestMismatch,
     ModelNotFound,
+    challenger_version,
     champion_folder,
     champion_history,
     champion_version,
@@ -20,6 +21,7 @@ from storage.models import (
     point_champion,
     verify_digest,
     versions,
+    withdraw_challenger,
 )
 from training.evaluate import Scored
 from training.metrics import measure
@@ -53,9 +55,12 @@ def promote(
 ) -> Promoted:
     """Make a version the champion: first the pointer that the service watches, then MLflow's alias and tags.
 
-    Where the store in ``mlruns`` does not know the version (another machine trained it), only the pointer moves.
+    Where the store in ``mlruns`` does not know the version (another machine trained it), only the pointer moves. A
+    challenger that becomes champion has nobody to be compared with any more.
     """
     line = point_champion(home, journey, version, action=action, reason=reason, instead_of=instead_of)
+    if challenger_version(home, journey) == version:
+        withdraw_challenger(home, journey, reason="it is the champion now", instead_of=version)
     has_store = (mlruns / STORE).is_file()
     known = has_store and _mark_champion(connect(mlruns).MlflowClient(), mlflow_name(journey), version)
     return Promoted(line, known)

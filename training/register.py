@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from decisions.risk import RiskModel
-from storage.models import publish, versions
+from storage.models import CHALLENGER, MODELS, challenger_version, publish
 from training.card import CARD_FILE, write_card
 from training.fairness import compare_groups
 from training.log_run import log_run
@@ -19,7 +19,6 @@ from training.trained import TrainedModel, as_date
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-CHALLENGER = "challenger"
 _REQUIREMENTS = ("lightgbm", "numpy", "pandas")
 
 
@@ -36,10 +35,12 @@ def register(trained: TrainedModel, *, home: Path, mlruns: Path) -> RiskModel:
         client = mlflow.MlflowClient()
         registered = register_version(client, name, model_uri, run.info.run_id)
         # A home may hold versions of another store, the champion among them; they are never written over.
-        while registered in versions(home, journey):
+        while MODELS.is_taken(home, journey, registered):
             client.delete_model_version(name, registered)
             registered = register_version(client, name, model_uri, run.info.run_id)
-        client.set_registered_model_alias(name, CHALLENGER, registered)
+        # The alias is the latest version's, unless people have named one that services ask beside the champion.
+        if challenger_version(home, journey) is None:
+            client.set_registered_model_alias(name, CHALLENGER, registered)
         card = {
             "run_id": run.info.run_id,
             "registered_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),

@@ -12,6 +12,7 @@ from storage.history import History
 from storage.models import (
     DigestMismatch,
     ModelNotFound,
+    challenger_version,
     champion_history,
     champion_version,
     model_folder,
@@ -28,6 +29,7 @@ class Registered:
 
     version: str
     is_champion: bool
+    is_challenger: bool
     card: Mapping[str, Any]
     damage: str | None
 
@@ -38,6 +40,7 @@ class Versions:
 
     journey: str
     champion: str | None
+    challenger: str | None
     registered: tuple[Registered, ...]
     history: History
 
@@ -46,6 +49,7 @@ class Versions:
         return {
             "journey": self.journey,
             "champion": self.champion,
+            "challenger": self.challenger,
             "versions": [asdict(version) for version in self.registered],
             "history": [asdict(promotion) for promotion in self.history.promotions],
             "damaged_history_lines": list(self.history.damaged),
@@ -54,11 +58,12 @@ class Versions:
 
 def list_versions(home: Path, journey: str) -> Versions:
     """Return the versions under a home; raises :class:`storage.models.ModelNotFound` where there are none."""
-    champion, names = champion_version(home, journey), versions(home, journey)
+    champion, challenger = champion_version(home, journey), challenger_version(home, journey)
+    names = versions(home, journey)
     if not names:
         raise ModelNotFound(f"{journey} has no model yet under {home}; run `dropoff train {journey} --log PATH` first")
-    registered = tuple(_registered(model_folder(home, journey, name), name, name == champion) for name in names)
-    return Versions(journey, champion, registered, champion_history(home, journey))
+    registered = tuple(_registered(model_folder(home, journey, name), name, champion, challenger) for name in names)
+    return Versions(journey, champion, challenger, registered, champion_history(home, journey))
 
 
 def versions_table(listed: Versions) -> FittedTable:
@@ -66,7 +71,7 @@ def versions_table(listed: Versions) -> FittedTable:
     numbers = (*(_FIGURES.values()), "Sessions", "Trees")
     rows = list[tuple[str, ...]]()
     for one in listed.registered:
-        name = f"{one.version} *" if one.is_champion else one.version
+        name = f"{one.version} *" if one.is_champion else f"{one.version} ?" if one.is_challenger else one.version
         if one.damage is not None:
             rows.append((name, "damaged", *[""] * (len(numbers) + 1)))
             continue
@@ -75,7 +80,8 @@ def versions_table(listed: Versions) -> FittedTable:
         sessions = f"{held_out.get('n_sessions', 0):,}"
         log = str(data.get("digest", "-"))[:8]
         rows.append((name, log, _day(data.get("last_at_us")), *told, sessions, str(one.card.get("trees", "-"))))
-    title = f"Versions of {listed.journey} (*: champion), on the prefixes of held-out sessions"
+    marks = "*: champion, ?: challenger" if listed.challenger else "*: champion"
+    title = f"Versions of {listed.journey} ({marks}), on the prefixes of held-out sessions"
     return FittedTable(title, ("Version", "Log", "Until", *numbers), rows, numbers=numbers, whole=("Version", "Until"))
 
 
@@ -94,12 +100,13 @@ def history_table(listed: Versions) -> FittedTable:
     return FittedTable("Champions", ("When", "Who", "How", "Version", "Why"), rows, whole=("When",))
 
 
-def _registered(folder: Path, version: str, is_champion: bool) -> Registered:
+def _registered(folder: Path, version: str, champion: str | None, challenger: str | None) -> Registered:
+    stands = version == champion, version == challenger
     try:
         verify_digest(folder)
-        return Registered(version, is_champion, read_card(folder), None)
+        return Registered(version, *stands, read_card(folder), None)
     except (DigestMismatch, ModelFilesError) as error:
-        return Registered(version, is_champion, {}, str(error))
+        return Registered(version, *stands, {}, str(error))
 
 
 def _day(at_us: int | None) -> str:

@@ -24,13 +24,12 @@ from features.scan import count
 from features.table import Feature
 from features.vocabulary import Vocabulary
 from journeys.ends import find_ends
-from storage.models import champion_version, point_champion, publish
+from storage.models import CHALLENGER, champion_version, point_champion, publish
 from training.blockers import fit_blockers
 from training.cutoffs import after_every_event
 from training.evaluate import evaluate_log
 from training.fit import Rows, Settings, fit
 from training.promote import CHAMPION
-from training.register import CHALLENGER
 from training.split import TooFewSessions
 from training.tracking import connect
 

@@ -16,12 +16,11 @@ from features.events import FloatArray
 from features.friction import Friction
 from features.plan import compile_plan
 from features.read_log import read_log
-from storage.models import ModelNotFound, champion_version, model_folder, publish, verify_digest, versions
+from storage.models import CHALLENGER, ModelNotFound, champion_version, model_folder, publish, verify_digest, versions
 from training.fit import Settings
 from training.metrics import flatten
 from training.pictures.gallery import PICTURES
 from training.promote import CHAMPION, promote
-from training.register import CHALLENGER
 from training.tracking import connect, mlflow_address
 from training.trained import digest_files
 

@@ -17,9 +17,10 @@ from decisions.off_policy.outcomes import learn_outcomes
 from decisions.off_policy.payoff import net_values
 from decisions.policy_files import save_policy
 from journeys.journey import Journey
-from storage.policies import policy_versions, publish_policy
+from storage.models import CHALLENGER
+from storage.policies import POLICIES, publish_policy
 from training.pictures.policies import draw_gain, draw_values
-from training.register import CHALLENGER, register_version
+from training.register import register_version
 from training.tracking import choose_experiment, connect, mlflow_name
 from training.trained import as_date
 from training.uplift.candidates import BAYES
@@ -59,7 +60,7 @@ def register_policy(
         source = f"{run.info.artifact_uri}/policy"
         version = register_version(client, name, source, run.info.run_id)
         # A home may hold versions of another store, a live one among them; they are never written over.
-        while version in policy_versions(home, journey.name):
+        while POLICIES.is_taken(home, journey.name, version):
             client.delete_model_version(name, version)
             version = register_version(client, name, source, run.info.run_id)
         registered = replace(learnt, policy=replace(learnt.policy, version=version))
