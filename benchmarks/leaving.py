@@ -19,8 +19,8 @@ from journeys.ends import find_ends
 from journeys.load import load_journey
 from training.cutoffs import after_every_event
 from training.evaluate import stage_names
-from training.hazard import fit_hazard, held_out_sessions
-from training.leaving import describe_leaving, foresee
+from training.hazard import fit_hazard, held_out_sessions, rows_at_risk
+from training.leaving import describe_leaving, foresee, tally_leaving
 from training.simulator import simulate
 from training.split import TooFewSessions, forward_split
 
@@ -41,14 +41,16 @@ def run(sessions: int = 16_000, seed: int = 3) -> Report:
         training = after_every_event(log, np.where(split.training, ends.usable, 0))
         rows = build(plan, log, training)
         vocabulary = Vocabulary.learn(journey.table, rows)
-        hazard = fit_hazard(journey, plan, log, ends, split, vocabulary, seed=7, threads=1)
+        hazard = fit_hazard(
+            journey, rows_at_risk(journey, plan, log, ends, split, seed=7), vocabulary, seed=7, threads=1
+        )
         if hazard is None:
             raise TooFewSessions("simulate more sessions to learn who leaves soon")
         hazard.save(folder)
         size = sum((folder / file).stat().st_size for file in ("hazard.txt", "hazard.json"))
     late = held_out_sessions(log, ends, split)
     foreseen = foresee(journey, plan, log, ends, late, end_us, vocabulary, hazard)
-    block = describe_leaving(hazard, foreseen, stage_names(journey))
+    block = describe_leaving(hazard, tally_leaving(hazard, foreseen), stage_names(journey))
     if block is None:
         raise TooFewSessions("simulate more sessions to measure who leaves soon")
     row, idle = vocabulary.apply(rows[:1]), np.array([40.0])

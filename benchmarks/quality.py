@@ -33,7 +33,7 @@ from training.evaluate import EVENT_COUNTS
 from training.fit import Rows
 from training.learn import learn
 from training.metrics import calibration_error
-from training.sample import read_bounded
+from training.sample import MAX_SESSIONS, draw_sessions
 from training.split import forward_split
 
 BoolArray = NDArray[np.bool_]
@@ -134,7 +134,7 @@ def compare_loan(path: Path, *, seed: int) -> Iterator[Figure]:
             quarantine=Path(name) / "quarantine.jsonl",
         ) as read,
     ):
-        log, _ = read_bounded(read, seed)
+        log, _ = draw_sessions(read, MAX_SESSIONS, seed)
         end_us = read.summary.last_at_us
     ends = find_ends(plan, log, journey, end_us)
     split = forward_split(log, ends)

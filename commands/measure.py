@@ -47,8 +47,8 @@ def evaluate(
     from features.log_files import LogError
     from features.output import require_folder, require_writable
     from journeys.load import load_journey
-    from training.evaluate import evaluate_log
     from training.evaluate_diagnosis import evaluate_diagnosis
+    from training.evaluate_log import evaluate_log
     from training.truth import read_truth
 
     declared, refused = load_journey(journey), quarantine_path(quarantine, log)

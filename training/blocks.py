@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from features.events import FloatArray, IntArray, TextArray
-from training.intervals import intervals
-from training.metrics import measure
+from training.intervals import intervals, recentre
+from training.metrics import FIGURES, measure
 from training.resampling import Clustered, number_persons, resample
+from training.tally import Tally
 
 MeasuredBlock = dict[str, object]
 """What ``measure`` returns, with ``n_visitors`` and ``intervals``."""
@@ -51,13 +53,17 @@ def measure_parts(
     weights: FloatArray | None = None,
     resamples: int,
     seed: int,
+    population: int | None = None,
 ) -> list[dict[str, MeasuredBlock]]:
-    """Return the blocks of each partition of rows (R,) by name."""
+    """Return the blocks of each partition of rows (R,) by name.
+
+    With a ``population`` the rows are those of a sample of so many persons, and the intervals those of its figures.
+    """
     numbered = _number(partitions)
     members = np.column_stack([np.where(part.places < 0, -1, part.places + first) for first, part in numbered])
     count = sum(len(part.names) for part in partitions)
     rows = Clustered(labels, risks, persons, members.astype(np.int16), count, weights)
-    resampled = resample(rows, resamples, seed)
+    resampled = resample(rows, resamples, seed, population=population)
     person = number_persons(persons)
 
     def block(first: int, part: Partition, place: int) -> MeasuredBlock:
@@ -71,6 +77,14 @@ def measure_parts(
         }
 
     return [{name: block(first, part, place) for place, name in enumerate(part.names)} for first, part in numbered]
+
+
+def settle(sample: MeasuredBlock | None, tally: Tally) -> MeasuredBlock:
+    """Return the block of tallied rows, with the intervals of those of a sample of their persons moved to it."""
+    figures = tally.measure()
+    bounds: Any = dict.fromkeys(FIGURES) if sample is None else sample["intervals"]
+    of_sample: Any = figures if sample is None else sample
+    return {**figures, "n_visitors": tally.person_count, "intervals": recentre(bounds, of_sample, figures)}
 
 
 def _number(partitions: Iterable[Partition]) -> list[tuple[int, Partition]]:

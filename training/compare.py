@@ -7,18 +7,21 @@ from pathlib import Path
 import numpy as np
 
 from decisions.risk import RiskModel
-from features.events import EncodedLog, FloatArray, IntArray
+from features.build import build
+from features.events import FloatArray, IntArray
 from features.log_files import LogError
-from features.read_log import ReadSummary
+from features.plan import compile_plan
+from features.read_log import ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
-from journeys.ends import SessionEnds
+from journeys.ends import find_ends
 from journeys.journey import Journey
 from training.blocks import Partition, part_by_number
-from training.evaluate import EVENT_COUNTS, Scored, score_prefixes, stage_names
+from training.evaluate import EVENT_COUNTS, Scored, join_scored, score_rows, stage_names
 from training.intervals import RESAMPLES
 from training.metrics import session_weights
 from training.paired import DifferenceBlock, compare_parts
+from training.prefixes import labelled_prefixes
 from training.trained import digest_files
 from training.verdict import judge
 
@@ -67,18 +70,8 @@ class _Read:
 
     def take(self, sessions: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> "_Read":
         """Return the prefixes of the chosen sessions (S,)."""
-        scored = self.scored
-        rows = sessions[scored.sessions]
-        kept = Scored(
-            scored.labels[rows],
-            scored.risks[rows],
-            scored.sessions[rows],
-            scored.persons[rows],
-            scored.after[rows],
-            scored.stages[rows],
-            {name: values[rows] for name, values in scored.cohorts.items()},
-        )
-        return replace(self, scored=kept, second=self.second[rows])
+        rows = sessions[self.scored.sessions]
+        return replace(self, scored=self.scored.take(rows), second=self.second[rows])
 
 
 def compare_models(
@@ -142,17 +135,28 @@ def _read(
     quarantine: Path | None,
     progress: Progress,
 ) -> _Read:
-    others, began, ended = list[FloatArray](), list[IntArray](), list[IntArray]()
-
-    def watch(batch: EncodedLog, ends: SessionEnds, _end_us: int, _numbered: int, rows: FloatArray) -> None:
-        others.append(second.predict(rows) if len(rows) else np.array([]))
-        began.append(batch.at_us[batch.starts[:-1]])
-        ended.append(ends.end_us)
-
-    scored, _, summary = score_prefixes(
-        journey, path, first, source=source, quarantine=quarantine, progress=progress, watch=watch
-    )
-    return _Read(scored, np.concatenate(others), np.concatenate(began), np.concatenate(ended), summary)
+    plan = compile_plan(journey.table)
+    with read_log(
+        path,
+        plan,
+        timeout_seconds=journey.session_timeout_seconds,
+        source=source,
+        quarantine=quarantine,
+        progress=progress,
+    ) as read:
+        end_us = read.summary.last_at_us
+        parts, others, began, ended = list[Scored](), list[FloatArray](), list[IntArray](), list[IntArray]()
+        for batch in read.batches():
+            ends = find_ends(plan, batch, journey, end_us)
+            known = ~np.isnan(ends.outcome) | (journey.horizon_seconds is not None)
+            cutoffs, labels = labelled_prefixes(journey, batch, ends, known, end_us)
+            rows = build(plan, batch, cutoffs)
+            parts.append(score_rows(plan, batch, cutoffs, rows, labels, first))
+            others.append(second.predict(rows) if len(rows) else np.array([]))
+            began.append(batch.at_us[batch.starts[:-1]])
+            ended.append(ends.end_us)
+    scored = join_scored(parts, [len(of_part) for of_part in began])
+    return _Read(scored, np.concatenate(others), np.concatenate(began), np.concatenate(ended), read.summary)
 
 
 def _trained_on(

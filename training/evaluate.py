@@ -1,28 +1,19 @@
 """Evaluate a model: every prefix, after each number of events, by stage and by cohort, against the base rate."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from decisions.risk import RiskModel
-from features.build import build
 from features.events import Cutoffs, EncodedLog, FloatArray, IntArray, TextArray
-from features.plan import Plan, compile_plan
-from features.read_log import ReadSummary, read_log
-from features.source import CANONICAL, Source
-from features.staging import Progress
-from journeys.ends import SessionEnds, find_ends
+from features.plan import Plan
 from journeys.journey import Journey
-from training.blocks import MeasuredBlock, Partition, measure_parts, part_by_number, part_by_text
-from training.cutoffs import after_every_event
-from training.importance import SAMPLE_ROWS, Sample, draw_share, join_samples
+from training.blocks import MeasuredBlock, Partition, measure_parts, part_by_number, part_by_text, settle
 from training.intervals import RESAMPLES
-from training.labels import label
-from training.leaving import Foreseen, describe_leaving, foresee
 from training.metrics import session_weights
-from training.split import number_texts, persons
+from training.split import persons
+from training.tally import Tally, join_tallies
 
 EVENT_COUNTS = (1, 2, 3, 5, 8, 10, 13, 21)
 BEFORE_THE_FIRST_STAGE = "before the first stage"
@@ -45,94 +36,34 @@ class Scored:
     stages: FloatArray
     cohorts: dict[str, TextArray]
 
+    def take(self, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> "Scored":
+        """Return the chosen prefixes."""
+        return Scored(
+            self.labels[rows],
+            self.risks[rows],
+            self.sessions[rows],
+            self.persons[rows],
+            self.after[rows],
+            self.stages[rows],
+            {name: values[rows] for name, values in self.cohorts.items()},
+        )
 
-@dataclass(frozen=True, slots=True)
-class EvaluatedLog:
-    """The figures of a log, what they were computed from, some of it with all features, and the log's rows."""
 
-    evaluation: Evaluation
-    scored: Scored
-    sample: Sample
-    summary: ReadSummary
-
-
-def evaluate_log(
-    journey: Journey,
-    path: Path,
-    model: RiskModel,
-    *,
-    source: Source = CANONICAL,
-    quarantine: Path | None = None,
-    resamples: int = RESAMPLES,
-    progress: Progress = lambda _phase, _fraction: None,
-) -> EvaluatedLog:
-    """Return the block of every prefix of every session in a log whose end is known, batch by batch."""
-    plan = compile_plan(journey.table)
-    foreseen: list[Foreseen] = []
-
-    def watch(batch: EncodedLog, ends: SessionEnds, end_us: int, numbered: int, _rows: FloatArray) -> None:
-        if model.hazard is not None:
-            sessions = ends.usable > 0
-            parts = foresee(
-                journey, plan, batch, ends, sessions, end_us, model.vocabulary, model.hazard, first_session=numbered
-            )
-            foreseen.extend(parts)
-
-    scored, sample, summary = score_prefixes(
-        journey, path, model, source=source, quarantine=quarantine, progress=progress, watch=watch
+def join_scored(parts: Sequence[Scored], sessions: Sequence[int]) -> Scored:
+    """Return the prefixes of the parts of a log, of so many sessions each, of which no two share a person."""
+    first = np.cumsum([0, *sessions[:-1]])
+    columns = ("labels", "risks", "after", "stages")
+    labels, risks, after, stages = (np.concatenate([getattr(part, name) for part in parts]) for name in columns)
+    return Scored(
+        labels,
+        risks,
+        np.concatenate([part.sessions + at for part, at in zip(parts, first, strict=True)]),
+        # A part has no more persons than sessions.
+        np.concatenate([part.persons + at for part, at in zip(parts, first, strict=True)]),
+        after,
+        stages,
+        {name: np.concatenate([part.cohorts[name] for part in parts]) for name in parts[0].cohorts},
     )
-    progress("resampling visitors", 0.0)
-    leaving = model.hazard and describe_leaving(model.hazard, foreseen, stage_names(journey))
-    evaluation = {**describe(journey, scored, resamples=resamples), "leaving_soon": leaving}
-    return EvaluatedLog(evaluation, scored, sample, summary)
-
-
-def score_prefixes(
-    journey: Journey,
-    path: Path,
-    model: RiskModel,
-    *,
-    source: Source = CANONICAL,
-    quarantine: Path | None = None,
-    progress: Progress = lambda _phase, _fraction: None,
-    watch: Callable[[EncodedLog, SessionEnds, int, int, FloatArray], None] = lambda *_batch: None,
-) -> tuple[Scored, Sample, ReadSummary]:
-    """Return every labelled prefix of the sessions of a log, batch by batch, a sample, and what became of its rows.
-
-    ``watch`` is handed each batch with its ends, the log's end, the number of its first session, and the features of
-    its prefixes (R, F).
-    """
-    plan = compile_plan(journey.table)
-    parts, samples, person_ids = list[Scored](), list[Sample](), list[TextArray]()
-    rng = np.random.default_rng(SEED)
-    with read_log(
-        path,
-        plan,
-        timeout_seconds=journey.session_timeout_seconds,
-        source=source,
-        quarantine=quarantine,
-        progress=progress,
-    ) as log:
-        end_us = log.summary.last_at_us
-        numbered = 0
-        for batch in log.batches():
-            ends = find_ends(plan, batch, journey, end_us)
-            chosen = ~np.isnan(ends.outcome) | (journey.horizon_seconds is not None)
-            cutoffs = after_every_event(batch, np.where(chosen, ends.usable, 0))
-            labels = label(ends, cutoffs, journey.horizon_seconds, end_us)
-            known = ~np.isnan(labels)
-            cutoffs, labels = cutoffs.take(known), labels[known]
-            rows = build(plan, batch, cutoffs)
-            part = score_rows(plan, batch, cutoffs, rows, labels, model)
-            parts.append(replace(part, sessions=part.sessions + numbered))
-            watch(batch, ends, end_us, numbered, rows)
-            numbered += batch.session_count
-            samples.append(draw_share(rows, SAMPLE_ROWS / log.summary.used, rng))
-            person_ids.append(batch.persons)
-    scored = _joined(parts)
-    person = number_texts(np.concatenate(person_ids))
-    scored = replace(scored, persons=person[scored.sessions])
-    return scored, join_samples(samples, [len(part.labels) for part in parts]), log.summary
 
 
 def score_rows(
@@ -161,25 +92,63 @@ def cohorts_of(log: EncodedLog) -> dict[str, TextArray]:
     }
 
 
-def describe(journey: Journey, scored: Scored, *, resamples: int = RESAMPLES, seed: int = SEED) -> Evaluation:
+@dataclass(frozen=True, slots=True)
+class Tallies:
+    """The tallies of all prefixes of a log, for :func:`describe`: the blocks by the place of their partition and name.
+
+    ``once`` is that of all with each session weighing one.
+    """
+
+    blocks: Mapping[tuple[int, str], Tally]
+    once: Tally
+
+    @classmethod
+    def of(cls, journey: Journey, scored: Scored) -> "Tallies":
+        """Return the tallies of a part of a log, which must hold whole sessions and persons.
+
+        Cohorts much smaller than those that are told in the end are left out.
+        """
+        blocks = {}
+        for place, part in enumerate(_partitions(journey, scored, SMALLEST_COHORT / 4)):
+            for number, name in enumerate(part.names):
+                chosen = scored.take(part.places == number)
+                blocks[place, name] = Tally.of(chosen.labels, chosen.risks, chosen.sessions, chosen.persons)
+        weights = session_weights(scored.sessions)
+        return cls(blocks, Tally.of(scored.labels, scored.risks, scored.sessions, scored.persons, weights))
+
+    @classmethod
+    def join(cls, parts: Sequence["Tallies"]) -> "Tallies":
+        """Return the tallies of all parts of a log."""
+        blocks = join_tallies(part.blocks for part in parts)
+        return cls(dict(sorted(blocks.items(), key=lambda item: item[0][0])), Tally.join(part.once for part in parts))
+
+
+def describe(
+    journey: Journey,
+    scored: Scored,
+    *,
+    everything: Tallies | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Evaluation:
     """Return the block of figures of scored prefixes, with intervals from so many resamples of the persons.
 
-    Cohorts smaller than 1 % of the rows are left out.
+    Cohorts smaller than 1 % of the rows are left out. With the tallies of ``everything``, the prefixes are those of a
+    sample of its persons: figures are those of everything, and intervals are of as many persons as that has.
     """
-    everything = Partition(("all",), np.zeros(len(scored.labels), np.int64))
-    partitions = [
-        everything,
-        part_by_number(scored.after, {count: str(count) for count in EVENT_COUNTS}),
-        stage_partition(journey, scored),
-        *(part_by_text(f"{cohort}=", values, SMALLEST_COHORT) for cohort, values in scored.cohorts.items()),
-    ]
+    partitions = _partitions(journey, scored, SMALLEST_COHORT)
 
     def measured(parts: Sequence[Partition], weights: FloatArray | None = None) -> list[dict[str, MeasuredBlock]]:
         rows = (scored.labels, scored.risks, scored.sessions, scored.persons)
-        return measure_parts(*rows, parts, weights=weights, resamples=resamples, seed=seed)
+        population = None if everything is None else everything.once.person_count
+        return measure_parts(*rows, parts, weights=weights, resamples=resamples, seed=seed, population=population)
 
-    whole, by_events, by_stage, *by_cohort = measured(partitions)
-    [once] = measured([everything], session_weights(scored.sessions))
+    blocks = measured(partitions)
+    [once] = measured(partitions[:1], session_weights(scored.sessions))
+    if everything is not None:
+        blocks = _settled(journey, blocks, everything)
+        once = {"all": settle(once["all"], everything.once)}
+    whole, by_events, by_stage, *by_cohort = blocks
     return {
         **whole["all"],
         "session_weighted": once["all"],
@@ -187,6 +156,31 @@ def describe(journey: Journey, scored: Scored, *, resamples: int = RESAMPLES, se
         "by_stage": by_stage,
         "by_cohort": {name: block for cohort in by_cohort for name, block in cohort.items()},
     }
+
+
+def _partitions(journey: Journey, scored: Scored, smallest: float) -> list[Partition]:
+    return [
+        Partition(("all",), np.zeros(len(scored.labels), np.int64)),
+        part_by_number(scored.after, {count: str(count) for count in EVENT_COUNTS}),
+        stage_partition(journey, scored),
+        *(part_by_text(f"{cohort}=", values, smallest) for cohort, values in scored.cohorts.items()),
+    ]
+
+
+def _settled(
+    journey: Journey, sampled: Sequence[Mapping[str, MeasuredBlock]], everything: Tallies
+) -> list[dict[str, MeasuredBlock]]:
+    """Return the blocks of everything, in the order of those of a sample of rows."""
+    row_count = everything.once.row_count
+    names = [list(blocks) for blocks in sampled]
+    names[2] = [name for name in stage_names(journey) if (2, name) in everything.blocks]
+    for place in range(3, len(sampled)):
+        known = [(name, tally) for (at, name), tally in everything.blocks.items() if at == place]
+        names[place] = sorted(name for name, tally in known if tally.row_count >= SMALLEST_COHORT * row_count)
+    return [
+        {name: settle(blocks.get(name), everything.blocks[place, name]) for name in names[place]}
+        for place, blocks in enumerate(sampled)
+    ]
 
 
 def stage_names(journey: Journey) -> list[str]:
@@ -199,18 +193,3 @@ def stage_partition(journey: Journey, scored: Scored) -> Partition:
     stages = np.where(np.isnan(scored.stages), -1, scored.stages)
     names = {float(place - 1): name for place, name in enumerate(stage_names(journey)) if (stages == place - 1).any()}
     return part_by_number(stages, names)
-
-
-def _joined(parts: list[Scored]) -> Scored:
-    return Scored(
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.risks for part in parts]),
-        np.concatenate([part.sessions for part in parts]),
-        np.concatenate([part.persons for part in parts]),
-        np.concatenate([part.after for part in parts]),
-        np.concatenate([part.stages for part in parts]),
-        {name: np.concatenate([part.cohorts[name] for part in parts]) for name in parts[0].cohorts},
-    )
-
-
-__all__ = ["EVENT_COUNTS", "Evaluation", "Scored", "cohorts_of", "describe", "evaluate_log", "score_rows"]

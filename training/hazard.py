@@ -33,21 +33,20 @@ FIRST_TICK_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class AtRisk:
+    """What the hazard learns from: raw features (R, F), whether somebody left soon, and for how long they had idled."""
+
     features: FloatArray
-    """(R, F + 1) numbered, the idle time last."""
     labels: FloatArray
     sessions: IntArray
+    idle_seconds: FloatArray
     fitting: BoolArray
     """Of earlier sessions than the tuning ones, and known when those began."""
     tuning: BoolArray
 
-    @property
-    def idle_seconds(self) -> FloatArray:
-        return self.features[:, -1]
-
-    def take(self, rows: BoolArray) -> "_Rows":
-        return _Rows(self.features[rows], self.labels[rows], self.sessions[rows], self.fitting[rows], self.tuning[rows])
+    def take(self, rows: BoolArray) -> "AtRisk":
+        """Return the chosen rows."""
+        return AtRisk(*(getattr(self, name)[rows] for name in AtRisk.__dataclass_fields__))
 
 
 def idle_ticks(journey: Journey) -> tuple[float, ...]:
@@ -74,26 +73,15 @@ def held_out_sessions(log: EncodedLog, ends: SessionEnds, split: Split) -> BoolA
     return chosen
 
 
-def fit_hazard(
-    journey: Journey,
-    plan: Plan,
-    log: EncodedLog,
-    ends: SessionEnds,
-    split: Split,
-    vocabulary: Vocabulary,
-    *,
-    seed: int,
-    threads: int,
-) -> Hazard | None:
+def fit_hazard(journey: Journey, rows: AtRisk, vocabulary: Vocabulary, *, seed: int, threads: int) -> Hazard | None:
     """Return the hazard learnt from all that was known at the cut; None where only one outcome occurs."""
-    rows = _training_rows(journey, plan, log, ends, split, vocabulary, seed)
     fitting, watched = rows.take(rows.fitting), rows.take(rows.tuning)
     if not all(0 < part.labels.sum() < len(part.labels) for part in (fitting, watched)):
         return None
     baseline = _baseline(fitting)
     early = _fit(fitting, baseline, vocabulary, seed, threads, watched=watched)
     trees = max(1, early.best_iteration)
-    margins = np.asarray(early.predict(watched.features, raw_score=True, num_iteration=trees))
+    margins = np.asarray(early.predict(_numbered(watched, vocabulary), raw_score=True, num_iteration=trees))
     margins = margins + baseline_margins(baseline, watched.idle_seconds)
     calibrator, _ = calibrate(margins, watched.labels, watched.sessions, np.ones(len(margins)))
     baseline = _baseline(rows)
@@ -101,15 +89,10 @@ def fit_hazard(
     return Hazard(journey.leaving_soon_within_seconds, booster, calibrator, baseline, float(rows.labels.mean()))
 
 
-def _training_rows(
-    journey: Journey,
-    plan: Plan,
-    log: EncodedLog,
-    ends: SessionEnds,
-    split: Split,
-    vocabulary: Vocabulary,
-    seed: int,
-) -> _Rows:
+def rows_at_risk(
+    journey: Journey, plan: Plan, log: EncodedLog, ends: SessionEnds, split: Split, *, seed: int
+) -> AtRisk:
+    """Return rows of all sessions that had begun at the cut, of people of whom none is held out."""
     chosen = _at_risk(log, ends, split)
     cutoffs = training_cutoffs(plan, log, np.where(chosen, ends.usable, 0), idle_ticks(journey), split.cut_us)
     within, silence = journey.leaving_soon_within_seconds, silence_seconds(journey)
@@ -119,11 +102,16 @@ def _training_rows(
         drawn = np.random.default_rng(seed).random(log.session_count) < MAX_ROWS / known.sum()
         known &= drawn[cutoffs.session]
     cutoffs, labels = cutoffs.take(known), labels[known]
-    features = with_idle(vocabulary.apply(build(plan, log, cutoffs)), idle_after(log, cutoffs))
     tuning_us = int(log.at_us[log.starts[:-1]][split.tuning].min())
     tuning = _tuning(log, chosen, tuning_us)[cutoffs.session]
     fitting = ~tuning & ~np.isnan(label_leaving(ends, cutoffs, within, silence, tuning_us))
-    return _Rows(features, labels, cutoffs.session, fitting, tuning)
+    rows = build(plan, log, cutoffs)
+    return AtRisk(rows, labels, cutoffs.session, idle_after(log, cutoffs), fitting, tuning)
+
+
+def _numbered(rows: AtRisk, vocabulary: Vocabulary) -> FloatArray:
+    """Return what the hazard sees of rows (R, F + 1), the idle time last."""
+    return with_idle(vocabulary.apply(rows.features), rows.idle_seconds)
 
 
 def _at_risk(log: EncodedLog, ends: SessionEnds, split: Split) -> BoolArray:
@@ -140,7 +128,7 @@ def _tuning(log: EncodedLog, chosen: BoolArray, tuning_us: int) -> BoolArray:
     return late & ~np.isin(person, person[chosen & ~late])
 
 
-def _baseline(rows: _Rows) -> tuple[tuple[float, float], ...]:
+def _baseline(rows: AtRisk) -> tuple[tuple[float, float], ...]:
     """Return each idle time of the rows with the log-odds to leave soon, one half added to both counts."""
     times, place, counts = np.unique(rows.idle_seconds, return_inverse=True, return_counts=True)
     left = np.bincount(place, rows.labels)
@@ -149,17 +137,17 @@ def _baseline(rows: _Rows) -> tuple[tuple[float, float], ...]:
 
 
 def _fit(
-    rows: _Rows,
+    rows: AtRisk,
     baseline: tuple[tuple[float, float], ...],
     vocabulary: Vocabulary,
     seed: int,
     threads: int,
-    watched: _Rows | None = None,
+    watched: AtRisk | None = None,
     trees: int = MAX_TREES,
 ) -> lightgbm.Booster:
-    def dataset(of: _Rows, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
+    def dataset(of: AtRisk, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
         return lightgbm.Dataset(
-            of.features,
+            _numbered(of, vocabulary),
             of.labels,
             init_score=baseline_margins(baseline, of.idle_seconds),
             categorical_feature=list(vocabulary.category_columns),

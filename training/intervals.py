@@ -40,5 +40,19 @@ def intervals(figures: Block, resampled: FloatArray, persons: tuple[int, int]) -
     return found
 
 
+def recentre(found: Intervals, sample: Block, whole: Block) -> Intervals:
+    """Return the intervals of a sample's figures moved to those of the whole, of which it is a sample."""
+    moved: Intervals = {}
+    for name, bounds in found.items():
+        of_sample, of_whole = sample[name], whole[name]
+        if bounds is None or of_sample is None or of_whole is None:
+            moved[name] = None
+            continue
+        low, high = (bound + of_whole - of_sample for bound in bounds)
+        # Chance adds more to the error of a sample.
+        moved[name] = [max(low, 0.0), max(high, float(of_whole))] if name == "ece" else [low, high]
+    return moved
+
+
 def _root(square: float) -> float:
     return float(np.sqrt(max(0.0, square)))

@@ -1,7 +1,6 @@
 """Labels of cutoffs. ``label``, and ``label_leaving`` of ``journeys.ends``, alone may look past a cutoff."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from features.events import US_PER_SECOND, Cutoffs, EncodedLog, FloatArray
 from journeys.ends import MATURE_SHARE, SessionEnds, time_to_end_us
@@ -32,9 +31,8 @@ def matured_until(log: EncodedLog, ends: SessionEnds, known_us: int) -> int:
     return known_us - int(np.quantile(lasted_us, MATURE_SHARE)) if len(lasted_us) else known_us
 
 
-def settled(log: EncodedLog, ends: SessionEnds, known_us: int) -> NDArray[np.bool_]:
-    """Return which sessions (S,) had matured by ``known_us``: all of them where no session is ended by silence."""
+def settled_until(log: EncodedLog, ends: SessionEnds, known_us: int) -> int:
+    """Return until when a session must have begun to have matured by ``known_us``; any time where silence ends none."""
     if not ((ends.outcome == 1) & (ends.end_us > ends.left_us)).any():
-        return np.ones(log.session_count, np.bool_)
-    began_in_time: NDArray[np.bool_] = log.at_us[log.starts[:-1]] <= matured_until(log, ends, known_us)
-    return began_in_time
+        return int(np.iinfo(np.int64).max)
+    return matured_until(log, ends, known_us)

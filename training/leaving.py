@@ -1,6 +1,6 @@
 """How well the hazard foresees who leaves soon: against the base rate, and against the idle time alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,13 @@ from journeys.ends import SessionEnds, label_leaving, silence_seconds
 from journeys.journey import Journey
 from training.cutoffs import after_every_event
 from training.hazard import idle_ticks
-from training.metrics import measure
 from training.split import BoolArray
+from training.tally import Tally
+
+ALL, IDLE_ALONE, BASE_RATE_ALONE, BY_IDLE, BY_STAGE = "all", "idle alone", "base rate alone", "by idle", "by stage"
+
+LeavingTallies = Mapping[tuple[str, float], Tally]
+"""The tallies of moments, by what they are parted by and which part of it they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +47,12 @@ def foresee(
     vocabulary: Vocabulary,
     hazard: Hazard,
     *,
-    first_session: int = 0,
     silences: Sequence[float] | None = None,
 ) -> list[Foreseen]:
     """Return a part for right after every event of the sessions (S,), and one for each silence after it.
 
-    Only moments count of which the outcome is known when the log ends. ``first_session`` is added to the numbers of the
-    sessions; ``silences`` (seconds) are by default those that the hazard was learnt at.
+    Only moments count of which the outcome is known when the log ends. ``silences`` (seconds) are by default those that
+    the hazard was learnt at.
     """
     every = after_every_event(log, np.where(sessions, ends.usable, 0))
     parts = []
@@ -66,34 +70,48 @@ def foresee(
                 hazard.by_idle_alone(idle),
                 idle,
                 rows[:, plan.feature_names.index("stage_index")],
-                cutoffs.session + first_session,
+                cutoffs.session,
             )
         )
     return parts
 
 
-def describe_leaving(hazard: Hazard, parts: Sequence[Foreseen], stage_names: Sequence[str]) -> dict[str, Any] | None:
-    """Return the block of figures about leaving soon; None where no moment is known.
-
-    The first of ``stage_names`` is that of no stage.
-    """
-    if not sum(len(part.labels) for part in parts):
-        return None
+def tally_leaving(hazard: Hazard, parts: Sequence[Foreseen]) -> LeavingTallies:
+    """Return the tallies of whole sessions' moments: all, by the idle time and by the base rate alone, and by part."""
 
     def joined(name: str) -> Any:
         return np.concatenate([getattr(part, name) for part in parts])
 
     labels, said, sessions, idle = (joined(name) for name in ("labels", "probabilities", "sessions", "idle_seconds"))
+    if not len(labels):
+        return {}
     stages = np.where(np.isnan(joined("stages")), 0, np.nan_to_num(joined("stages")) + 1).astype(np.int64)
 
-    def block(rows: BoolArray) -> dict[str, Any]:
-        return measure(labels[rows], said[rows], sessions[rows])
+    def tally(rows: BoolArray) -> Tally:
+        return Tally.of(labels[rows], said[rows], sessions[rows])
 
     return {
+        (ALL, 0): Tally.of(labels, said, sessions),
+        (IDLE_ALONE, 0): Tally.of(labels, joined("by_idle_alone"), sessions),
+        (BASE_RATE_ALONE, 0): Tally.of(labels, np.full(len(labels), hazard.base_rate), sessions),
+        **{(BY_IDLE, tick): tally(idle == tick) for tick in np.unique(idle).tolist()},
+        **{(BY_STAGE, stage): tally(stages == stage) for stage in np.unique(stages).tolist()},
+    }
+
+
+def describe_leaving(hazard: Hazard, tallies: LeavingTallies, stage_names: Sequence[str]) -> dict[str, Any] | None:
+    """Return the block of figures about leaving soon; None where no moment is known.
+
+    The first of ``stage_names`` is that of no stage.
+    """
+    if not tallies:
+        return None
+    ticks, stages = (sorted(place for kind, place in tallies if kind == by) for by in (BY_IDLE, BY_STAGE))
+    return {
         "within": write_duration(hazard.within_seconds),
-        **measure(labels, said, sessions),
-        "idle_alone": measure(labels, joined("by_idle_alone"), sessions),
-        "base_rate_alone": measure(labels, np.full(len(labels), hazard.base_rate), sessions),
-        "by_idle": {write_duration(tick): block(idle == tick) for tick in np.unique(idle).tolist()},
-        "by_stage": {name: block(stages == place) for place, name in enumerate(stage_names) if (stages == place).any()},
+        **tallies[ALL, 0].measure(),
+        "idle_alone": tallies[IDLE_ALONE, 0].measure(),
+        "base_rate_alone": tallies[BASE_RATE_ALONE, 0].measure(),
+        "by_idle": {write_duration(tick): tallies[BY_IDLE, tick].measure() for tick in ticks},
+        "by_stage": {stage_names[int(stage)]: tallies[BY_STAGE, stage].measure() for stage in stages},
     }

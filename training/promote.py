@@ -1,5 +1,6 @@
 """Who becomes champion: the contest on held-out sessions, a decision by hand, and the way back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from storage.models import (
     withdraw_challenger,
 )
 from training.evaluate import Scored
-from training.metrics import measure
+from training.losses import Losses
 from training.paired import gain_in_log_loss
 from training.tracking import STORE, connect, mlflow_name
 
@@ -66,28 +67,71 @@ def promote(
     return Promoted(line, known)
 
 
+@dataclass(frozen=True, slots=True)
+class Reigning:
+    """The champion at a moment: its version, None where there is none, and its model, None where it cannot serve.
+
+    ``lacking`` says why there is no model.
+    """
+
+    version: str | None
+    model: RiskModel | None
+    lacking: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """The mean log loss of the challenger and of the champion on the same held-out prefixes.
+
+    ``error`` is the standard error of the difference, where the challenger has to be better by more than that.
+    """
+
+    challenger: float
+    champion: float
+    error: float | None = None
+
+    @classmethod
+    def of(cls, losses: Losses | None) -> "Contest":
+        """Return the contest that losses came to."""
+        if losses is None:
+            raise ValueError("no prefix was scored by the champion")
+        return cls(*losses.means)
+
+
+def reigning(journey: Journey, home: Path) -> Reigning:
+    """Return the champion as it is now."""
+    version = champion_version(home, journey.name)
+    if version is None:
+        return Reigning(None, None, "it is the first model")
+    try:
+        folder = model_folder(home, journey.name, version)
+        verify_digest(folder)
+        return Reigning(version, RiskModel.load(folder, journey.table))
+    except FingerprintMismatch:
+        told = f"version {version} was trained on another feature table and can no longer serve"
+    except (ModelNotFound, DigestMismatch, ModelFilesError) as error:
+        told = f"version {version} can no longer serve: {error}"
+    return Reigning(version, None, told)
+
+
 def promote_if_better(
     journey: Journey,
     version: str,
-    held_out: Scored,
-    rows: FloatArray,
+    against: Callable[[Reigning], Contest],
     *,
     home: Path,
     mlruns: Path,
-    standing_for: FloatArray | None = None,
     action: Action = Action.TRAIN,
-    beyond_chance: bool = False,
 ) -> tuple[bool, str]:
-    """Promote the challenger, whose risks ``held_out`` holds, if it beats the champion; return whether, and why.
+    """Promote the challenger if it beats the champion; return whether, and why.
 
-    ``rows`` (R, F) are the raw features of the held-out prefixes; ``standing_for`` (R,), where given, says for how many
-    like it each stands. With ``beyond_chance`` the
-    challenger has to be better by more than one standard error over whole sessions. Where another version becomes
-    champion meanwhile, the challenger has to beat that one.
+    ``against`` returns how it did against a champion that can serve. Each prefix weighs one, or as many as it stands
+    for: weights by the length of a session would know its end, and then the log loss favours risks that are not
+    calibrated. Where another version becomes champion meanwhile, the challenger has to beat that one.
     """
     while True:
-        reigning = champion_version(home, journey.name)
-        better, reason = _contest(journey, reigning, held_out, rows, standing_for, beyond_chance, home)
+        champion = reigning(journey, home)
+        better, reason = _contest(champion, against)
         if not better:
             return False, f"challenger only: {reason}"
         try:
@@ -98,11 +142,28 @@ def promote_if_better(
                 mlruns=mlruns,
                 action=action,
                 reason=reason,
-                instead_of=reigning,
+                instead_of=champion.version,
             )
         except ChampionMoved:
             continue
         return True, f"champion: {reason}"
+
+
+def on_rows(held_out: Scored, rows: FloatArray, *, beyond_chance: bool = False) -> Callable[[Reigning], Contest]:
+    """Return how the challenger, whose risks ``held_out`` holds, does against a champion on rows (R, F).
+
+    With ``beyond_chance`` it has to be better by more than one standard error over whole sessions.
+    """
+
+    def against(champion: Reigning) -> Contest:
+        if champion.model is None:
+            raise ValueError("a champion that cannot serve cannot be measured")
+        formerly = champion.model.predict(rows)
+        ours, theirs = Losses.of(held_out.labels, held_out.risks, formerly).means
+        gain = gain_in_log_loss(held_out.labels, formerly, held_out.risks, held_out.sessions)
+        return Contest(ours, theirs, gain.error if beyond_chance else None)
+
+    return against
 
 
 def roll_back(journey: Journey, *, home: Path, mlruns: Path, reason: str = "") -> Promoted:
@@ -133,41 +194,19 @@ def roll_back(journey: Journey, *, home: Path, mlruns: Path, reason: str = "") -
     return promote(name, former, home=home, mlruns=mlruns, action=Action.ROLLBACK, reason=reason, instead_of=champion)
 
 
-def _contest(
-    journey: Journey,
-    reigning: str | None,
-    held_out: Scored,
-    rows: FloatArray,
-    standing_for: FloatArray | None,
-    beyond_chance: bool,
-    home: Path,
-) -> tuple[bool, str]:
-    """Whether the challenger beats the reigning version on the same prefixes, and why.
-
-    Each prefix weighs one, or as many as it stands for. Weights by the length of a session would know its end, and then
-    the log loss favours risks that are not calibrated.
-    """
-    if reigning is None:
-        return True, "it is the first model"
-    try:
-        folder = model_folder(home, journey.name, reigning)
-        verify_digest(folder)
-        champion = RiskModel.load(folder, journey.table)
-    except FingerprintMismatch:
-        return True, f"version {reigning} was trained on another feature table and can no longer serve"
-    except (ModelNotFound, DigestMismatch, ModelFilesError) as error:
-        return True, f"version {reigning} can no longer serve: {error}"
-    formerly = champion.predict(rows)
-    losses = [
-        measure(held_out.labels, risks, held_out.sessions, standing_for)["log_loss"]
-        for risks in (held_out.risks, formerly)
-    ]
-    ours, theirs = (float(loss or 0.0) for loss in losses)
-    told = f"log loss {ours:.5f} against {theirs:.5f} of version {reigning} on the same held-out sessions"
-    if not beyond_chance:
-        return ours < theirs, told
-    gain = gain_in_log_loss(held_out.labels, formerly, held_out.risks, held_out.sessions)
-    return gain.is_beyond_chance, f"{told}, standard error of the difference {gain.error:.5f}"
+def _contest(champion: Reigning, against: Callable[[Reigning], Contest]) -> tuple[bool, str]:
+    """Whether the challenger beats the reigning version, and why."""
+    if champion.model is None:
+        return True, champion.lacking
+    contest = against(champion)
+    told = (
+        f"log loss {contest.challenger:.5f} against {contest.champion:.5f} of version {champion.version} on the same "
+        "held-out sessions"
+    )
+    if contest.error is None:
+        return contest.challenger < contest.champion, told
+    better = contest.champion - contest.challenger > contest.error
+    return better, f"{told}, standard error of the difference {contest.error:.5f}"
 
 
 def _mark_champion(client: Any, name: str, version: str) -> bool:

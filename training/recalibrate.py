@@ -10,7 +10,7 @@ from decisions.calibration import Calibrator, logit
 from decisions.exposure import stage_rows
 from decisions.risk import RiskModel
 from features.build import build
-from features.events import Cutoffs, EncodedLog, FloatArray
+from features.events import Cutoffs, EncodedLog
 from features.plan import Plan, compile_plan
 from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
@@ -18,23 +18,23 @@ from features.staging import Progress
 from journeys.ends import SessionEnds, find_ends
 from journeys.journey import Journey
 from storage.history import Action
-from training.cutoffs import after_every_event
 from training.evaluate import Evaluation, describe, score_rows, stage_names
 from training.fit import Rows, Settings
 from training.hazard import held_out_sessions
 from training.importance import draw_sample
-from training.labels import label
-from training.leaving import describe_leaving, foresee
+from training.leaving import describe_leaving, foresee, tally_leaving
 from training.metrics import Block, measure
 from training.paired import Gain
 from training.pictures.gallery import pictures_of
-from training.promote import promote_if_better
+from training.prefixes import labelled_prefixes
+from training.promote import on_rows, promote_if_better
 from training.register import register
+from training.row_profile import RowProfile
 from training.sample import read_sample
 from training.snapshot import sampled_snapshot
 from training.split import BoolArray, TooFewSessions, forward_split
 from training.stage_shifts import cross_fitted_gain, fit_shifts
-from training.trained import DataIdentity, TrainedModel, as_date, digest_files
+from training.trained import EXAMPLE_ROWS, DataIdentity, TrainedModel, as_date, digest_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def recalibrate(
     if model.hazard is not None:
         late = held_out_sessions(log, ends, split)
         foreseen = foresee(journey, plan, log, ends, late, end_us, model.vocabulary, model.hazard)
-        leaving = describe_leaving(model.hazard, foreseen, stage_names(journey))
+        leaving = describe_leaving(model.hazard, tally_leaving(model.hazard, foreseen), stage_names(journey))
     evaluation = {**describe(journey, held_out, resamples=resamples), "leaving_soon": leaving}
     progress("registering", 0.0)
     trained = TrainedModel(
@@ -145,9 +145,10 @@ def recalibrate(
         ),
         sampled_share=sampled_share,
         evaluation=evaluation,
-        rows=rows,
+        training_rows=RowProfile.of(journey.table, rows.features, rows.labels, int(split.training.sum())),
+        example=rows.features[:EXAMPLE_ROWS],
         held_out=held_out,
-        held_out_rows=features,
+        held_out_rows=RowProfile.of(journey.table, features, labels, int(split.held_out.sum())),
         calibration_losses={"former": gain.before, "shifted": gain.after},
         pictures=pictures_of(journey, renewed, held_out, draw_sample(features, seed), evaluation),
         recalibrated_from=model.version,
@@ -156,11 +157,9 @@ def recalibrate(
     promoted, promotion = promote_if_better(
         journey,
         registered.version,
-        held_out,
-        features,
+        on_rows(held_out, features, beyond_chance=True),
         home=home,
         mlruns=mlruns,
-        beyond_chance=True,
         action=Action.RECALIBRATE,
     )
     progress("registering", 1.0)
@@ -191,11 +190,8 @@ def _only_since(ends: SessionEnds, log: EncodedLog, since_us: int | None) -> Ses
 def _labelled(
     journey: Journey, plan: Plan, log: EncodedLog, ends: SessionEnds, sessions: BoolArray, end_us: int
 ) -> tuple[Cutoffs, Rows]:
-    cutoffs = after_every_event(log, np.where(sessions, ends.usable, 0))
-    labels: FloatArray = label(ends, cutoffs, journey.horizon_seconds, end_us)
-    known = ~np.isnan(labels)
-    cutoffs = cutoffs.take(known)
-    return cutoffs, Rows(build(plan, log, cutoffs), labels[known], cutoffs.after)
+    cutoffs, labels = labelled_prefixes(journey, log, ends, sessions, end_us)
+    return cutoffs, Rows(build(plan, log, cutoffs), labels, cutoffs.after)
 
 
 def _figures(model: RiskModel, rows: Rows, cutoffs: Cutoffs) -> Block:

@@ -34,8 +34,12 @@ class Clustered:
     weights: FloatArray | None = None
 
 
-def resample(rows: Clustered, resamples: int, seed: int) -> FloatArray:
+def resample(rows: Clustered, resamples: int, seed: int, *, population: int | None = None) -> FloatArray:
     """Return each block's figures in each resample, (N, B, figures) in the order of ``FIGURES``, NaN where undefined.
+
+    Where the rows are those of a sample of a ``population`` of persons, as many persons as that has are drawn from the
+    sample, so that figures vary as those of the population would (Kleiner et al. 2014, "A scalable bootstrap for
+    massive data").
 
     Rows of the same persons in the same order meet the same draws, whatever their risks, blocks and weights: the
     difference between two models, too, is resampled by subtracting.
@@ -51,8 +55,11 @@ def resample(rows: Clustered, resamples: int, seed: int) -> FloatArray:
     found = np.full((resamples, rows.block_count, len(FIGURES)), np.nan)
 
     def draw(place: int, seeding: np.random.SeedSequence) -> None:
-        drawn = np.random.default_rng(seeding).integers(0, person_count, person_count)
-        counts = np.bincount(drawn, minlength=person_count).astype(np.int32)
+        rng = np.random.default_rng(seeding)
+        if population is None or population <= person_count:
+            counts = np.bincount(rng.integers(0, person_count, person_count), minlength=person_count).astype(np.int32)
+        else:
+            counts = rng.multinomial(population, np.full(person_count, 1 / person_count)).astype(np.int32)
         _measure(owners, labels, risks, losses, weights, members, counts, ECE_BINS, found[place])
 
     if person_count:

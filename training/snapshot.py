@@ -1,5 +1,7 @@
 """Take the snapshot of a log: the same rows, whether the log trains a model or is compared with one."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from decisions.bins import Bins
@@ -11,7 +13,7 @@ from features.encode import key
 from features.events import EncodedLog, FloatArray, IntArray
 from features.plan import UNKNOWN_CODE, Plan
 from features.scan import scans
-from journeys.ends import find_ends
+from journeys.ends import SessionEnds, find_ends
 from journeys.journey import Journey
 from training.cutoffs import after_every_event
 from training.labels import label, matured_until
@@ -77,6 +79,34 @@ def take_snapshot(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class SnapshotSample:
+    """The sessions of a log that a snapshot is taken of, the share of its visitors, and what of the whole log matters.
+
+    Sessions that began by ``mature_us`` had matured when the log ended, at ``log_end_us``.
+    """
+
+    log: EncodedLog
+    share: float
+    mature_us: int
+    log_end_us: int
+
+
+def sample_for_snapshot(log: EncodedLog, ends: SessionEnds, log_end_us: int, *, seed: int) -> SnapshotSample:
+    """Return the log, or a sample of its visitors where it is large."""
+    share = min(1.0, MOST_SESSIONS / max(1, log.session_count))
+    return SnapshotSample(sample_persons(log, share, seed), share, matured_until(log, ends, log_end_us), log_end_us)
+
+
+def take_snapshot_of(
+    journey: Journey, plan: Plan, sample: SnapshotSample, model: RiskModel, bins: Bins | None = None
+) -> Snapshot:
+    """Return the snapshot of a sample."""
+    return take_snapshot(
+        journey, plan, sample.log, model, log_end_us=sample.log_end_us, mature_us=sample.mature_us, bins=bins
+    )
+
+
 def sampled_snapshot(
     journey: Journey,
     plan: Plan,
@@ -91,10 +121,8 @@ def sampled_snapshot(
 
     What counts as matured is found on the whole log.
     """
-    mature_us = matured_until(log, find_ends(plan, log, journey, log_end_us), log_end_us)
-    share = min(1.0, MOST_SESSIONS / max(1, log.session_count))
-    sample = sample_persons(log, share, seed)
-    return take_snapshot(journey, plan, sample, model, log_end_us=log_end_us, mature_us=mature_us, bins=bins), share
+    sample = sample_for_snapshot(log, find_ends(plan, log, journey, log_end_us), log_end_us, seed=seed)
+    return take_snapshot_of(journey, plan, sample, model, bins), sample.share
 
 
 def _cluster(owner: IntArray) -> IntArray:

@@ -11,10 +11,11 @@ from features.events import US_PER_SECOND, FloatArray
 from features.log_files import find_files
 from journeys.journey import Journey
 from training.evaluate import Evaluation, Scored
-from training.fit import Rows, Settings
+from training.fit import Settings
 from training.leaks import Leak
 from training.metrics import Block
 from training.pictures.canvas import Picture
+from training.row_profile import RowProfile
 from training.tune import Trial
 
 EXAMPLE_ROWS = 5
@@ -41,7 +42,8 @@ class DataIdentity:
 class TrainedModel:
     """All that is registered about one training.
 
-    ``rows`` are what the model was fitted on, ``held_out_rows`` (R, F) the raw features of the ``held_out`` prefixes.
+    ``training_rows`` are what the model was fitted on, ``example`` a few of them with raw features, to show what it
+    takes. ``held_out`` are the held-out prefixes, or those of a sample of persons where there are very many.
     ``tuning`` are the figures that the settings reached on the tuning rows, with a model that has not seen them.
     Every picture is drawn into the run. ``leaks`` were allowed, or only seem to be some. ``recalibrated_from`` is the
     version whose trees it has, where these were kept.
@@ -56,18 +58,14 @@ class TrainedModel:
     data: DataIdentity
     sampled_share: float
     evaluation: Evaluation
-    rows: Rows
+    training_rows: RowProfile
+    example: FloatArray
     held_out: Scored
-    held_out_rows: FloatArray
+    held_out_rows: RowProfile
     calibration_losses: Mapping[str, float]
     pictures: Sequence[Picture]
     leaks: Sequence[Leak] = ()
     recalibrated_from: str | None = None
-
-    @property
-    def example(self) -> FloatArray:
-        """A few raw training rows, to show what the model takes."""
-        return self.rows.features[:EXAMPLE_ROWS]
 
 
 def as_date(at_us: int) -> str:

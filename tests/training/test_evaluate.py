@@ -20,7 +20,8 @@ from features.read_log import read_log
 from journeys.ends import find_ends
 from journeys.journey import Journey
 from training.cutoffs import after_every_event
-from training.evaluate import BEFORE_THE_FIRST_STAGE, EVENT_COUNTS, Scored, cohorts_of, describe, evaluate_log
+from training.evaluate import BEFORE_THE_FIRST_STAGE, EVENT_COUNTS, Scored, cohorts_of, describe
+from training.evaluate_log import evaluate_log
 from training.labels import label
 from training.metrics import FIGURES
 from training.split import forward_split
@@ -182,7 +183,7 @@ def test_a_log_of_the_held_out_sessions_gives_the_figures_of_the_training(
 def test_batches_make_no_difference(trained: "Trained", monkeypatch: pytest.MonkeyPatch) -> None:
     model = trained.result.model
     whole: Any = evaluate_log(trained.journey, trained.log, model).evaluation
-    monkeypatch.setattr("training.evaluate.read_log", partial(read_log, batch_events=5_000))
+    monkeypatch.setattr("training.evaluate_log.read_log", partial(read_log, batch_events=5_000))
     parts: Any = evaluate_log(trained.journey, trained.log, model).evaluation
     for name in ("auc", "ap", "log_loss", "brier", "ece", "base_rate", "n_rows", "n_sessions"):
         assert parts[name] == pytest.approx(whole[name], rel=1e-9), name

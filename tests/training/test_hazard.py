@@ -19,8 +19,8 @@ from journeys.journey import Ends, Journey
 from journeys.load import load_journey
 from training.cutoffs import after_every_event
 from training.evaluate import stage_names
-from training.hazard import fit_hazard, held_out_sessions, idle_ticks
-from training.leaving import describe_leaving, foresee
+from training.hazard import fit_hazard, held_out_sessions, idle_ticks, rows_at_risk
+from training.leaving import describe_leaving, foresee, tally_leaving
 from training.simulator import simulate
 from training.split import forward_split
 
@@ -161,13 +161,13 @@ def test_on_later_simulated_sessions_it_is_calibrated_overall_and_after_every_si
     split = forward_split(log, ends)
     early = after_every_event(log, np.where(split.training, np.minimum(ends.usable, 1), 0))
     vocabulary = Vocabulary.learn(journey.table, build(plan, log, early))
-    hazard = fit_hazard(journey, plan, log, ends, split, vocabulary, seed=1, threads=1)
+    hazard = fit_hazard(journey, rows_at_risk(journey, plan, log, ends, split, seed=1), vocabulary, seed=1, threads=1)
     assert hazard is not None
 
     def measured(*silences: float) -> Any:
         late = held_out_sessions(log, ends, split)
         parts = foresee(journey, plan, log, ends, late, end_us, vocabulary, hazard, silences=silences or None)
-        return describe_leaving(hazard, parts, stage_names(journey))
+        return describe_leaving(hazard, tally_leaving(hazard, parts), stage_names(journey))
 
     block = measured()
     assert block["ece"] <= 0.02

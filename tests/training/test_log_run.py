@@ -14,7 +14,7 @@ from features.plan import compile_plan
 from features.read_log import read_log
 from journeys.ends import find_ends
 from training.cutoffs import after_every_event
-from training.log_data import digest_rows, profile
+from training.row_profile import RowProfile
 from training.split import forward_split
 from training.tracking import connect, mlflow_name
 
@@ -158,9 +158,9 @@ def test_the_digest_of_the_held_out_rows_is_that_of_these_very_rows(run: Any, tr
     cutoffs = after_every_event(log, np.where(split.held_out, ends.usable, 0))
     rows, labels = build(plan, log, cutoffs), ends.outcome[cutoffs.session]
     [data] = [given.dataset for given in run.inputs.dataset_inputs if given.tags[0].value == "held_out"]
-    assert data.digest == digest_rows(rows, labels)
+    assert data.digest == RowProfile.of(journey.table, rows, labels, 1).digest
     rows[0, 0] += 1
-    assert data.digest != digest_rows(rows, labels)
+    assert data.digest != RowProfile.of(journey.table, rows, labels, 1).digest
     assert trained.result.model.card["data"]["training_sessions"] == split.training.sum()
 
 
@@ -170,7 +170,7 @@ def test_a_profile_tells_of_each_feature_what_is_missing_and_where_its_values_li
     errors, device = table.names.index("form_errors"), table.names.index("device")
     rows[:3, errors] = (1.0, 2.0, 6.0)
     rows[:, device] = (7.0, 7.0, 9.0, 9.0)
-    told = profile(table, rows, np.array([1.0, 1.0, 1.0, 0.0]), 2)
+    told = RowProfile.of(table, rows, np.array([1.0, 1.0, 1.0, 0.0]), 2).to_json(table)
     assert (told["num_rows"], told["num_sessions"], told["base_rate"]) == (4, 2, 0.75)
     assert told["features"]["form_errors"] == {"missing": 0.25, "mean": 3.0, "min": 1.0, "max": 6.0}
     assert told["features"]["device"] == {"missing": 0.0, "values": 2}

@@ -27,7 +27,7 @@ from journeys.ends import find_ends
 from storage.models import CHALLENGER, champion_version, point_champion, publish
 from training.blockers import fit_blockers
 from training.cutoffs import after_every_event
-from training.evaluate import evaluate_log
+from training.evaluate_log import evaluate_log
 from training.fit import Rows, Settings, fit
 from training.promote import CHAMPION
 from training.split import TooFewSessions
@@ -145,18 +145,27 @@ def test_a_model_is_calibrated_on_the_latest_training_sessions_where_that_helps(
     assert float(str(after["log_loss"])) < entropy + 0.02 < float(str(before["log_loss"]))
 
 
-def test_of_too_many_sessions_whole_visitors_are_kept(train_sign_ups: "Train", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.sample.MAX_SESSIONS", 1_000)
+def test_of_too_many_sessions_whole_visitors_are_learnt_from_and_all_later_ones_are_evaluated(
+    train_sign_ups: "Train",
+) -> None:
     log = sign_ups(1_500, 1)
-    trained = train_sign_ups(log)
-    kept = trained.result.model.card["data"]["sessions"]
-    assert trained.result.sampled_share == 0.5
-    assert kept == pytest.approx(750, abs=100)
+    whole, trained = train_sign_ups(log), train_sign_ups(log, sessions=1_000)
+    data = trained.result.model.card["data"]
+    # The next person in the order of the digests has no more than some twenty sessions.
+    assert 980 <= data["sessions"] <= 1_000
+    assert trained.result.sampled_share == pytest.approx(2 / 3, abs=0.1)
+    assert data["training_sessions"] < whole.result.model.card["data"]["training_sessions"]
     visitors = pc.count_distinct(log["visitor_id"]).as_py()
     assert trained.result.summary.visitors == visitors  # what was read, not what was kept
-    assert train_sign_ups(log).result.evaluation == trained.result.evaluation
-    other = train_sign_ups(log, seed=8).result.model.card["data"]
-    assert (other["sessions"], other["events"]) != (kept, trained.result.model.card["data"]["events"])
+    # Held out is every session of the log that began at the cut or later and whose end is known.
+    starts = log.group_by("session_id").aggregate([("occurred_at", "min")])["occurred_at_min"]
+    begun = pc.sum(pc.greater_equal(starts, pa.scalar(data["held_out_from_us"]).cast(starts.type))).as_py()
+    block: Any = trained.result.evaluation
+    assert begun - 20 <= block["n_sessions"] <= begun
+    assert begun > 0.2 * 1_500
+    assert train_sign_ups(log, sessions=1_000).result.evaluation == trained.result.evaluation
+    other = train_sign_ups(log, seed=8, sessions=1_000).result.model.card["data"]
+    assert other["events"] != data["events"]
 
 
 # Refusals

@@ -18,7 +18,7 @@ from storage.models import champion_history, champion_version, point_champion, p
 from training.blockers import fit_blockers
 from training.evaluate import Scored
 from training.fit import Rows, Settings, fit
-from training.promote import promote, promote_if_better
+from training.promote import on_rows, promote, promote_if_better
 from training.tracking import connect
 
 if TYPE_CHECKING:
@@ -67,7 +67,11 @@ def scored(rows: Rows, model: RiskModel) -> Scored:
 
 def contest(home: Path, held_out: Rows, model: RiskModel) -> tuple[bool, str]:
     return promote_if_better(
-        JOURNEY, model.version, scored(held_out, model), held_out.features, home=home, mlruns=home / "mlruns"
+        JOURNEY,
+        model.version,
+        on_rows(scored(held_out, model), held_out.features),
+        home=home,
+        mlruns=home / "mlruns",
     )
 
 

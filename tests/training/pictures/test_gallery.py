@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from made_scores import JOURNEY, explained, pixels, scored
 
-from training.evaluate import Scored, describe, evaluate_log
+from training.evaluate import Scored, describe
+from training.evaluate_log import evaluate_log
 from training.importance import draw_sample
 from training.pictures.beeswarm import draw_beeswarm
 from training.pictures.frictions import draw_frictions, draw_frictions_by_cohort, draw_frictions_by_stage
