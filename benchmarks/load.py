@@ -40,6 +40,7 @@ for line in io.lines("%s") do bodies[#bodies + 1] = line end
 local number = 0
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
+%s
 request = function()
   number = number + 1
   return wrk.format(nil, nil, nil, bodies[number %% #bodies + 1])
@@ -138,12 +139,19 @@ def report(measured: Measured) -> Report:
 
 
 def closed_loop(
-    port: int, address: str, bodies: Sequence[str], folder: Path, seconds: int, core: int | None = None
+    port: int,
+    address: str,
+    bodies: Sequence[str],
+    folder: Path,
+    seconds: int,
+    core: int | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Capacity:
     """Return the most that an address answers to sixteen connections of ``wrk``, on a core of its own or on any."""
+    added = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in (headers or {}).items())
     lines, script = folder / "bodies.jsonl", folder / "post.lua"
     lines.write_text("\n".join(bodies) + "\n", encoding="utf-8")
-    script.write_text(_SCRIPT % lines, encoding="utf-8")
+    script.write_text(_SCRIPT % (lines, added), encoding="utf-8")
     url = f"http://127.0.0.1:{port}{address}"
     pinned = [] if core is None else ["taskset", "-c", str(core)]
     command = [*pinned, "wrk", "-t1", f"-c{CONNECTIONS}", "--latency", "-s", str(script)]
@@ -152,8 +160,8 @@ def closed_loop(
     errors = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
     return Capacity(
         float(_found(r"Requests/sec:\s+([\d.]+)", said)),
-        _milliseconds(_found(r"50%\s+(\S+)", said)),
-        _milliseconds(_found(r"99%\s+(\S+)", said)),
+        _milliseconds(_found(r"(?m)^\s+50%\s+(\S+)", said)),
+        _milliseconds(_found(r"(?m)^\s+99%\s+(\S+)", said)),
         int(errors.group(1)) if errors else 0,
     )
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.nginx import Nginx
@@ -95,8 +95,6 @@ class ReplicaSet:
     nginx: Nginx
     database_url: str
     key: str
-    servers: dict[str, int] = field(default_factory=dict)
-    """The processes beside the replicas, by name."""
 
 
 @contextmanager

@@ -68,6 +68,11 @@ class RedisServer:
         if self._process is not None:
             self._process.send_signal(number)
 
+    @property
+    def pid(self) -> int:
+        """Its process; 0 while it does not run."""
+        return self._process.pid if self._process is not None else 0
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Stop it, by force with SIGKILL."""
         if self._process is not None:
@@ -102,6 +107,11 @@ class PostgresServer:
         with self._connect("postgres") as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'dropoff'").fetchone():
                 connection.execute("CREATE DATABASE dropoff")
+
+    @property
+    def pid(self) -> int:
+        """Its process, the parent of all its others; 0 while it does not run."""
+        return self._process.pid if self._process is not None else 0
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """Stop it: SIGINT closes connections and ends, SIGQUIT ends as a crash does."""
