@@ -22,6 +22,7 @@ from serving.configuration import PACKAGED_FOLDER, Configuration, ConfigurationE
 from serving.errors import StartError
 from serving.export_spans import check_traces
 from serving.follow_ups import check_follow_ups
+from serving.id_key import require_same_key
 from serving.messages import CanonicalEvent, ScoreRequest
 from serving.policies import PolicyUnusable, find_policy
 from serving.runtime import Runtime, open_runtime
@@ -96,8 +97,12 @@ def start(configuration: Configuration) -> Runtime:
     except (DatabaseError, ConfigurationError) as error:
         raise StartError(str(error)) from error
     try:
+        require_same_key(runtime)
         runtime.decide_by(find_policy(runtime))
         open_till(runtime)
+    except StartError:
+        runtime.close()
+        raise
     except PolicyUnusable as error:
         runtime.close()
         raise StartError(str(error)) from error

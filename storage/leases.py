@@ -93,6 +93,11 @@ class Leases:
         """Return how far the work has come; 0 before anybody began."""
         return int(connection.execute(select(leases.c.progress).where(leases.c.name == name)).scalar() or 0)
 
+    def claim(self, connection: Connection, name: str, holder: str) -> str:
+        """Return who has a name for good: ``holder``, where nobody had it."""
+        connection.execute(self._insert, {"name": name, "holder": holder, "until_us": 0, "progress": 0})
+        return str(connection.execute(select(leases.c.holder).where(leases.c.name == name)).scalar_one())
+
     def release(self, connection: Connection, name: str, holder: str) -> None:
         """Let another take the lease at once; does nothing where another has it already."""
         mine = (leases.c.name == name, leases.c.holder == holder)
