@@ -22,7 +22,7 @@ def require_same_key(runtime: Runtime) -> None:
         begun_with = Leases(runtime.engine).claim(connection, name, fingerprint)
     if begun_with != fingerprint:
         raise StartError(
-            "the database was begun with another key for hashing ids: give every replica the same DROPOFF_ID_SECRET, or "
-            "the file secrets/ids of the home that began it; where that key is lost, delete the row of "
+            "the database was begun with another key for hashing ids: give every replica the same DROPOFF_ID_SECRET, "
+            "or the file secrets/ids of the home that began it; where that key is lost, delete the row of "
             f"{name!r} from the table leases, and people whose ids are hashed begin anew"
         )
