@@ -41,7 +41,7 @@ def write_logs(log_format: LogFormat) -> None:
             logger = logging.getLogger(name)
             logger.handlers.clear()
             logger.propagate = True
-        logging.getLogger(REQUEST_LOG).setLevel(logging.INFO)
+        logging.getLogger("dropoff").setLevel(logging.INFO)
         logging.captureWarnings(capture=True)
         threading.excepthook = _log_thread
         sys.excepthook = _log_end
@@ -49,7 +49,7 @@ def write_logs(log_format: LogFormat) -> None:
 
 def telling(log_format: LogFormat, say: Callable[[str], None]) -> Callable[[str], None]:
     """Return what tells people something: ``say``, or the log where that is for programs and nobody is to say else."""
-    return say if log_format is LogFormat.TEXT else logging.getLogger("dropoff.serving").warning
+    return say if log_format is LogFormat.TEXT else logging.getLogger("dropoff.serving").info
 
 
 class JsonLines(logging.Formatter):
