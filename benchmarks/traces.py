@@ -5,7 +5,8 @@
 
 One service for each way to run it, all on one core and all at once; each is asked in turn, a round after the other, so
 that whatever else the machine does meets all of them. What is compared is the CPU time that each has taken, over all of
-its threads.
+its threads, from the beginning of its turn to that of its next, as spans are sent later than they are recorded; of the
+ratios of all rounds the median is told.
 """
 
 import argparse
@@ -15,12 +16,14 @@ import os
 import random
 import sys
 import tempfile
+import time
 import timeit
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from statistics import median
 from threading import Thread
 
 from rich.console import Console
@@ -36,7 +39,8 @@ from training.simulator import simulate
 
 _SESSIONS = 6_000
 _VISITORS = 100
-_ROUNDS, _REQUESTS = 12, 100
+_ROUNDS, _REQUESTS = 16, 60
+_SENT_SECONDS = 2.0
 _ROUTES = ("/v1/recommend", "/v1/score", "/v1/track")
 _WATCHED_CALLS = 14
 """Places in the code that look whether somebody observes a recommendation."""
@@ -48,14 +52,23 @@ _SERVING = "from serving.run import serve; serve({journey!r}, port={port})"
 
 @dataclass
 class _Way:
-    """One way to run the service, and what its requests have cost so far, by route."""
+    """One way to run the service, and the CPU seconds of each of its turns so far, by route."""
 
     name: str
     settings: Mapping[str, object] = field(default_factory=dict)
     before: str = ""
     port: int = 0
     process: int = 0
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_ROUTES, 0.0))
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {route: [] for route in _ROUTES})
+    began: float = 0.0
+    asked: str = ""
+
+    def begin(self, route: str) -> None:
+        """Begin a turn, which ends the one before."""
+        now = _cpu_seconds(self.process)
+        if self.asked:
+            self.seconds[self.asked].append(now - self.began)
+        self.began, self.asked = now, route
 
 
 def run(journey: str = "ecommerce", home: Path | None = None) -> Report:
@@ -81,18 +94,11 @@ def run(journey: str = "ecommerce", home: Path | None = None) -> Report:
         _drive(load_journey(journey), ways)
     base = ways[0].seconds
     figures = [
-        Figure(
-            f"{way.name}: CPU of {', '.join(_ROUTES)}",
-            ", ".join(
-                f"{1e6 * way.seconds[route] / (_ROUNDS * _REQUESTS):,.0f} us"
-                + ("" if way is ways[0] else f" ({way.seconds[route] / base[route]:.2f} x)")
-                for route in _ROUTES
-            ),
-        )
+        Figure(f"{way.name}: CPU of {', '.join(_ROUTES)}", ", ".join(_compared(way, base, route) for route in _ROUTES))
         for way in ways
     ]
     idle_us = _WATCHED_CALLS * _idle_us()
-    recommend_us = 1e6 * base["/v1/recommend"] / (_ROUNDS * _REQUESTS)
+    recommend_us = 1e6 * median(base["/v1/recommend"]) / _REQUESTS
     figures.append(
         Figure(
             f"{_WATCHED_CALLS} looks whether a recommendation is traced, where it is not",
@@ -101,6 +107,14 @@ def run(journey: str = "ecommerce", home: Path | None = None) -> Report:
         )
     )
     return Report("Traces and logs: what they cost", "python -m benchmarks traces", figures)
+
+
+def _compared(way: _Way, base: Mapping[str, list[float]], route: str) -> str:
+    took = f"{1e6 * median(way.seconds[route]) / _REQUESTS:,.0f} us"
+    if way.seconds is base:
+        return took
+    ratios = [one / other for one, other in zip(way.seconds[route], base[route], strict=True)]
+    return f"{took} ({median(ratios):.2f} x)"
 
 
 @contextmanager
@@ -132,9 +146,11 @@ def _drive(journey: Journey, ways: list[_Way]) -> None:
                 asked = [(route, {"anonymousId": visitor, "event": "view_product"}) for visitor in chosen]
             # Nobody is always asked right after the same other one.
             for way in ways[number % len(ways) :] + ways[: number % len(ways)]:
-                began = _cpu_seconds(way.process)
+                way.begin(route)
                 _ask(way, asked)
-                way.seconds[route] += _cpu_seconds(way.process) - began
+    time.sleep(_SENT_SECONDS)
+    for way in ways:
+        way.begin("")
 
 
 def _ask(way: _Way, asked: list[tuple[str, object]]) -> None:
