@@ -6,8 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from serving.configuration import PACKAGED_FOLDER, ConfigurationError
+from serving.configuration import PACKAGED_FOLDER, Configuration, ConfigurationError
 from serving.errors import StartError
+from serving.logs import telling
 from serving.run import serve
 
 COMPILED = "DROPOFF_COMPILED"
@@ -36,7 +37,11 @@ def _use_compiled() -> None:
 
 
 def _tell(address: str) -> None:
-    print(f"Serving at {address}.", file=sys.stderr, flush=True)  # noqa: T201
+    telling(Configuration.from_environment().logs, _say)(f"Serving at {address}.")
+
+
+def _say(said: str) -> None:
+    print(said, file=sys.stderr, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
