@@ -12,6 +12,7 @@ import typer
 
 from commands import (
     backups,
+    capacity,
     champions,
     doctor,
     effects,
@@ -47,6 +48,7 @@ app = typer.Typer(
 # An error of one of these is about what the user gave, in one sentence; any other is a mistake in dropoff itself.
 _SPEAK_FOR_THEMSELVES = frozenset(
     {
+        "capacity",
         "features",
         "journeys",
         "decisions",
@@ -77,7 +79,7 @@ policy.app.add_typer(policy_rollout.app)
 app.add_typer(policy.app, name="policy")
 experiment.app.add_typer(experiment_life.app)
 app.add_typer(experiment.app, name="experiment")
-for kind in (playbook, govern, people, keys, backups, doctor):
+for kind in (playbook, govern, people, keys, backups, capacity, doctor):
     app.add_typer(kind.app)
 
 

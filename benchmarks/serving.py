@@ -110,16 +110,17 @@ async def _drive(journey: Journey, port: int, rate: float, seconds: float, seed:
 
 def first_events(journey: Journey, visitor: str, random_source: random.Random) -> dict[str, Any]:
     """Return a batch of a visitor's first events."""
-    return {"batch": [_call(journey, visitor, random_source) | {"type": "track"} for _ in range(_EVENTS_EACH)]}
+    return {"batch": [call_of(journey, visitor, random_source) | {"type": "track"} for _ in range(_EVENTS_EACH)]}
 
 
 def _body(name: str, journey: Journey, visitor: str, random_source: random.Random) -> dict[str, Any]:
     if name.startswith("empty"):
         return {}
-    return _call(journey, visitor, random_source) if name == "/v1/track" else {"visitor_id": visitor}
+    return call_of(journey, visitor, random_source) if name == "/v1/track" else {"visitor_id": visitor}
 
 
-def _call(journey: Journey, visitor: str, random_source: random.Random) -> dict[str, Any]:
+def call_of(journey: Journey, visitor: str, random_source: random.Random) -> dict[str, Any]:
+    """Return a track call of a visitor: some event of the journey that ends nothing."""
     ends = {*journey.ends.all_names}
     properties = {
         name: _VALUES.get(name, round(random_source.uniform(1, 50), 2)) for name in list(journey.properties)[:6]

@@ -10,23 +10,19 @@ import argparse
 import asyncio
 import json
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 
 from benchmarks.report import Figure, Report
-from benchmarks.service import free_port
+from benchmarks.stores import redis_store
 from features.events import US_PER_SECOND, Event
 from features.packing import Packing
 from features.plan import compile_plan
@@ -45,7 +41,7 @@ from storage.visitor_log import Anchor, VisitorLog
 from storage.writer import Writer
 
 _ROOT = Path(__file__).parents[1]
-_EVENTS_EACH = 30
+EVENTS_EACH = 30
 _ASKED = 400
 _LOOSE_PIECES = 8
 _START_US = 1_760_000_000 * US_PER_SECOND
@@ -59,12 +55,9 @@ _TIMEOUT_US = int(_JOURNEY.session_timeout_seconds * US_PER_SECOND)
 def run(sessions: int = 100_000) -> Report:
     """Measure memory and time of every store, each in a process of its own."""
     found: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory(prefix="dropoff-") as name, _redis(Path(name)) as url:
+    with tempfile.TemporaryDirectory(prefix="dropoff-") as name, redis_store(Path(name)) as shared:
         for kind in ("memory", "redis-memory", "alone", "database", "redis"):
-            command = [sys.executable, "-m", "benchmarks.sessions", "--measure", kind, "--sessions", str(sessions)]
-            command += ["--folder", f"{name}/{kind}", "--redis", url]
-            told = subprocess.run(command, cwd=_ROOT, check=True, capture_output=True, text=True).stdout
-            found[kind] = json.loads(told)
+            found[kind] = measure_apart(kind, sessions, Path(name) / kind, shared.url)
     return Report(
         "Open sessions",
         f"python -m benchmarks.sessions --sessions {sessions}",
@@ -81,8 +74,8 @@ def _memory_figures(found: dict[str, dict[str, float]], sessions: int) -> list[F
         ("redis-memory", "loose", f"in Redis, with {_LOOSE_PIECES} events of each in pieces of their own"),
     ):
         taken = found[kind][name]
-        each = f"{taken / sessions:,.0f} B a session, {taken / sessions / _EVENTS_EACH:.0f} B an event"
-        what = f"{sessions:,} sessions of {_EVENTS_EACH} events {where}"
+        each = f"{taken / sessions:,.0f} B a session, {taken / sessions / EVENTS_EACH:.0f} B an event"
+        what = f"{sessions:,} sessions of {EVENTS_EACH} events {where}"
         figures.append(Figure(what, f"{taken / _MB:,.0f} MB: {each}", f"{bar:,.0f} MB"))
     return figures
 
@@ -97,28 +90,39 @@ def _time_figures(found: dict[str, dict[str, float]]) -> list[Figure]:
     return figures
 
 
-def measure(kind: str, sessions: int, folder: Path, url: str) -> dict[str, float]:
-    """Measure one store in this process: bytes, or seconds by where a visitor is."""
+def measure_apart(kind: str, sessions: int, folder: Path, url: str, events_each: int = EVENTS_EACH) -> dict[str, float]:
+    """Measure one store in a process of its own; see :func:`measure`."""
+    command = [sys.executable, "-m", "benchmarks.sessions", "--measure", kind, "--sessions", str(sessions)]
+    command += ["--folder", str(folder), "--redis", url, "--events", str(events_each)]
+    told = subprocess.run(command, cwd=_ROOT, check=True, capture_output=True, text=True).stdout
+    found: dict[str, float] = json.loads(told)
+    return found
+
+
+def measure(
+    kind: str, sessions: int, folder: Path, url: str, events_each: int = EVENTS_EACH
+) -> dict[str, float] | dict[str, dict[str, float]]:
+    """Measure one store in this process: bytes of sessions of so many events, or seconds by where a visitor is."""
     if kind == "memory":
-        return _memory_alone(folder, sessions)
+        return _memory_alone(folder, sessions, events_each)
     if kind == "redis-memory":
-        return asyncio.run(_memory_in_redis(url, sessions))
+        return asyncio.run(_memory_in_redis(url, sessions, events_each))
     return asyncio.run(_times(kind, folder, url))
 
 
-def _memory_alone(folder: Path, sessions: int) -> dict[str, float]:
-    engine, writer, store = _open("alone", folder, "", memory_events=40 * sessions)
+def _memory_alone(folder: Path, sessions: int, events_each: int) -> dict[str, float]:
+    engine, writer, store = _open("alone", folder, "", memory_events=2 * events_each * sessions)
     assert isinstance(store, AloneStore)
     source = random.Random(1)
     # What the process takes anyway is taken before: the first visitors load what every visitor needs.
-    for event in (event for number in range(200) for event in _events(f"warm-{number}", source)):
+    for event in (event for number in range(200) for event in _events(f"warm-{number}", source, events_each)):
         _place(store, event)
     before = _resident_bytes()
     for number in range(sessions):
-        for event in _events(f"visitor-{number}", source):
+        for event in _events(f"visitor-{number}", source, events_each):
             _place(store, event)
     taken = _resident_bytes() - before
-    assert store.memory.event_count == (200 + sessions) * _EVENTS_EACH
+    assert store.memory.event_count == (200 + sessions) * events_each
     writer.close()
     engine.dispose()
     return {"bytes": float(taken)}
@@ -130,7 +134,7 @@ def _place(store: AloneStore, event: Event) -> None:
     store.settle((placed,))
 
 
-async def _memory_in_redis(url: str, sessions: int) -> dict[str, float]:
+async def _memory_in_redis(url: str, sessions: int, events_each: int) -> dict[str, float]:
     packing, source = Packing(_PLAN), random.Random(1)
     found = {}
     for name, loose in (("packed", 0), ("loose", _LOOSE_PIECES)):
@@ -139,7 +143,8 @@ async def _memory_in_redis(url: str, sessions: int) -> dict[str, float]:
             client.flushdb()
             before = client.info("memory")["used_memory"]
             for number in range(sessions):
-                await _put(shared, packing, f"visitor-{number}", _events(f"visitor-{number}", source), loose)
+                events = _events(f"visitor-{number}", source, events_each)
+                await _put(shared, packing, f"visitor-{number}", events, loose)
             found[name] = float(client.info("memory")["used_memory"] - before)
             assert client.dbsize() == sessions
         await shared.close()
@@ -225,10 +230,10 @@ def _open(kind: str, folder: Path, url: str, memory_events: int) -> tuple[Any, W
     return engine, writer, RedisStore(_PLAN, log, ledger, known, writer, limits, url)
 
 
-def _events(visitor_id: str, source: random.Random) -> list[Event]:
+def _events(visitor_id: str, source: random.Random, events_each: int = EVENTS_EACH) -> list[Event]:
     device, channel = source.choice(["mobile", "desktop"]), source.choice(["email", "ads", "search"])
     at_us, events = _START_US + source.randrange(600 * US_PER_SECOND), []
-    for _ in range(_EVENTS_EACH):
+    for _ in range(events_each):
         at_us += source.randrange(US_PER_SECOND, 40 * US_PER_SECOND)
         name = source.choice(_NAMES)
         properties: dict[str, Any] = {"load_seconds": round(source.uniform(0.3, 4), 3)} if name == "page_view" else {}
@@ -256,24 +261,6 @@ def _resident_bytes() -> int:
     return pages * 4_096
 
 
-@contextmanager
-def _redis(folder: Path) -> Iterator[str]:
-    """Run a Redis until the end of the block, and yield its address."""
-    binary = shutil.which("redis-server") or shutil.which("valkey-server")
-    if binary is None:
-        raise RuntimeError("there is no redis-server; install it with: apt-get install redis-server")
-    port = free_port()
-    command = [binary, "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-    try:
-        with redis.Redis(port=port, retry=Retry(ConstantBackoff(0.05), 200)) as client:
-            client.ping()
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
 def main() -> None:
     """Run from the command line."""
     from rich.console import Console
@@ -285,9 +272,10 @@ def main() -> None:
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--redis", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--events", type=int, default=EVENTS_EACH, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
-        print(json.dumps(measure(given.measure, given.sessions, given.folder, given.redis)))
+        print(json.dumps(measure(given.measure, given.sessions, given.folder, given.redis, given.events)))
         return
     Console().print(as_table(run(given.sessions)))
 

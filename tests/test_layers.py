@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TOP = ("cli", "console", "demo")
-PACKAGES = ("features", "storage", "decisions", "journeys", "insights", "training", "serving", "commands")
+PACKAGES = ("capacity", "features", "storage", "decisions", "journeys", "insights", "training", "serving", "commands")
 EXPERIMENTS = {"mlflow", "optuna", "shap"}
 FILES = sorted(
     [*(ROOT / f"{name}.py" for name in TOP), *(file for name in PACKAGES for file in (ROOT / name).rglob("*.py"))]
