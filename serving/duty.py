@@ -19,6 +19,8 @@ from storage.writer import WriterClosed
 _LOG = logging.getLogger("dropoff.serving")
 _RENEWALS = 3
 """A lease is renewed so many times before it would run out."""
+_COMPANY = 3 * _RENEWALS
+"""Whose duty is another's for so many looks is not alone: a lease that was left behind has run out by then."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ async def on_duty(runtime: Runtime, name: str, work: Callable[[Duty], Awaitable[
     duty = Duty(runtime, f"{name}:{runtime.journey.name}")
     working: asyncio.Task[None] | None = None
     away = False
+    refused = 0
     try:
         while True:
             try:
@@ -90,6 +93,13 @@ async def on_duty(runtime: Runtime, name: str, work: Callable[[Duty], Awaitable[
                     _LOG.warning("Whose duty %s is cannot be said: %s", duty.name, explain(error))
                 held, away = False, True
             runtime.metrics.duties.hold(name, held=held)
+            refused = 0 if held or away else refused + 1
+            if refused == _COMPANY and runtime.sessions.kind == "alone":
+                _LOG.warning(
+                    "Another process has the duty %s, so that it serves on this database too, and this one answers as "
+                    "if it were alone: set DROPOFF_SHARED=1 for both.",
+                    duty.name,
+                )
             if not held:
                 await _stop(working)
                 working = None

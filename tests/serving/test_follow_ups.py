@@ -18,9 +18,12 @@ from receiver import Receiver, receiving
 
 from decisions.arbiter import ON_ITS_WAY, TOO_SOON
 from decisions.assignment import assignment_id, in_holdout
+from decisions.budget import Budget, Pace
+from decisions.priced import BUDGET_USED_UP
 from journeys.journey import Journey
 from serving.advice import ledger_entry
 from serving.app import attach, create_app
+from serving.budget import open_till
 from serving.closing import Closing, examine
 from serving.configuration import Configuration
 from serving.deliver import Result, deliver_once
@@ -31,6 +34,7 @@ from serving.runtime import Runtime, open_runtime
 from serving.sweep import sweep_once
 from serving.trace_context import parse_traceparent
 from storage.follow_ups import FollowUpState
+from storage.pace_store import PaceStore
 from storage.session_ends import OpenSession, SettledPositions
 
 Client = Clock = Any  # as the fixtures of this folder make them
@@ -383,6 +387,30 @@ def test_a_nudge_that_comes_while_a_message_is_being_decided_goes_first(open_sho
     runtime.writer.submit(lambda connection: runtime.ledger.append(connection, nudge)).result(5)
     with runtime.engine.connect() as connection:
         assert proposal.is_overtaken(connection, runtime.ledger)
+
+
+def test_a_budget_that_another_replica_has_just_used_up_closes_the_session_without_a_message(
+    open_shop: Any, journey: Journey
+) -> None:
+    paying = replace(journey, policy=replace(journey.policy, budget=Budget(treated_share=0.01)))
+    shop = open_shop(paying)
+    open_till(shop.runtime)
+    spent = Pace(decisions=100, granted=1.0, spent=21.0)
+
+    def spend(connection: Any) -> None:
+        PaceStore(paying.name).keep(connection, spent.to_json(), 0)
+
+    # This process has not heard of it.
+    shop.runtime.writer.submit(spend).result(20)
+    session = shop.leave("v")
+    told = shop.client.get(f"/v1/sessions/{session}").json()
+    assert told["end"]["outcome"] == "abandoned"
+    assert told["end"]["follow_ups"] == []
+    [entry] = shop.runtime.ledger.visitor_decisions("v")
+    assert (entry.chosen, entry.excluded["basket_reminder"]) == (None, BUDGET_USED_UP)
+    with shop.runtime.engine.connect() as connection:
+        kept = Pace.from_json(str(PaceStore(paying.name).read(connection)))
+    assert (kept.decisions, kept.spent) == (101, 21.0)
 
 
 def test_erasing_takes_the_message_away_too(open_shop: Any) -> None:
