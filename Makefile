@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo shop test lint types unit bench lock clean
+.PHONY: help install demo shop test lint types unit tools bench lock clean
 
 help:           ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -37,6 +37,9 @@ lint: $(STAMP)  ## ruff, mypy --strict, import-linter
 
 unit: $(STAMP)
 	$(BIN)/python -m pytest -n 3 --dist loadgroup $(TEST_ARGS)
+
+tools:          ## put helm, docker compose and hadolint into .tools/, for the tests of deploy/
+	@.ci/tools
 
 bench: $(STAMP) ## measure what the README and docs/benchmarks.md state
 	$(BIN)/python -m benchmarks

@@ -157,6 +157,7 @@ def build(journey: JourneyArgument) -> None:
     with waiting("building"):
         built = run(journey)
     say(f"{built.tag} holds version {built.model_version}; serve it with: bentoml serve {built.folder}")
+    say(f"An image of it: docker build --file {built.folder}/Containerfile --tag dropoff:1 {built.folder}")
 
 
 @app.command(epilog="Example: dropoff serve ecommerce --port 3000")

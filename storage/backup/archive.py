@@ -67,7 +67,7 @@ class ArchiveWriter:
         self._tar = tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
         self._made_seconds = header.made_us // 1_000_000
         self._files: dict[str, str] = {}
-        self._rows = Counter[str]()
+        self._rows, self._parts = Counter[str](), Counter[str]()
         self.add(HEADER, msgspec.json.encode(header))
 
     def add(self, name: str, content: bytes, mode: int = 0o600) -> None:
@@ -79,8 +79,8 @@ class ArchiveWriter:
 
     def add_rows(self, table: str, content: bytes, rows: int) -> None:
         """Append the next part of a table's rows, a Parquet file."""
-        number = sum(name.startswith(f"{DATABASE}/{table}/") for name in self._files)
-        self.add(f"{DATABASE}/{table}/{number:06}.parquet", content)
+        self.add(f"{DATABASE}/{table}/{self._parts[table]:06}.parquet", content)
+        self._parts[table] += 1
         self._rows[table] += rows
 
     def close(self) -> Contents:

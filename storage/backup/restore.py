@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from sqlalchemy import Connection, func, inspect, select, text, update
+from sqlalchemy import Connection, delete, func, inspect, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from features.events import US_PER_SECOND
@@ -18,11 +18,14 @@ from storage.database import forget_erased, migrate_within, reach_database, writ
 from storage.database_state import is_known_revision, revision_of
 from storage.failures import explain
 from storage.leases import database_now_us
+from storage.registry_tables import serving_processes
 from storage.running_tables import follow_ups, leases
 from storage.schema import metadata
 
 Progress = Callable[[str, float], None]
 _VERSIONS = "alembic_version"
+_OF_PROCESSES = (leases.name, serving_processes.name)
+"""Tables that a service which only started writes into."""
 _REPLACE = "add --replace to put the backup in its place"
 
 
@@ -103,8 +106,9 @@ def _restore_rows(
             go_on_after(connection, header.sequences)
             migrate_within(connection)
             progress("putting things right", 0.0)
-            # Who held one is no more; how far the work had come stays.
+            # Who held one is no more, nor who served; how far the work had come stays.
             connection.execute(update(leases).values(until_us=0))
+            connection.execute(delete(serving_processes))
             given_up = _give_up_follow_ups(connection, now_us)
             if since is not None:
                 since = since.revoke_again(engine, connection, actor, now_us)
@@ -144,7 +148,7 @@ def _require_stopped(connection: Connection, shown: str) -> None:
 
 
 def _is_empty(connection: Connection) -> bool:
-    there = (table for table in tables_there(connection) if table.name != leases.name)
+    there = (table for table in tables_there(connection) if table.name not in _OF_PROCESSES)
     return all(connection.execute(select(text("1")).select_from(table).limit(1)).first() is None for table in there)
 
 

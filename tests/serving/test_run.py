@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -257,3 +258,37 @@ def test_a_bento_serves_without_the_checkout(home: Path, tmp_path: Path) -> None
     assert json.loads((bento / "src" / "packaged" / "package.json").read_text()) == {"journey": "ecommerce"}
     assert (tmp_path / "state" / "dropoff.db").exists()
     assert any((tmp_path / "state" / "numba").rglob("*.nbi"))
+    _serves_as_in_a_container(bento, environment)
+
+
+def _serves_as_in_a_container(bento: Path, environment: dict[str, str]) -> None:
+    """By the command of the Containerfile, with the kernel as it was compiled before, and nothing written beside it."""
+    containerfile = (bento / "Containerfile").read_text()
+    (copied,) = re.findall(r"^COPY (env/\S+) ", containerfile, flags=re.MULTILINE)
+    assert "--hash=sha256:" in (bento / copied).read_text()
+    (entry,) = re.findall(r"^ENTRYPOINT (.+)$", containerfile, flags=re.MULTILINE)
+    assert json.loads(entry) == ["python", "-m", "serving"]
+    before = set(bento.rglob("*"))
+    cache = bento.parent / "cache"
+    compiled = bento.parent.parent / "state" / "numba"
+    environment |= {"DROPOFF_COMPILED": str(compiled), "NUMBA_CACHE_DIR": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "serving"]
+    refused = subprocess.run(
+        [*command, "--host", "0.0.0.0"],  # noqa: S104 (it does not get that far)
+        env=environment,
+        cwd=bento / "src",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+    assert "there are no keys yet" in refused.stderr
+    port = _free_port()
+    with (
+        _running([*command, "--port", str(port)], port, env=environment, cwd=bento / "src"),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        assert client.get("/readyz").status_code == 200
+    # Nothing was compiled that had been before.
+    assert {path.name for path in cache.rglob("*.nbc")} == {path.name for path in compiled.rglob("*.nbc")}
+    assert set(bento.rglob("*")) == before

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, delete, func, insert, select, text
 from storage.backup.archive import Archive, open_archive
 from storage.backup.make import make_backup
 from storage.database import database_url, migrate, open_database, reach_database, writing
+from storage.registry_tables import serving_processes
 from storage.running_tables import follow_ups, leases
 from storage.schema import metadata
 from storage.tables import annotations, events
@@ -31,6 +32,7 @@ def test_every_row_of_every_table_comes_back_in_either_kind_of_database(
     # What was being done when the backup was made is done by nobody any more.
     for row in expected[leases.name]:
         row["until_us"] = 0
+    expected[serving_processes.name] = []
     for row, restored in zip(expected[follow_ups.name], found[follow_ups.name], strict=True):
         if row["delivered_us"] is None and row["given_up_us"] is None:
             assert restored["given_up_us"] > 0
