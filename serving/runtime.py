@@ -140,7 +140,7 @@ class Runtime:
         self.sessions.counts.told = lambda found: self.metrics.session_reads.labels(found).inc()
         self.writer.told = self.metrics.queues.observe_commit
         self._stage_column = self.journey.table.names.index("stage_index")
-        self.drift = self._window_of(self.model)
+        self.drift = self.window_of(self.model)
         self.scorer = self._scorer_of(self.model, self.drift)
         if self.configuration.traces_url:
             from serving.export_spans import SpanExport
@@ -194,7 +194,7 @@ class Runtime:
         self.metrics.model.labels(self.journey.name, self.model.version).set(0)
         self.metrics.model.labels(self.journey.name, model.version).set(1)
         self.metrics.calibration.expect(model.version)
-        window = self._window_of(model)
+        window = self.window_of(model)
         scorer = self.scorer_with(model, window)
         self.model, self.scorer, self.drift = model, scorer, window
 
@@ -274,7 +274,8 @@ class Runtime:
             why_not=lambda: None if self.till is None else self.till.why_not(),
         )
 
-    def _window_of(self, model: RiskModel) -> DriftWindow | None:
+    def window_of(self, model: RiskModel) -> DriftWindow | None:
+        """Return what compares the rows of a model with its training from now on; None where nothing does."""
         seconds = self.configuration.drift_window_seconds
         if model.snapshot is None or not seconds:
             return None

@@ -141,8 +141,10 @@ def rehearse(runtime: Runtime, scorer: Scorer) -> None:
         subject = beside.submit(asyncio.run, find_subject(runtime, ScoreRequest(events=events))).result()
     # What is counted of it would stay. A risk that is never low is explained and decided about, too.
     eager = replace(scorer.settings, low_risk=0.0)
+    window = runtime.window_of(scorer.model)
+    watcher = ignore_row if window is None else lambda row, risk: window.add(row, risk, now_us)
     quiet = replace(
-        scorer, settings=eager, timer=ignore_time, watcher=ignore_row, onlooker=ignore_decision, second=ask_nobody
+        scorer, settings=eager, timer=ignore_time, watcher=watcher, onlooker=ignore_decision, second=ask_nobody
     )
     for _ in range(_REHEARSALS):
         quiet.score(subject.session, subject.earlier, subject.at_us)
