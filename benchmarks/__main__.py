@@ -49,6 +49,7 @@ from benchmarks import (
     simulator,
     sizes,
     soak,
+    swap,
     traces,
     workers,
 )
@@ -108,6 +109,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "pages": pages.run,
     "hillstrom": hillstrom.run,
     "soak": soak.run,
+    "swap": swap.run,
     "traces": traces.run,
 }
 
