@@ -146,7 +146,8 @@ class Configuration:
         },
     )
     model_watch_seconds: float = field(
-        default=5.0, metadata={"about": "How often to look for a new champion; 0 never looks"}
+        default=5.0,
+        metadata={"about": "How often to look for a new champion, in the shared registry too; 0 never looks"},
     )
     lease_seconds: float = field(
         default=15.0,
