@@ -21,6 +21,7 @@ from benchmarks import (
     channels,
     choices,
     closedloop,
+    dashboards,
     diagnosis,
     drift,
     experiments,
@@ -111,6 +112,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "soak": soak.run,
     "swap": swap.run,
     "traces": traces.run,
+    "dashboards": dashboards.run,
 }
 
 

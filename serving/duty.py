@@ -83,6 +83,8 @@ async def on_duty(runtime: Runtime, name: str, work: Callable[[Duty], Awaitable[
     working: asyncio.Task[None] | None = None
     away = False
     refused = 0
+    shown = runtime.metrics.duties
+    shown.expect(name)
     try:
         while True:
             try:
@@ -92,7 +94,6 @@ async def on_duty(runtime: Runtime, name: str, work: Callable[[Duty], Awaitable[
                 if not away:
                     _LOG.warning("Whose duty %s is cannot be said: %s", duty.name, explain(error))
                 held, away = False, True
-            runtime.metrics.duties.hold(name, held=held)
             refused = 0 if held or away else refused + 1
             if refused == _COMPANY and runtime.sessions.kind == "alone":
                 _LOG.warning(
@@ -100,15 +101,19 @@ async def on_duty(runtime: Runtime, name: str, work: Callable[[Duty], Awaitable[
                     "if it were alone: set DROPOFF_SHARED=1 for both.",
                     duty.name,
                 )
-            if not held:
+            if held:
+                shown.hold(name)
+            elif working is not None:
                 await _stop(working)
+                shown.let_go(name)
                 working = None
-            elif working is None or working.done():
+            if held and (working is None or working.done()):
                 working = asyncio.create_task(_work(duty, work))
             await asyncio.sleep(runtime.configuration.lease_seconds / _RENEWALS)
     finally:
         await _stop(working)
-        runtime.metrics.duties.hold(name, held=False)
+        if working is not None:
+            shown.let_go(name)
         try:
             await duty.release()
         except (SQLAlchemyError, WriterClosed) as error:

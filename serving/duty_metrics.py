@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-DUTIES = ("sweep", "rewards", "learning", "figures", "follow-ups", "budget", "rollout")
-
 
 class DutyMetrics:
     """The gauges of duties. Only the process that has a duty knows them: at all others they are 0.
@@ -25,9 +23,6 @@ class DutyMetrics:
         self._failures = Counter(
             "dropoff_duty_failures", "How often a duty had to begin anew.", ["duty"], registry=registry
         )
-        for duty in DUTIES:
-            self._held.labels(duty).set(0)
-            self._failures.labels(duty)
         self._gauges: dict[str, list[Gauge]] = {}
         self._versions: set[str] = set()
         self.sessions_waiting, self.sweep_lag_seconds, self.sweep_events_behind = self._of(
@@ -48,9 +43,9 @@ class DutyMetrics:
             ("follow_ups_lag_seconds", "For how long the longest due of them should have been sent."),
             ("follow_ups_given_up", "Follow-ups that were given up and wait for somebody to send them again."),
         )
-        # Every process knows these.
+        # Every process knows these, to within seconds.
         self.budget_price, self.budget_spent = (
-            Gauge(f"dropoff_budget_{name}", about, registry=registry, multiprocess_mode="livemostrecent")
+            Gauge(f"dropoff_budget_{name}", about, registry=registry, multiprocess_mode="livemax")
             for name, about in (
                 ("price", "What the budget adds to the cost of showing something, as its unit says."),
                 ("spent", "How much of the budget is spent: decisions with a recommendation, or money today."),
@@ -72,12 +67,20 @@ class DutyMetrics:
         self.policy_decisions.labels(version).set(decisions)
         self.policy_rewards_behind.labels(version).set(behind)
 
-    def hold(self, duty: str, *, held: bool) -> None:
-        """Record whether this process has a duty, ``DUTIES`` with or without what follows a colon."""
-        kind = duty.partition(":")[0]
-        self._held.labels(kind).set(int(held))
-        if held:
-            return
+    def expect(self, duty: str) -> None:
+        """Let a duty that this process stands ready for be shown, as nobody's yet."""
+        self._held.labels(_kind(duty)).set(0)
+        # Rates see no rise in a series that begins with it.
+        self._failures.labels(_kind(duty))
+
+    def hold(self, duty: str) -> None:
+        """Record that this process has a duty."""
+        self._held.labels(_kind(duty)).set(1)
+
+    def let_go(self, duty: str) -> None:
+        """Record that this process has a duty no more; to be said once, as what others show since then is newer."""
+        kind = _kind(duty)
+        self._held.labels(kind).set(0)
         # Who has it now tells; what stood here would stand beside it for ever.
         for gauge in self._gauges.get(kind, ()):
             gauge.set(0)
@@ -87,7 +90,7 @@ class DutyMetrics:
 
     def fail(self, duty: str) -> None:
         """Record that a duty begins anew."""
-        self._failures.labels(duty.partition(":")[0]).inc()
+        self._failures.labels(_kind(duty)).inc()
 
     def _of(self, duty: str, *gauges: tuple[str, str]) -> Iterator[Gauge]:
         for name, about in gauges:
@@ -95,3 +98,8 @@ class DutyMetrics:
             gauge = Gauge(f"dropoff_{name}", about, registry=self._registry, multiprocess_mode="livemostrecent")
             self._gauges.setdefault(duty, []).append(gauge)
             yield gauge
+
+
+def _kind(duty: str) -> str:
+    """Return which duty it is: what follows a colon in its name tells places apart."""
+    return duty.partition(":")[0]

@@ -155,6 +155,7 @@ class Metrics:
             (self.sessions_closed, tuple(SessionOutcome)),
             (self.follow_ups, ("delivered", "failed", "given_up", "dropped")),
             (self.rewards, ("converted", "not_converted", "unknown")),
+            (self.session_reads, ("hit", "miss", "refill")),
         ):
             for kind in kinds:
                 # Rates see no rise in a series that begins with it.

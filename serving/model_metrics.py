@@ -69,6 +69,12 @@ class ModelMetrics:
             registry=registry,
         )
         self._steps = {step: steps.labels(step) for step in ("predict", "explain", "decide")}
+        for result in ("compared", "failed", "dropped"):
+            # Rates see no rise in a series that begins with it.
+            self.answers.labels(result)
+        for what in ("risk", "blocker", "recommendation"):
+            self.compared.labels(what)
+            self.agreed.labels(what)
 
     def observe_challenger(self, step: str, seconds: float) -> None:
         """Record how long the challenger's ``predict``, ``explain`` or ``decide`` took."""

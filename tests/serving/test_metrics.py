@@ -187,6 +187,34 @@ def test_what_a_duty_has_shown_is_taken_back_where_another_process_takes_it_over
     assert of(client, "dropoff_sweep_lag_seconds") == of(client, "dropoff_duty_held", duty="sweep") == 0
 
 
+def test_who_waits_for_a_duty_writes_nothing_over_what_its_holder_shows(open_client: OpenClient) -> None:
+    client, runtime = open_client(lease_seconds=0.06)
+
+    async def watch() -> None:
+        theirs = Duty(runtime, f"sweep:{runtime.journey.name}")
+        assert await theirs.take()
+        task = asyncio.create_task(on_duty(runtime, "sweep", idle))
+        await asyncio.sleep(0.01)
+        # What another worker of this home shows, in the file that all share.
+        runtime.metrics.duties.sweep_lag_seconds.set(17)
+        for _ in range(5):
+            await asyncio.sleep(0.02)
+            assert await theirs.take()
+        assert of(client_now, "dropoff_sweep_lag_seconds") == 17
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def idle(_: Duty) -> None:
+        await asyncio.sleep(60)
+
+    class client_now:  # noqa: N801
+        @staticmethod
+        def get(_: str) -> Any:
+            return type("Answer", (), {"text": runtime.show_metrics().decode()})
+
+    client.run(watch())
+
+
 def test_a_duty_that_fails_is_counted_by_its_kind(open_client: OpenClient) -> None:
     client, runtime = open_client(lease_seconds=0.03)
     failed = []
@@ -211,7 +239,7 @@ def test_what_policies_have_learnt_is_taken_back_with_the_duty() -> None:
     duties = DutyMetrics(registry)
     duties.show_learnt("p1", 4, 100, 7)
     assert registry.get_sample_value("dropoff_policy_rewards_behind", {"policy": "p1"}) == 7
-    duties.hold("learning", held=False)
+    duties.let_go("learning")
     for name in ("policy_revision", "policy_decisions", "policy_rewards_behind"):
         assert registry.get_sample_value(f"dropoff_{name}", {"policy": "p1"}) == 0
 

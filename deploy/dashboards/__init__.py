@@ -1,0 +1,1 @@
+"""The dashboards as declarations: what Grafana shows of the metrics."""
