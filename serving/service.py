@@ -25,6 +25,7 @@ from serving import advice  # noqa: E402
 from serving.access import KEYLESS  # noqa: E402
 from serving.app import answer, attach, create_app  # noqa: E402
 from serving.challenger import watch_challenger  # noqa: E402
+from serving.drain import is_draining  # noqa: E402
 from serving.duties import duties_of  # noqa: E402
 from serving.erasures import watch_erasures  # noqa: E402
 from serving.experiments import watch_experiments  # noqa: E402
@@ -63,7 +64,7 @@ class Lifecycle:
         attach(APP, self.runtime)
 
     def __is_ready__(self) -> bool:
-        return APP.state.runtime is not None
+        return APP.state.runtime is not None and not is_draining(APP)
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def watch(self) -> None:

@@ -120,6 +120,8 @@ class Survived:
     killed_at: float
     restarted_at: float
     stopped_seconds: float
+    said_while_stopping: set[int]
+    """Statuses of /readyz once the replica had been asked to stop."""
     sweepers: tuple[int, int]
 
 
@@ -143,7 +145,11 @@ def survived(running: ReplicaSet) -> Survived:
         # A replica that comes back is asked again once nginx tries it.
         time.sleep(1.0)
         stopping = time.monotonic()
-        left.stop()
+        left.send(signal.SIGTERM)
+        time.sleep(0.4)
+        said = {httpx.get(f"http://127.0.0.1:{left.port}/readyz").status_code for _ in range(3)}
+        assert left.process is not None
+        left.process.wait(60)
         stopped_seconds = time.monotonic() - stopping
         time.sleep(1.0)
     finally:
@@ -151,7 +157,7 @@ def survived(running: ReplicaSet) -> Survived:
     left.start()
     left.wait()
     checked = check(running.database_url, seen, share=SHARE, at_once=BURST, session_cap=2, pause_seconds=300.0)
-    return Survived(seen, checked, killed_at, restarted_at, stopped_seconds, (before, after))
+    return Survived(seen, checked, killed_at, restarted_at, stopped_seconds, said, (before, after))
 
 
 def test_a_replica_that_is_killed_under_load_costs_no_request_and_no_event(survived: Survived) -> None:
@@ -180,6 +186,7 @@ def test_the_sweeper_of_a_killed_replica_is_followed_by_the_other(survived: Surv
 
 def test_a_replica_that_is_stopped_answers_on_for_a_while_and_then_ends(survived: Survived) -> None:
     # It says for a second that no more should come, and ends then, long before it would be killed.
+    assert survived.said_while_stopping == {503}
     assert 1.0 <= survived.stopped_seconds < 10.0
 
 
