@@ -19,7 +19,8 @@ from sqlalchemy import create_engine, text
 STEPS = ("page_view", "view_product", "add_to_cart", "begin_checkout", "form_error", "payment_failed")
 _ANSWER_SECONDS = 30
 WINDOW_SECONDS = 0.5
-_FLOOR_SECONDS = 0.02
+_FLOOR_SECONDS = 0.05
+_CALM_WINDOWS = 3
 
 
 class Answer(NamedTuple):
@@ -68,14 +69,19 @@ class Seen:
         ]
 
     def recovery_seconds(self, fault_at: float, until: float, before_seconds: float) -> float:
-        """Return how long after a fault the 99th percentile of half a second was last above what it was before.
+        """Return how long after a fault the 99th percentile began to be as before for a second and a half on end.
 
-        That is twice the highest of any half second in so many seconds before the fault, and at least 20 ms.
+        As before is up to twice the highest of any half second in so many seconds before the fault, and 50 ms in any
+        case. Infinite where that did not come.
         """
         usual = [p99 for _, p99 in self.windows(fault_at - before_seconds, fault_at)]
         most = max(2 * max(usual), 1_000 * _FLOOR_SECONDS)
-        above = [start + WINDOW_SECONDS for start, p99 in self.windows(fault_at, until) if p99 > most]
-        return max(above, default=0.0)
+        calm = 0
+        for start, p99 in self.windows(fault_at, until):
+            calm = calm + 1 if p99 <= most else 0
+            if calm == _CALM_WINDOWS:
+                return start - (_CALM_WINDOWS - 1) * WINDOW_SECONDS
+        return float("inf")
 
 
 class SessionLoad:
