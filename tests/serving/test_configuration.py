@@ -10,6 +10,7 @@ from serving.configuration import Configuration, ConfigurationError, LogFormat, 
 from storage.database import Durability
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("features", "journeys", "decisions", "storage", "insights", "training", "serving", "commands")
 
 
 def test_the_environment_sets_what_it_names_and_nothing_else() -> None:
@@ -100,3 +101,11 @@ def test_the_documentation_names_every_secret_that_may_lie_in_a_file() -> None:
     text = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
     assert set(re.findall(r"`(DROPOFF_\w+_FILE)`", text)) == set(secrets_in_files())
     assert set(secrets_in_files()) >= {"DROPOFF_DATABASE_URL_FILE", "DROPOFF_COOKIE_SECRET_FILE"}
+
+
+def test_every_variable_that_is_read_is_documented() -> None:
+    code = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    read = {name for path in code for name in re.findall(r"\bDROPOFF_[A-Z_]+[A-Z]\b", path.read_text(encoding="utf-8"))}
+    texts = " ".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))
+    documented = set(re.findall(r"`(DROPOFF_[A-Z_]+[A-Z])\b", texts))
+    assert read - documented == set()

@@ -2,14 +2,18 @@
 
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from filled_database import every_row, fill, kept, put
-from servers import PostgresServer
+from filled_database import ROWS, every_row, fill, kept, put
+from servers import ROOT, PostgresServer
 from sqlalchemy import Engine, insert, update
 
 from features.events import Event
@@ -131,6 +135,44 @@ def test_where_loading_fails_the_database_and_the_home_are_as_they_were(
     assert [path.name for path in home.iterdir() if path.name.startswith(".")] == []
 
 
+KILLED = """
+import os, pathlib, signal, sys
+from storage.backup.archive import open_archive
+from storage.backup.restore import restore
+
+backup, address, home = sys.argv[1:]
+
+def killed(phase, fraction):
+    if phase == "writing the database" and fraction > 0.5:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+with open(backup, "rb") as file, open_archive(file, backup) as archive:
+    restore(archive, address, pathlib.Path(home), replace=True, actor="tester", progress=killed)
+"""
+
+
+def test_killed_by_force_in_its_midst_it_leaves_everything_as_it_was(
+    small: io.BytesIO, engine: Engine, address: str, home: Path, tmp_path: Path
+) -> None:
+    _append(engine, "v", "theirs")
+    (home / "models/shop/champion").write_text("2\n")
+    before = every_row(engine)
+    backup = tmp_path / "a.backup"
+    backup.write_bytes(small.getvalue())
+    ran = subprocess.run(
+        [sys.executable, "-c", KILLED, str(backup), address, str(home)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert ran.returncode == -signal.SIGKILL
+    assert every_row(engine) == before
+    assert (home / "models/shop/champion").read_text() == "2\n"
+    # And it can be done again.
+    put(small, address, home, replace=True)
+    assert len(every_row(engine)["events"]) == ROWS
+    assert (home / "models/shop/champion").read_text() == "1\n"
+
+
 def test_nothing_is_restored_under_a_service_that_serves(
     small: io.BytesIO, engine: Engine, address: str, tmp_path: Path
 ) -> None:
@@ -141,7 +183,7 @@ def test_nothing_is_restored_under_a_service_that_serves(
     with writing(engine) as connection:
         Leases(engine).release(connection, "sweep", "somebody")
     put(small, address, tmp_path / "new home", replace=True)
-    assert len(every_row(engine)["events"]) == 3
+    assert len(every_row(engine)["events"]) == ROWS
 
 
 def test_whom_people_erased_since_the_backup_is_erased_again(
