@@ -89,6 +89,10 @@ class StorePath(PosixPath):
             found._size = int(info.get("size") or 0)
             yield found
 
+    def iterdir(self) -> Iterator["StorePath"]:  # type: ignore[override]
+        """Yield what lies right below."""
+        return self.glob("*")
+
     def glob(self, pattern: str, **_options: Any) -> Iterator["StorePath"]:  # type: ignore[override]
         """Yield what matches below."""
         with _asking(self):
@@ -119,10 +123,18 @@ class StorePath(PosixPath):
                 self.filesystem().makedirs(str(self), exist_ok=True)
 
     def replace(self, target: "str | os.PathLike[str]") -> "StorePath":
-        """Give the file another name in the same store."""
+        """Give a file, or a folder with all in it, another name in the same store; object stores copy to do so."""
+        new = StorePath(target)
+        # A folder of an object store is nothing but the beginning of its files' names.
+        files = list(self.files()) if self.is_dir() else [self]
         with _asking(self):
-            self.filesystem().mv(str(self), os.fspath(target))
-        return StorePath(target)
+            for file in files:
+                self.filesystem().mv(str(file), str(new if file is self else new / file.relative_to(self)))
+        return new
+
+    def rename(self, target: "str | os.PathLike[str]") -> "StorePath":
+        """Do as :meth:`replace` does."""
+        return self.replace(target)
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Remove the file."""

@@ -76,6 +76,9 @@ def test_files_are_written_found_renamed_and_removed(bucket: StorePath) -> None:
     assert (folder / "b.txt").stat().st_size == 5
     (folder / "b.txt").replace(folder / "c.txt")
     assert [file.name for file in folder.glob("*.txt")] == ["c.txt"]
+    assert [file.name for file in folder.iterdir()] == ["c.txt", "deep"]
+    (folder / "deep").rename(folder / "deeper")
+    assert [str(file.relative_to(folder)) for file in files_below(folder)] == ["c.txt", "deeper/a.txt"]
     (folder / "c.txt").unlink()
     (folder / "c.txt").unlink(missing_ok=True)
     with pytest.raises(FileNotFoundError):
