@@ -20,6 +20,7 @@ from journeys.tables import Cell, FittedTable
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    import features.engine
     from decisions.logged import LoggedDecisions
     from decisions.risk import RiskModel
     from features.read_log import ReadSummary
@@ -364,6 +365,28 @@ def waiting(what: str) -> Iterator[Callable[[], None]]:
         yield status.stop
     finally:
         status.stop()
+
+
+@contextmanager
+def engine_at(cluster: str | None) -> "Iterator[features.engine.Engine]":
+    """Yield what works on a long job: this process, or the workers of a cluster, of which lost ones are told of.
+
+    Raises ``features.cluster_workers.ClusterError`` where the cluster cannot be used.
+    """
+    from features.engine import HERE
+
+    if cluster is None:
+        yield HERE
+        return
+    from features.cluster import open_engine
+
+    with ExitStack() as stack:
+        with waiting(f"reaching {cluster}"):
+            engine = stack.enter_context(open_engine(cluster))
+        yield engine
+        if engine.lost:
+            noun = "worker was" if engine.lost == 1 else "workers were"
+            say(f"{engine.lost} {noun} lost on the way; what they were at has been done again.")
 
 
 def figures(title: str, evaluation: Mapping[str, Any]) -> Iterator[FittedTable]:

@@ -25,6 +25,12 @@ LogOrFactsOption = Annotated[Path | None, typer.Option("--log", metavar="PATH", 
 FactsOption = Annotated[
     Path | None, typer.Option("--facts", metavar="FOLDER", help="Facts made of a log before, in place of --log.")
 ]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", metavar="WHERE", help="local:4 for four processes here, or a Dask scheduler's tcp://host:port."
+    ),
+]
 FeaturesOption = Annotated[
     Path,
     typer.Option(

@@ -7,6 +7,7 @@ import typer
 
 from commands.options import (
     MLRUNS,
+    ClusterOption,
     FeaturesOption,
     JourneyArgument,
     LogOption,
@@ -186,14 +187,16 @@ def features(
     journey: JourneyArgument,
     log: LogOption,
     out: FeaturesOption,
+    cluster: ClusterOption = None,
     every: Annotated[int, typer.Option(metavar="N", min=1, help="A row after every N-th event of a session.")] = 1,
     quarantine: QuarantineOption = None,
 ) -> None:
     """Write every session's features, as of each event.
 
-    One .parquet file, or a folder of parts, which is written faster and read by the same programs.
+    One .parquet file, or a folder of parts, which is written faster and read by the same programs. On a cluster the
+    rows are the same; docs/cluster.md says what it needs.
     """
-    from console import progress, quarantine_path, say, tell
+    from console import engine_at, progress, quarantine_path, say, tell
     from features.export import export_features, is_file
     from features.output import require_new_folder, require_writable
     from features.plan import compile_plan
@@ -204,7 +207,7 @@ def features(
     else:
         require_new_folder(out, log=log)
     declared, refused = load_journey(journey), quarantine_path(quarantine, log)
-    with progress() as report:
+    with engine_at(cluster) as engine, progress() as report:
         rows, summary = export_features(
             compile_plan(declared.table),
             log,
@@ -212,6 +215,7 @@ def features(
             timeout_seconds=declared.session_timeout_seconds,
             every=every,
             quarantine=refused,
+            engine=engine,
             progress=report,
         )
     tell(summary, refused)

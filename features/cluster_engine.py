@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from features.cluster_workers import ClusterError, require_shared, scratch_root
+from features.cluster_workers import ClusterError, require_shared, require_there, scratch_root
 from features.store_path import remove_folder
 
 _Part = TypeVar("_Part")
@@ -66,6 +66,10 @@ class DaskEngine:
         finally:
             if waiting:
                 self.client.cancel(list(waiting))
+
+    def require_seen(self, path: Path) -> None:
+        """Raise :class:`ClusterError` where a worker does not see a file or folder that is seen here."""
+        require_there(self.client, path)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

@@ -77,6 +77,16 @@ def require_shared(client: Any, folder: Path) -> None:
     probe.unlink()
 
 
+def require_there(client: Any, path: Path) -> None:
+    """Raise :class:`ClusterError` unless every worker finds a file or folder."""
+    for worker, is_there in client.run(path.exists).items():
+        if not is_there:
+            raise ClusterError(
+                f"the worker {worker} does not see {path}: give a path that all machines share, or an address such as "
+                "s3://bucket/log"
+            )
+
+
 def _read(file: Path) -> str | None:
     try:
         return file.read_text(encoding="utf-8")

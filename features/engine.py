@@ -28,6 +28,9 @@ class Engine(Protocol):
         ``work`` may run twice on a part whose worker was lost, so it must not change what another part reads.
         """
 
+    def require_seen(self, path: Path) -> None:
+        """Raise an error that says what to do where a worker does not see a file or folder that is seen here."""
+
     def scratch(self) -> AbstractContextManager[Path]:
         """Return a folder that all workers see and that is gone afterwards."""
 
@@ -46,6 +49,9 @@ class Here:
     def map(self, work: Callable[[_Part], _Result], parts: Sequence[_Part]) -> Iterator[_Result]:
         """Yield what ``work`` makes of each part, which is worked on when it is asked for."""
         return map(work, parts)
+
+    def require_seen(self, path: Path) -> None:
+        """Do nothing: what is seen here is seen by this process."""
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

@@ -1,10 +1,10 @@
 """Write a log's features as Parquet, session by session, in bounded memory: one file, or a folder of parts."""
 
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from features.plan import Plan
 from features.read_log import LogRead, ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
+from features.store_path import StorePath, remove_folder
 
 FILE_ENDING = ".parquet"
 _BATCH_EVENTS = 500_000
@@ -61,7 +62,7 @@ def export_features(
             progress=progress,
         ) as read,
     ):
-        write = _write_file if is_file(out) else _write_parts
+        write = _write_file if is_file(out) else partial(_write_parts, engine)
         return write(read, rows_of, unfinished), read.summary
 
 
@@ -96,12 +97,13 @@ class _Part:
     def __call__(self, log: EncodedLog) -> tuple[Path, int]:
         # An attempt that was lost leaves a file that nobody names.
         file, table = self.folder / f".{uuid.uuid4().hex}", self.rows_of(log)
-        pq.write_table(table, file)
+        with file.open("wb") as content:
+            pq.write_table(table, content)
         return file, table.num_rows
 
 
 def _write_file(read: LogRead, rows_of: _Rows, file: Path) -> int:
-    with pq.ParquetWriter(file, _schema(rows_of.plan)) as writer:
+    with file.open("wb") as content, pq.ParquetWriter(content, _schema(rows_of.plan)) as writer:
         count = 0
         for table in read.map(rows_of):
             writer.write_table(table)
@@ -109,9 +111,12 @@ def _write_file(read: LogRead, rows_of: _Rows, file: Path) -> int:
     return count
 
 
-def _write_parts(read: LogRead, rows_of: _Rows, folder: Path) -> int:
+def _write_parts(engine: Engine, read: LogRead, rows_of: _Rows, folder: Path) -> int:
+    folder, count = folder.absolute(), 0
     folder.mkdir()
-    count = 0
+    # An object store has no folders that could be looked for.
+    if not isinstance(folder, StorePath):
+        engine.require_seen(folder)
     for number, (file, rows) in enumerate(read.map(_Part(rows_of, folder))):
         file.rename(folder / f"part-{number:05}{FILE_ENDING}")
         count += rows
@@ -134,7 +139,7 @@ def _finished(out: Path) -> Iterator[Path]:
 
 def _remove(path: Path) -> None:
     if path.is_dir():
-        shutil.rmtree(path)
+        remove_folder(path)
     else:
         path.unlink(missing_ok=True)
 

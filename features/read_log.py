@@ -169,9 +169,12 @@ def read_log(
     what such an event was about; where given, ``EncodedLog.details`` has it. What is read, and in which order, does not
     depend on the ``engine`` that works on it.
     """
+    # Workers may have been started in another folder.
+    path = path if engine is HERE else path.absolute()
     with engine.scratch() as folder:
         progress("opening", 0.0)
         raw, row_count = _open(path, source)
+        engine.require_seen(path)
         job = Staging(
             log=path,
             source=source,

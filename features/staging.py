@@ -1,5 +1,6 @@
 """Stage a log on disk, slice by slice: checked, typed, encoded, and split into buckets of whole visitors."""
 
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from features.raw_log import REJECTED, RawLog, require_closed_quotes
 from features.scan import Value, ValueKind
 from features.slices import Slice, open_slice
 from features.source import Source
+from features.store_path import StorePath, register_store
 from features.table import CONTEXT_COLUMNS
 
 BAD_BUCKET = -1
@@ -50,14 +52,18 @@ class Staging:
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield a DuckDB connection that keeps to the memory and spills into the folder."""
+        """Yield a DuckDB connection that keeps to the memory and spills into the folder, or here if that is a store."""
+        spilled = Path(tempfile.gettempdir()) if isinstance(self.folder, StorePath) else self.folder
         config: dict[str, str | bool | int | float | list[str]] = {
             "threads": self.threads,
             "memory_limit": f"{self.memory_gb}GB",
-            "temp_directory": str(self.folder / f"spill-{uuid.uuid4().hex}"),
+            "temp_directory": str(spilled / f"dropoff-spill-{uuid.uuid4().hex}"),
         }
         with duckdb.connect(config=config) as connection:
+            register_store(connection, self.folder, self.log)
             connection.execute("SET TimeZone = 'UTC'")
+            # DuckDB takes a worker's process for a terminal.
+            connection.execute("SET enable_progress_bar = false")
             connection.execute(f"SET partitioned_write_max_open_files = {_OPEN_FILES}")
             yield connection
 
@@ -171,9 +177,10 @@ def copy_parts(
     connection: duckdb.DuckDBPyConnection, query: str, folder: Path, column: str
 ) -> dict[int, tuple[str, ...]]:
     """Write a query's rows as Parquet files, and return those of each value of a column, which they leave out."""
+    # Looking whether the folder is empty, DuckDB fails where a store has no folders.
     done = connection.execute(
         f"COPY ({query}) TO {_text(str(folder))} "
-        f"(FORMAT parquet, PARTITION_BY ({column}), COMPRESSION snappy, RETURN_FILES true)"
+        f"(FORMAT parquet, PARTITION_BY ({column}), COMPRESSION snappy, OVERWRITE_OR_IGNORE true, RETURN_FILES true)"
     ).fetchall()
     found: dict[int, list[str]] = {}
     for file in sorted(done[0][1]):
