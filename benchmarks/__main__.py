@@ -22,6 +22,7 @@ from benchmarks import (
     choices,
     closedloop,
     dashboards,
+    cluster,
     diagnosis,
     drift,
     experiments,
@@ -74,6 +75,7 @@ def measure_serving(sessions: int = 24_000, rate: float = 100.0) -> Report:
 
 BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "features": features.run,
+    "cluster": cluster.run,
     "funnel": funnel.run,
     "serving": measure_serving,
     "load": load.run,

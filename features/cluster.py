@@ -39,12 +39,15 @@ def open_engine(address: str) -> Iterator["DaskEngine"]:
     """
     count = local_workers(address)
     try:
+        import dask.config
         import distributed
     except ImportError as error:
         raise ClusterError("a cluster needs packages that are not installed: pip install 'dropoff[cluster]'") from error
     from features.cluster_engine import DaskEngine
 
-    with _quiet(), ExitStack() as stack:
+    # A worker that starts slowly, as on a machine that is short of memory, is not given up at once.
+    patience = {"distributed.deploy.lost-worker-timeout": "60s"}
+    with _quiet(), dask.config.set(patience), ExitStack() as stack:  # type: ignore[no-untyped-call]
         if count is None:
             client = stack.enter_context(_connected(address))
         else:
@@ -55,7 +58,7 @@ def open_engine(address: str) -> Iterator["DaskEngine"]:
             stack.enter_context(cluster)
             client = stack.enter_context(distributed.Client(cluster))  # type: ignore[no-untyped-call]
         require_same(client)
-        yield DaskEngine(client, address, is_local=count is not None)
+        yield DaskEngine(client, address, count)
 
 
 _SILENT = logging.CRITICAL + 1

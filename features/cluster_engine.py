@@ -24,10 +24,10 @@ _WITHOUT_WORKERS_SECONDS = 60.0
 class DaskEngine:
     """The workers that a client of Dask knows, each with one thread for a part."""
 
-    def __init__(self, client: Any, address: str, *, is_local: bool) -> None:
+    def __init__(self, client: Any, address: str, local_workers: int | None = None) -> None:
         self.client = client
         self.address = address
-        self._is_local = is_local
+        self._local_workers = local_workers
         self._last_event = max((stamp for stamp, _ in client.get_events("all")), default=0.0)
 
     @property
@@ -83,7 +83,7 @@ class DaskEngine:
             require_shared(self.client, folder)
             yield folder
         except BaseException:
-            if self._is_local:
+            if self._local_workers is not None:
                 # Nobody stops what a worker is at, and it would write into a folder that is being removed.
                 self.client.cluster.close()
             raise
@@ -98,6 +98,7 @@ class DaskEngine:
             try:
                 distributed.wait(future, timeout=_LOOK_SECONDS)  # type: ignore[no-untyped-call]
             except TimeoutError:
+                self._replace_lost()
                 alone_since = None if self._has_workers() else alone_since or time.monotonic()
                 if alone_since is not None and time.monotonic() - alone_since > _WITHOUT_WORKERS_SECONDS:
                     raise ClusterError(
@@ -115,6 +116,11 @@ class DaskEngine:
             raise ClusterError(
                 f"the scheduler of the cluster {self.address} has gone; run the command again"
             ) from error
+
+    def _replace_lost(self) -> None:
+        # What starts killed workers again gives up on one that is killed while it starts.
+        if self._local_workers is not None and len(self.client.nthreads()) < self._local_workers:
+            self.client.cluster.scale(self._local_workers)
 
     def _has_workers(self) -> bool:
         return bool(self.client.nthreads())

@@ -4,19 +4,79 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from object_store import object_store, put
 
 from features.cluster import local_workers, open_engine
 from features.cluster_engine import DaskEngine
 from features.cluster_workers import ClusterError, compare_code, describe_code
+from features.engine import Engine
+from features.export import export_features
+from features.plan import Plan, compile_plan
+from features.read_log import ReadSummary
+from features.staging import Progress
+from features.store_path import StorePath
+from journeys.load import load_journey
+from training.simulator import simulate
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[DaskEngine]:
+def bucket() -> Iterator[StorePath]:
+    with object_store() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def engine(bucket: StorePath) -> Iterator[DaskEngine]:
+    """Two workers, which reach the object store as well."""
     with open_engine("local:2") as opened:
         yield opened
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A simulated log in several files, with duplicates and logins, and its features as one machine makes them."""
+
+    plan: Plan
+    log: Path
+    features: Path
+    summary: ReadSummary
+
+    def export(self, log: Path, out: Path, engine: Engine, progress: Progress = lambda _phase, _part: None) -> None:
+        count, summary = export_features(
+            self.plan, log, out, timeout_seconds=1_800, batch_events=2_000, engine=engine, progress=progress
+        )
+        assert summary == self.summary
+        assert count == summary.used
+
+    def assert_same(self, folder: Path) -> None:
+        """Assert that a folder has the same files, byte for byte."""
+        names = sorted(file.name for file in self.features.iterdir())
+        assert len(names) > 2
+        assert sorted(file.name for file in folder.iterdir()) == names
+        for name in names:
+            assert (folder / name).read_bytes() == (self.features / name).read_bytes(), name
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    folder = tmp_path_factory.mktemp("shop")
+    simulate("ecommerce", sessions=600, seed=3, out=folder / "simulated")
+    [part] = (folder / "simulated" / "events").iterdir()
+    table, log = pq.read_table(part), folder / "log"
+    log.mkdir()
+    for number in range(4):
+        step = -(-table.num_rows // 4)
+        pq.write_table(table.slice(number * step, step), log / f"part-{number}.parquet")
+    plan, out = compile_plan(load_journey("ecommerce").table), folder / "features"
+    _, summary = export_features(plan, log, out, timeout_seconds=1_800, batch_events=2_000)
+    assert summary.deduplicated > 0
+    return Shop(plan, log, out, summary)
 
 
 def double_slowly(number: int) -> int:
@@ -68,6 +128,7 @@ def test_a_bounded_number_of_parts_is_worked_on_ahead(engine: DaskEngine) -> Non
 
 
 def test_the_parts_of_a_lost_worker_are_done_again(engine: DaskEngine) -> None:
+    engine.client.wait_for_workers(2)
     before, seen = engine.lost, []
     for number, process in engine.map(number_and_process, range(24)):
         seen.append(number)
@@ -85,12 +146,6 @@ def test_an_error_in_a_part_is_raised_here_and_the_engine_goes_on(engine: DaskEn
     assert list(engine.map(refuse, range(3))) == [0, 1, 2]
 
 
-def test_a_part_that_no_worker_survives_ends_the_work_in_one_sentence(engine: DaskEngine) -> None:
-    with pytest.raises(ClusterError, match="one part of the work was lost with each worker that took it"):
-        list(engine.map(die, [1]))
-    assert list(engine.map(refuse, range(3))) == [0, 1, 2]
-
-
 def test_scratch_is_seen_by_all_and_gone_afterwards(
     engine: DaskEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,12 +157,63 @@ def test_scratch_is_seen_by_all_and_gone_afterwards(
     assert not folder.exists()
 
 
+def test_features_are_the_same_files_byte_for_byte_as_on_one_machine(
+    engine: DaskEngine, shop: Shop, tmp_path: Path
+) -> None:
+    shop.export(shop.log, tmp_path / "out", engine)
+    shop.assert_same(tmp_path / "out")
+    # As one file they are the same rows in the same order.
+    shop.export(shop.log, tmp_path / "out.parquet", engine)
+    whole = pa.concat_tables([pq.read_table(file) for file in sorted(shop.features.iterdir())])
+    assert pq.read_table(tmp_path / "out.parquet").equals(whole)
+
+
+@pytest.mark.parametrize("phase", ["checking and encoding", "reading sessions"])
+def test_features_outlive_a_worker_that_is_killed_in_the_middle(
+    engine: DaskEngine, shop: Shop, tmp_path: Path, phase: str
+) -> None:
+    engine.client.wait_for_workers(2)
+    before, processes = engine.lost, list(engine.client.run(os.getpid).values())
+
+    def kill(reached: str, fraction: float) -> None:
+        if reached == phase and fraction > 0 and processes:
+            os.kill(processes.pop(), signal.SIGKILL)
+            processes.clear()
+
+    shop.export(shop.log, tmp_path / "out", engine, progress=kill)
+    assert engine.lost == before + 1
+    shop.assert_same(tmp_path / "out")
+
+
+def test_the_log_the_features_and_what_lies_between_may_be_in_an_object_store(
+    engine: DaskEngine, shop: Shop, bucket: StorePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DROPOFF_SCRATCH", str(bucket / "scratch"))
+    put(shop.log, bucket / "log")
+    shop.export(bucket / "log", bucket / "features", engine)
+    shop.assert_same(bucket / "features")
+    assert not (bucket / "scratch").exists()
+
+
+def test_a_folder_that_a_worker_does_not_see_is_named(engine: DaskEngine, tmp_path: Path) -> None:
+    engine.require_seen(tmp_path)
+    with pytest.raises(ClusterError, match=rf"the worker tcp://127\.0\.0\.1:\d+ does not see {tmp_path}/absent: give"):
+        engine.require_seen(tmp_path / "absent")
+
+
 def test_a_running_scheduler_is_joined_by_its_address_and_left_running(engine: DaskEngine) -> None:
+    engine.client.wait_for_workers(2)
     scheduler = engine.client.scheduler.address
     with open_engine(scheduler) as joined:
         assert joined.workers == 2
         assert list(joined.map(double_slowly, range(3))) == [0, 2, 4]
     assert list(engine.map(double_slowly, range(3))) == [0, 2, 4]
+
+
+def test_a_part_that_no_worker_survives_ends_the_work_in_one_sentence(engine: DaskEngine) -> None:
+    with pytest.raises(ClusterError, match="one part of the work was lost with each worker that took it"):
+        list(engine.map(die, [1]))
+    assert list(engine.map(refuse, range(3))) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

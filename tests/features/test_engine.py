@@ -45,6 +45,10 @@ class Elsewhere:
             done[place] = pickle.dumps(function(part))
         return (pickle.loads(done[place]) for place in range(len(sent)))  # noqa: S301 (the same)
 
+    def require_seen(self, path: Path) -> None:
+        assert path.is_absolute()
+        assert path.exists()
+
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         self.folder.mkdir(parents=True, exist_ok=True)
