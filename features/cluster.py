@@ -47,7 +47,7 @@ def open_engine(address: str) -> Iterator["DaskEngine"]:
 
     # A worker that starts slowly, as on a machine that is short of memory, is not given up at once.
     patience = {"distributed.deploy.lost-worker-timeout": "60s"}
-    with _quiet(), dask.config.set(patience), ExitStack() as stack:  # type: ignore[no-untyped-call]
+    with _quiet(), dask.config.set(patience), ExitStack() as stack:
         if count is None:
             client = stack.enter_context(_connected(address))
         else:
