@@ -17,7 +17,6 @@ from benchmarks import (
     anomalies,
     arrivals,
     backup,
-    capacity,
     channels,
     choices,
     closedloop,
@@ -55,6 +54,7 @@ from benchmarks import (
     traces,
     workers,
 )
+from benchmarks.capacity import report as capacity
 from benchmarks.report import Report, as_table, write_page
 from journeys.load import load_journey
 from training.pipeline import train

@@ -13,6 +13,25 @@ def cpu_seconds(process: int) -> float:
     return sum(_own_seconds(one) for one in (process, *_descendants(process)))
 
 
+def thread_seconds(process: int) -> dict[int, float]:
+    """Return the time that each living thread of a process has worked, in seconds of a core."""
+    found = {}
+    for task in Path(f"/proc/{process}/task").iterdir():
+        try:
+            found[int(task.name)] = 1e-9 * int((task / "schedstat").read_text().split()[0])
+        except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            continue
+    return found
+
+
+def resident_bytes(process: int) -> int:
+    """Return what a process holds in memory, shared pages divided among those that share them."""
+    for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return 1024 * int(line.split()[1])
+    raise RuntimeError(f"the process {process} tells no memory")
+
+
 def _own_seconds(process: int) -> float:
     try:
         stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")

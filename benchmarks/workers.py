@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.load import Capacity, closed_loop, fill_visitors
+from benchmarks.processes import resident_bytes
 from benchmarks.report import Figure, Report
 from benchmarks.service import serving
 from journeys.load import load_journey
@@ -21,6 +22,7 @@ from training.simulator import simulate
 
 _BODIES = 400
 _BATCH_EVENTS = 100
+_MEGABYTE = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def measure(journey: str, home: Path, workers: int, *, seconds: int = 8) -> Meas
                 "/v1/score": closed_loop(port, "/v1/score", asking, folder, seconds),
                 f"/v1/batch of {_BATCH_EVENTS}": closed_loop(port, "/v1/batch", _batches(), folder, seconds),
             }
-            return Measured(capacities, tuple(_memory_mb(one) for one in _family(process.pid)))
+            return Measured(capacities, tuple(resident_bytes(one) / _MEGABYTE for one in _family(process.pid)))
 
 
 def report(one: Measured, two: Measured) -> Report:
@@ -85,10 +87,3 @@ def _batches() -> list[str]:
 def _family(process: int) -> list[int]:
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return [process, *(int(one) for one in children if b"serving.worker" in Path(f"/proc/{one}/cmdline").read_bytes())]
-
-
-def _memory_mb(process: int) -> float:
-    for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"the process {process} tells no memory")

@@ -6,9 +6,9 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.capacity import __doc__ as told
-from benchmarks.capacity import measure, report
 from benchmarks.capacity.page import SIZES, parts_of_check, parts_of_costs, write_figures
 from benchmarks.capacity.picture import draw_check
+from benchmarks.capacity.report import measure, report
 from benchmarks.report import as_table
 from benchmarks.service import ROOT
 from capacity.costs import MEASURED, read_costs, write_costs

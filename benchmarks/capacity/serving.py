@@ -16,9 +16,9 @@ import msgspec
 
 from benchmarks.capacity import traffic
 from benchmarks.capacity.drive import Drive, Driven, drive
-from benchmarks.capacity.processor import family_seconds, resident_bytes, thread_seconds
 from benchmarks.capacity.turns import TurnWatch
 from benchmarks.capacity.wire import counted
+from benchmarks.processes import cpu_seconds, resident_bytes, thread_seconds
 from benchmarks.service import serving
 from benchmarks.stores import Store, connect, postgres_store, redis_store
 from capacity.costs import KINDS, SCORE, RequestCost
@@ -138,8 +138,8 @@ def _watched(
     service: Running, kind: str, seconds: float, connections: int, first: int
 ) -> tuple[Driven, dict[str, float], float]:
     """Return what a load saw, the processor seconds of each part, and for how long a request held the turn (ms)."""
-    threads, postgres = thread_seconds(service.pid), family_seconds(service.postgres.pid)
-    redis, watch = family_seconds(service.redis.pid), TurnWatch(service.postgres.port)
+    threads, postgres = thread_seconds(service.pid), cpu_seconds(service.postgres.pid)
+    redis, watch = cpu_seconds(service.redis.pid), TurnWatch(service.postgres.port)
     driven = service.send({kind: 1.0}, seconds, connections, first=first)
     taken, looking = watch.stop()
     after = thread_seconds(service.pid)
@@ -147,8 +147,8 @@ def _watched(
     spent = {
         "loop_ms": loop,
         "threads_ms": sum(after.values()) - sum(threads.values()) - loop,
-        "redis_ms": family_seconds(service.redis.pid) - redis,
-        "postgres_ms": max(0.0, family_seconds(service.postgres.pid) - postgres - looking),
+        "redis_ms": cpu_seconds(service.redis.pid) - redis,
+        "postgres_ms": max(0.0, cpu_seconds(service.postgres.pid) - postgres - looking),
         "client_ms": driven.processor_seconds,
     }
     return driven, spent, 1e3 * taken * driven.seconds / driven.kinds[kind].requests

@@ -4,7 +4,7 @@ import random
 import threading
 import time
 
-from benchmarks.capacity.processor import family_seconds
+from benchmarks.processes import cpu_seconds
 from benchmarks.stores import connect
 
 _PAUSE_SECONDS = 0.01
@@ -20,7 +20,7 @@ class TurnWatch:
         self._pid = self._connection.info.backend_pid
         self._taken = self._looks = 0
         self._over = threading.Event()
-        self._before = family_seconds(self._pid)
+        self._before = cpu_seconds(self._pid)
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
 
@@ -28,7 +28,7 @@ class TurnWatch:
         """Return the share of looks at which the turn was taken, and the server's processor seconds for looking."""
         self._over.set()
         self._thread.join()
-        spent = family_seconds(self._pid) - self._before
+        spent = cpu_seconds(self._pid) - self._before
         self._connection.close()
         return self._taken / max(self._looks, 1), spent
 

@@ -11,12 +11,13 @@ import msgspec
 import pytest
 from made_costs import COSTS
 
-from benchmarks.capacity import Measured, report, traffic
+from benchmarks.capacity import traffic
 from benchmarks.capacity.check import Check, Checked
 from benchmarks.capacity.page import parts_of_check, parts_of_costs, write_figures
 from benchmarks.capacity.picture import draw_check
-from benchmarks.capacity.processor import family_seconds, thread_seconds
+from benchmarks.capacity.report import Measured, report
 from benchmarks.capacity.wire import counted
+from benchmarks.processes import cpu_seconds, thread_seconds
 from capacity.costs import BATCH, EVENT, read_costs
 from journeys.load import load_journey
 
@@ -92,7 +93,7 @@ def test_processor_time_is_counted_by_thread() -> None:
     while time.thread_time() - started < 0.2:
         pass
     assert thread_seconds(os.getpid())[own] - before == pytest.approx(0.2, abs=0.05)
-    assert family_seconds(os.getpid()) > 0.1
+    assert cpu_seconds(os.getpid()) > 0.1
 
 
 def test_what_is_sent_are_new_events_of_the_journey(tmp_path: Path) -> None:
