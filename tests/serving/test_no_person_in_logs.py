@@ -22,6 +22,8 @@ from storage.database import open_database, writing
 from storage.failures import explain
 from storage.key_store import Grant, KeyStore
 
+pytestmark = pytest.mark.slow
+
 MARK = "zq7person"
 ADDRESS = f"{MARK}@example.org"
 PARAMETERS = {"session_id": f"{MARK}-s", "visitor_id": MARK, "write_key": f"{MARK}key", "call": "track"}
