@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -22,6 +23,7 @@ from benchmarks.prometheus import Prometheus, watching
 from benchmarks.report import Figure, Report
 from benchmarks.service import serving
 from decisions.decision import Decision, Reason, Score
+from features.events import US_PER_SECOND
 from features.plan import compile_plan
 from features.read_sessions import RecordedSession, read_sessions
 from journeys.load import load_journey
@@ -76,7 +78,8 @@ def watch(home: Path, seconds: float, pictures: Path = PICTURES) -> Report:
             watching(folder, [f"127.0.0.1:{port}"], "2s") as prometheus,
         ):
             began = time.time()
-            asked = _load(f"http://127.0.0.1:{port}", fresh, seconds)
+            silence_us = round(journey.session_timeout_seconds * US_PER_SECOND)
+            asked = _load(f"http://127.0.0.1:{port}", fresh, seconds, silence_us)
             time.sleep(2 * _KNOWN_AFTER_SECONDS)
             span = Span(began, time.time(), max(2.0, seconds / 120))
             pictures.mkdir(parents=True, exist_ok=True)
@@ -86,14 +89,15 @@ def watch(home: Path, seconds: float, pictures: Path = PICTURES) -> Report:
     return Report("Watching the service", "python -m benchmarks dashboards", figures)
 
 
-def _load(url: str, sessions: list[RecordedSession], seconds: float) -> int:
+def _load(url: str, sessions: list[RecordedSession], seconds: float, silence_us: int) -> int:
     """Send sessions and ask within them, at a steady pace; return how often advice was asked for."""
     chance, waiting, asked = random.Random(1), deque[tuple[float, RecordedSession]](), 0
     until, due = time.monotonic() + seconds, time.monotonic()
     with httpx.Client(base_url=url, timeout=30) as client:
-        for session in sessions:
+        for recorded in sessions:
             if time.monotonic() > until:
                 break
+            session = _just_over(recorded, silence_us)
             calls = [segment_call(event) for event in session.events]
             client.post("/v1/batch", json={"batch": calls}).raise_for_status()
             waiting.append((time.monotonic() + _KNOWN_AFTER_SECONDS, session))
@@ -108,9 +112,16 @@ def _load(url: str, sessions: list[RecordedSession], seconds: float) -> int:
     return asked
 
 
+def _just_over(session: RecordedSession, silence_us: int) -> RecordedSession:
+    """Return a session as if its silence had just come to its end: what is late is late by what happens here."""
+    later_us = time.time_ns() // 1_000 - silence_us - US_PER_SECOND - session.events[-1].occurred_at_us
+    moved = (replace(event, occurred_at_us=event.occurred_at_us + later_us) for event in session.events)
+    return replace(session, events=tuple(moved))
+
+
 def _questions(session: RecordedSession, chance: random.Random) -> Iterator[dict[str, str]]:
     for event in chance.sample(session.events[:-1], min(2, len(session.events) - 1)):
-        at_us = event.occurred_at_us + chance.randint(0, 20) * 1_000_000
+        at_us = event.occurred_at_us + chance.randint(0, 20) * US_PER_SECOND
         yield {"session_id": session.session_id, "at": show_time(at_us)}
 
 

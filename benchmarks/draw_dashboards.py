@@ -166,7 +166,7 @@ def _times(moments: Sequence[float]) -> NDArray[np.datetime64]:
 
 def _set_axes(axes: Axes, unit: str | None) -> None:
     axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S"))  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(dates.AutoDateLocator(maxticks=4))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(dates.AutoDateLocator(minticks=2, maxticks=5))  # type: ignore[no-untyped-call]
     if unit is not None:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: say(value, unit)))
         axes.grid(axis="y", color="#eceef1", linewidth=0.6)

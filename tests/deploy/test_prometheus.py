@@ -231,8 +231,16 @@ def test_every_alert_has_its_place_in_the_guide() -> None:
         assert anchor in headings
 
 
-def test_grafana_is_told_where_the_dashboards_and_prometheus_are() -> None:
-    folder = ROOT / "deploy" / "grafana" / "provisioning"
-    [source] = yaml.safe_load((folder / "datasources" / "prometheus.yaml").read_text())["datasources"]
-    [provider] = yaml.safe_load((folder / "dashboards" / "dropoff.yaml").read_text())["providers"]
-    assert (source["type"], provider["type"]) == ("prometheus", "file")
+def test_grafana_is_told_where_the_dashboards_and_prometheus_are_among_the_containers() -> None:
+    deploy = ROOT / "deploy"
+    provisioning = deploy / "grafana" / "provisioning"
+    [source] = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text(encoding="utf-8"))[
+        "datasources"
+    ]
+    [provider] = yaml.safe_load((provisioning / "dashboards" / "dropoff.yaml").read_text(encoding="utf-8"))["providers"]
+    services = yaml.safe_load((deploy / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    mounted = dict(volume.split(":")[:2] for volume in services["grafana"]["volumes"])
+    assert mounted["./grafana/provisioning"] == "/etc/grafana/provisioning"
+    assert mounted["./grafana/dashboards"] == provider["options"]["path"]
+    assert source["url"].removeprefix("http://").split(":")[0] in services
+    assert "./prometheus/alerts.yml" in dict(volume.split(":")[:2] for volume in services["prometheus"]["volumes"])
