@@ -68,6 +68,15 @@ class ModelMetrics:
             buckets=step_seconds,
             registry=registry,
         )
+        # A count that was never taken is 0, and not missing: what has not happened yet can be asked for, too.
+        for counter, kinds in (
+            (self.swaps, ("switched", "refused")),
+            (self.answers, ("compared", "failed", "dropped")),
+            (self.compared, ("risk", "blocker", "recommendation")),
+            (self.agreed, ("risk", "blocker", "recommendation")),
+        ):
+            for kind in kinds:
+                counter.labels(kind)
         self._steps = {step: steps.labels(step) for step in ("predict", "explain", "decide")}
         for result in ("compared", "failed", "dropped"):
             # Rates see no rise in a series that begins with it.

@@ -1,0 +1,68 @@
+"""One process and its champions: it switches, says so, and stays with the one before where it has to."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from conftest import VERSION, OpenClient
+
+from decisions.risk import RiskModel
+from serving.swap import Swap
+from storage.database import database_url
+from storage.models import champion_version, point_champion, publish
+from storage.shared_registry import shared_home
+
+
+def test_a_new_champion_answers_after_a_look_and_a_damaged_one_does_not(
+    open_client: OpenClient, shop_model: RiskModel, tmp_path: Path
+) -> None:
+    client, runtime = open_client()
+    swap = Swap(runtime)
+    for version in ("8", "9"):
+        publish(tmp_path, "ecommerce", version, replace(shop_model, version=version).save)
+    point_champion(tmp_path, "ecommerce", "8")
+    client.run(swap.look())
+    assert (runtime.model_version, runtime.scorer.model.version, swap.refused) == ("8", "8", "")
+    (tmp_path / "models" / "ecommerce" / "9" / "model.txt").write_text("tree")
+    point_champion(tmp_path, "ecommerce", "9")
+    client.run(swap.look())
+    client.run(swap.look())
+    assert runtime.model_version == "8"
+    assert "was changed after it was published (model.txt)" in swap.refused
+    shown = runtime.show_metrics().decode()
+    assert 'dropoff_model_swaps_total{result="switched"} 1.0' in shown
+    assert 'dropoff_model_swaps_total{result="refused"} 1.0' in shown
+    [behind] = [line for line in shown.splitlines() if line.startswith("dropoff_model_behind_seconds ")]
+    assert float(behind.split()[1]) > 0
+    point_champion(tmp_path, "ecommerce", "8")
+    client.run(swap.look())
+    assert swap.refused == ""
+    assert "dropoff_model_behind_seconds 0.0" in runtime.show_metrics().decode()
+
+
+def test_a_champion_of_another_home_comes_by_the_database(
+    open_client: OpenClient, shop_model: RiskModel, tmp_path: Path
+) -> None:
+    address = database_url(tmp_path / "shared")
+    client, runtime = open_client(database_url=address)
+    swap, operator = Swap(runtime), tmp_path / "operator"
+    client.run(swap.look())
+    assert runtime.model_version == VERSION
+    with shared_home(runtime.engine, operator, "ecommerce"):
+        publish(operator, "ecommerce", "8", replace(shop_model, version="8").save)
+        point_champion(operator, "ecommerce", "8")
+    client.run(swap.look())
+    assert runtime.model_version == champion_version(tmp_path, "ecommerce") == "8"
+
+
+def test_switching_keeps_the_policy_the_experiments_and_the_challenger(
+    open_client: OpenClient, shop_model: RiskModel
+) -> None:
+    _, runtime = open_client()
+    before = runtime.scorer
+    runtime.replace_model(replace(shop_model, version="8"))
+    after = runtime.scorer
+    assert (after.policy, after.experiments, after.second) == (before.policy, before.experiments, before.second)
+    assert after.model.version == "8"
