@@ -161,3 +161,14 @@ def test_the_documentation_has_every_variable_of_the_file() -> None:
     assert set(re.findall(r"`([A-Z_]+)`", " ".join(rows))) == used
     example = (DEPLOY / "compose" / "example.env").read_text(encoding="utf-8")
     assert set(re.findall(r"^([A-Z_]+)=", example, flags=re.MULTILINE)) <= used
+
+
+def test_every_file_that_is_mounted_is_there() -> None:
+    mounted = [
+        Path(volume["source"])
+        for name, service in site()["services"].items()
+        for volume in service.get("volumes", ())
+        if volume["type"] == "bind" and name != "tools"
+    ]
+    assert len(mounted) >= 5
+    assert all(path.exists() for path in mounted)

@@ -1,6 +1,7 @@
 """The chart as Helm renders it: valid for Kubernetes, hardened, and with settings that the service takes."""
 
 import json
+import shutil
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ import jsonschema
 import pytest
 import yaml
 from programs import DEPLOY, program, run, schema_folder
+from servers import require
 
 from serving.configuration import Configuration
 
@@ -196,3 +198,16 @@ def test_values_that_cannot_be_meant_are_refused(values: str, said: str) -> None
     ran = run(program("helm"), "template", "shop", CHART, "--set", values)
     assert ran.returncode != 0
     assert said in ran.stderr.replace(".", "/") or said in ran.stderr
+
+
+def test_the_rules_and_dashboards_are_those_of_the_files(tmp_path: Path) -> None:
+    promtool = require(shutil.which("promtool"), "promtool", "prometheus")
+    rules = one(EVERYTHING, "PrometheusRule")["spec"]
+    assert rules == yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text(encoding="utf-8"))
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules), encoding="utf-8")
+    ran = run(promtool, "check", "rules", str(tmp_path / "rules.yml"))
+    assert ran.returncode == 0, ran.stdout
+    files = {path.name: json.loads(path.read_text()) for path in (DEPLOY / "grafana" / "dashboards").glob("*.json")}
+    maps = [it["data"] for it in rendered(EVERYTHING) if it["kind"] == "ConfigMap"]
+    assert {name: json.loads(text) for data in maps for name, text in data.items()} == files
+    assert len(maps) == len(files) > 0
