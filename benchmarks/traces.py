@@ -28,6 +28,7 @@ from threading import Thread
 
 from rich.console import Console
 
+from benchmarks.processes import thread_seconds
 from benchmarks.report import Figure, Report, as_table
 from benchmarks.service import free_port, running
 from benchmarks.serving import first_events
@@ -65,7 +66,7 @@ class _Way:
 
     def begin(self, route: str) -> None:
         """Begin a turn, which ends the one before."""
-        now = _cpu_seconds(self.process)
+        now = sum(thread_seconds(self.process).values())
         if self.asked:
             self.seconds[self.asked].append(now - self.began)
         self.began, self.asked = now, route
@@ -162,12 +163,6 @@ def _ask(way: _Way, asked: list[tuple[str, object]]) -> None:
         if answer.status != 200:
             raise RuntimeError(f"{way.name}: {route} was answered with {answer.status}")
     client.close()
-
-
-def _cpu_seconds(process: int) -> float:
-    """Return the CPU time of a process over all of its threads, to the nanosecond, as Linux tells it."""
-    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
-    return sum(int(one.read_text(encoding="ascii").split()[0]) for one in threads) / 1e9
 
 
 def _idle_us() -> float:
