@@ -16,6 +16,7 @@ from pathlib import Path
 from time import perf_counter
 
 import httpx
+from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.draw_dashboards import Span, draw
@@ -115,7 +116,7 @@ def _load(url: str, sessions: list[RecordedSession], seconds: float, silence_us:
 def _just_over(session: RecordedSession, silence_us: int) -> RecordedSession:
     """Return a session as if its silence had just come to its end: what is late is late by what happens here."""
     later_us = time.time_ns() // 1_000 - silence_us - US_PER_SECOND - session.events[-1].occurred_at_us
-    moved = (replace(event, occurred_at_us=event.occurred_at_us + later_us) for event in session.events)
+    moved = (structs.replace(event, occurred_at_us=event.occurred_at_us + later_us) for event in session.events)
     return replace(session, events=tuple(moved))
 
 
