@@ -386,7 +386,7 @@ def engine_at(cluster: str | None) -> "Iterator[features.engine.Engine]":
         yield engine
         if engine.lost:
             noun = "worker was" if engine.lost == 1 else "workers were"
-            say(f"{engine.lost} {noun} lost on the way; what they were at has been done again.")
+            say(f"{engine.lost} {noun} lost on the way; what was being done there has been done again.")
 
 
 def figures(title: str, evaluation: Mapping[str, Any]) -> Iterator[FittedTable]:

@@ -53,7 +53,7 @@ def open_engine(address: str) -> Iterator["DaskEngine"]:
         else:
             # One thread each: Python's lock is a process's, and DuckDB and the kernel would share the cores anyway.
             cluster = distributed.LocalCluster(  # type: ignore[no-untyped-call]
-                n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=_SILENT
+                n_workers=count, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=_SILENT
             )
             stack.enter_context(cluster)
             client = stack.enter_context(distributed.Client(cluster))  # type: ignore[no-untyped-call]
