@@ -32,7 +32,9 @@ def measure_history(folder: Path, sizes: Sequence[int]) -> HistoryCost:
 
     Leaves the champion of the largest under ``folder / "home"``, for a service to be measured with.
     """
-    millions, features, training = [], [], []
+    millions: list[float] = []
+    features: list[_Ran] = []
+    training: list[_Ran] = []
     for sessions in sizes:
         place = folder / f"log-{sessions}"
         simulate(JOURNEY, sessions=sessions, seed=7, out=place)
@@ -40,6 +42,9 @@ def measure_history(folder: Path, sizes: Sequence[int]) -> HistoryCost:
         millions.append(sum(pq.read_metadata(file).num_rows for file in files) / _MILLION)
         home = folder / "home" if sessions == max(sizes) else place / "home"
         log, rows = str(place / "events"), place / "rows.parquet"
+        if not features:
+            # The first to run compiles the kernel for all.
+            _run(["features", JOURNEY, "--log", log, "--out", str(rows)], home, place)
         features.append(_run(["features", JOURNEY, "--log", log, "--out", str(rows)], home, place))
         training.append(_run(["train", JOURNEY, "--log", log], home, place))
         log_bytes, rows_bytes = sum(file.stat().st_size for file in files), rows.stat().st_size
