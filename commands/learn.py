@@ -7,6 +7,7 @@ import typer
 from commands.options import (
     MLRUNS,
     AllowLeakOption,
+    ClusterOption,
     JourneyArgument,
     JsonOption,
     LogOption,
@@ -23,6 +24,11 @@ app = typer.Typer()
 def train(
     journey: JourneyArgument,
     log: LogOption,
+    cluster: ClusterOption = None,
+    sessions: Annotated[
+        int,
+        typer.Option(metavar="N", min=20, help="Learn from a sample of so many sessions, of whole visitors."),
+    ] = 400_000,
     trials: Annotated[
         int, typer.Option(metavar="N", min=0, help="Settings to try; 0 takes those that usually do.")
     ] = 0,
@@ -34,10 +40,11 @@ def train(
 ) -> None:
     """Train a model on a log, evaluate it and register it.
 
-    It is evaluated on the latest sessions, and becomes the champion if it beats the one there is. Events and features
-    that give the end away are refused: they would not be known in time.
+    It is evaluated on all of the latest sessions, and becomes the champion if it beats the one there is. Events and
+    features that give the end away are refused: they would not be known in time. On a cluster, which reads and scores
+    the log, the model is the same.
     """
-    from console import figures, out, progress, quarantine_path, registry_home, say, telling, write_json
+    from console import engine_at, figures, out, progress, quarantine_path, registry_home, say, telling, write_json
     from features.output import require_writable
     from journeys.load import load_journey
     from training.pipeline import train as run
@@ -45,12 +52,19 @@ def train(
     declared, refused = load_journey(journey), quarantine_path(quarantine, log)
     if json_path is not None:
         require_writable(json_path, log=log)
-    with registry_home(declared.name) as home, telling(refused) as on_read, progress() as report:
+    with (
+        registry_home(declared.name) as home,
+        engine_at(cluster) as engine,
+        telling(refused) as on_read,
+        progress() as report,
+    ):
         result = run(
             declared,
             log,
             home=home,
             mlruns=MLRUNS,
+            engine=engine,
+            sessions=sessions,
             trials=trials,
             seed=seed,
             resamples=resamples,

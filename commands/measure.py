@@ -7,6 +7,7 @@ import typer
 
 from commands.options import (
     MOVED,
+    ClusterOption,
     JourneyArgument,
     JsonOption,
     LogOption,
@@ -26,6 +27,7 @@ def evaluate(
     journey: JourneyArgument,
     log: LogOption,
     truth: TruthOption = None,
+    cluster: ClusterOption = None,
     model: ModelOption = None,
     resamples: ResamplesOption = 200,
     refits: Annotated[
@@ -43,7 +45,7 @@ def evaluate(
     With the truth about its sessions, the named blockers are measured too. A picture of that, diagnosis.png, is written
     beside the JSON file and into the folder of the pictures.
     """
-    from console import figures, load_model, out, progress, quarantine_path, say, tell, write_json
+    from console import engine_at, figures, load_model, out, progress, quarantine_path, say, tell, write_json
     from features.log_files import LogError
     from features.output import require_folder, require_writable
     from journeys.load import load_journey
@@ -59,12 +61,14 @@ def evaluate(
     known = None if truth is None else read_truth(truth, declared.frictions, declared.name)
     loaded = load_model(declared, journey, model)
     diagnosis = None
-    with progress() as report:
-        read = evaluate_log(declared, log, loaded, quarantine=refused, resamples=resamples, progress=report)
+    with engine_at(cluster) as engine, progress() as report:
+        read = evaluate_log(
+            declared, log, loaded, quarantine=refused, resamples=resamples, engine=engine, progress=report
+        )
         evaluation = read.evaluation
         if known is not None and evaluation["n_rows"]:
             diagnosis = evaluate_diagnosis(
-                declared, log, loaded, known, refits=refits, resamples=resamples, progress=report
+                declared, log, loaded, known, refits=refits, resamples=resamples, engine=engine, progress=report
             )
     tell(read.summary, refused)
     if not evaluation["n_rows"]:
@@ -104,6 +108,7 @@ def score(
     journey: JourneyArgument,
     log: LogOption,
     out: ScoresOption,
+    cluster: ClusterOption = None,
     model: ModelOption = None,
     quarantine: QuarantineOption = None,
 ) -> None:
@@ -111,7 +116,7 @@ def score(
 
     Each session is scored as it stands at its latest event; one that has ended, at the last event before its end.
     """
-    from console import load_model, progress, quarantine_path, say, tell
+    from console import engine_at, load_model, progress, quarantine_path, say, tell
     from features.output import require_writable
     from journeys.load import load_journey
     from training.score import score_log
@@ -119,8 +124,8 @@ def score(
     require_writable(out, log=log, suffixes=(".parquet", ".csv", ".jsonl"))
     declared, refused = load_journey(journey), quarantine_path(quarantine, log)
     loaded = load_model(declared, journey, model)
-    with progress() as report:
-        summary = score_log(declared, log, loaded, out, quarantine=refused, progress=report)
+    with engine_at(cluster) as engine, progress() as report:
+        summary = score_log(declared, log, loaded, out, quarantine=refused, engine=engine, progress=report)
     tell(summary, refused)
     say(f"A row for every session is in {out}")
 

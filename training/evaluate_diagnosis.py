@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from decisions.diagnosis import NOTHING
 from decisions.risk import RiskModel
+from features.engine import HERE, Engine
 from features.events import EncodedLog, IntArray
 from features.plan import Plan, compile_plan
 from features.source import CANONICAL, Source
@@ -54,6 +55,7 @@ def evaluate_diagnosis(
     resamples: int = RESAMPLES,
     seed: int = 7,
     source: Source = CANONICAL,
+    engine: Engine = HERE,
     progress: Progress = lambda _phase, _fraction: None,
 ) -> Figures:
     """Return how right, how sure and how stable the named blockers are; raises ``training.truth.TruthError``
@@ -62,7 +64,7 @@ def evaluate_diagnosis(
     Where the log is the one that the model was trained on, only sessions later than all training are measured.
     """
     plan = compile_plan(journey.table)
-    log, _, summary = read_sample(journey, plan, path, seed=seed, source=source, progress=progress)
+    log, _, summary = read_sample(journey, plan, path, seed=seed, source=source, engine=engine, progress=progress)
     ends = find_ends(plan, log, journey, summary.last_at_us)
     try:
         split, too_few = forward_split(log, ends, journey.horizon_seconds), None

@@ -33,18 +33,18 @@ class RowProfile:
     @classmethod
     def of(cls, table: FeatureTable, features: FloatArray, labels: FloatArray, sessions: int) -> "RowProfile":
         """Return the profile of rows (R, F) of so many sessions."""
-        missing = np.isnan(features)
+        known = ~np.isnan(features)
         categories = [column for column, feature in enumerate(table.features) if feature.is_category]
         return cls(
             len(labels),
             sessions,
             float(labels.sum()),
             (_digest(features, labels),) if len(labels) else (),
-            (~missing).sum(axis=0).astype(np.int64),
-            np.nansum(features, axis=0),
-            np.min(features, axis=0, initial=np.inf, where=~missing),
-            np.max(features, axis=0, initial=-np.inf, where=~missing),
-            {column: np.unique(features[~missing[:, column], column]) for column in categories},
+            known.sum(axis=0).astype(np.int64),
+            np.sum(features, axis=0, where=known),
+            np.min(features, axis=0, initial=np.inf, where=known),
+            np.max(features, axis=0, initial=-np.inf, where=known),
+            {column: np.unique(features[known[:, column], column]) for column in categories},
         )
 
     @classmethod

@@ -1,7 +1,9 @@
 """Score a log: risk, stage, blockers and recommendation of every session as it stands at its last event."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ from decisions.decision import Decision
 from decisions.risk import RiskModel
 from decisions.scorer import Scorer
 from features.build import build
-from features.events import Cutoffs
+from features.engine import HERE, Engine
+from features.events import Cutoffs, EncodedLog
 from features.plan import compile_plan
 from features.read_log import ReadSummary, read_log
 from features.source import CANONICAL, Source
@@ -48,6 +51,36 @@ class UnknownFormat(ValueError):
     """The result's file name ends in no format that can be written."""
 
 
+@dataclass(frozen=True)
+class ScoreSessions:
+    """Scores the sessions of a batch, each as it stands at its last event before its end."""
+
+    journey: Journey
+    model: RiskModel
+    end_us: int
+
+    def __call__(self, log: EncodedLog) -> pa.Table:
+        """Return a row a session, of ``SCHEMA``."""
+        plan, model, declared = compile_plan(self.journey.table), self.model, self.journey
+        stages = tuple(stage.name for stage in declared.stages)
+        scorer = Scorer(declared.name, stages, declared.interventions, declared.policy, model)
+        ends = find_ends(plan, log, declared, self.end_us)
+        known = np.flatnonzero(ends.usable > 0)
+        cutoffs = Cutoffs(known, ends.usable[known], log.at_us[log.starts[known] + ends.usable[known] - 1])
+        rows = build(plan, log, cutoffs)
+        subjects = [
+            (str(log.session_ids[session]), int(after), int(at_us), int(at_us))
+            for session, after, at_us in zip(cutoffs.session, cutoffs.after, cutoffs.at_us, strict=True)
+        ]
+        scores = scorer.score_rows(rows, subjects) if len(rows) else []
+        decisions = (
+            # The decision's id is derived, so that scoring a log twice says the same.
+            scorer.decide(row, score, str(log.visitor_ids[session]), decision_id=f"{score.session_id}@{score.at_us}")
+            for row, score, session in zip(rows, scores, known, strict=True)
+        )
+        return pa.Table.from_pylist(list(_lines(decisions)), schema=SCHEMA)
+
+
 def score_log(
     journey: Journey,
     path: Path,
@@ -56,47 +89,35 @@ def score_log(
     *,
     source: Source = CANONICAL,
     quarantine: Path | None = None,
+    engine: Engine = HERE,
     progress: Progress = lambda _phase, _fraction: None,
 ) -> ReadSummary:
     """Write one row a session to Parquet, CSV or JSON Lines, by the name's ending; raises :class:`UnknownFormat`.
 
-    A session that has ended is shown as it stood at the last event before its end.
+    A session that has ended is shown as it stood at the last event before its end. Batch by batch, so that a log of any
+    length needs no more memory; ``out`` appears only when it is complete.
     """
-    if out.suffix not in (".parquet", ".csv", ".jsonl"):
+    if out.suffix not in WRITERS:
         raise UnknownFormat(f"{out} should end in .parquet, .csv or .jsonl")
-    plan = compile_plan(journey.table)
-    scorer = Scorer(
-        journey.name, tuple(stage.name for stage in journey.stages), journey.interventions, journey.policy, model
-    )
-    tables = []
-    with read_log(
-        path,
-        plan,
-        timeout_seconds=journey.session_timeout_seconds,
-        source=source,
-        quarantine=quarantine,
-        progress=progress,
-    ) as log:
-        for batch in log.batches():
-            ends = find_ends(plan, batch, journey, log.summary.last_at_us)
-            known = np.flatnonzero(ends.usable > 0)
-            cutoffs = Cutoffs(known, ends.usable[known], batch.at_us[batch.starts[known] + ends.usable[known] - 1])
-            rows = build(plan, batch, cutoffs)
-            subjects = [
-                (str(batch.session_ids[session]), int(after), int(at_us), int(at_us))
-                for session, after, at_us in zip(cutoffs.session, cutoffs.after, cutoffs.at_us, strict=True)
-            ]
-            scores = scorer.score_rows(rows, subjects) if len(rows) else []
-            decisions = (
-                # The decision's id is derived, so that scoring a log twice says the same.
-                scorer.decide(
-                    row, score, str(batch.visitor_ids[session]), decision_id=f"{score.session_id}@{score.at_us}"
-                )
-                for row, score, session in zip(rows, scores, known, strict=True)
-            )
-            tables.append(pa.Table.from_pylist(list(_lines(decisions)), schema=SCHEMA))
-        _write(pa.concat_tables(tables) if tables else SCHEMA.empty_table(), out)
-        return log.summary
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(f".{out.name}.unfinished")
+    try:
+        with read_log(
+            path,
+            compile_plan(journey.table),
+            timeout_seconds=journey.session_timeout_seconds,
+            source=source,
+            quarantine=quarantine,
+            engine=engine,
+            progress=progress,
+        ) as log:
+            with WRITERS[out.suffix](unfinished) as write:
+                for table in log.map(ScoreSessions(journey, model, log.summary.last_at_us)):
+                    write(table)
+            unfinished.replace(out)
+            return log.summary
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _lines(decisions: Iterator[Decision]) -> Iterator[dict[str, object]]:
@@ -123,17 +144,31 @@ def _lines(decisions: Iterator[Decision]) -> Iterator[dict[str, object]]:
         }
 
 
-def _write(table: pa.Table, out: Path) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    match out.suffix:
-        case ".parquet":
-            pa.parquet.write_table(table, out)
-        case ".csv":
-            pa.csv.write_csv(table, out)
-        case _ if not table.num_rows:
-            # pandas would write an empty line, which is no JSON.
-            out.write_bytes(b"")
-        case _:
-            table.to_pandas().to_json(
-                out, orient="records", lines=True, date_format="iso", date_unit="us", double_precision=15
-            )
+@contextmanager
+def _parquet(out: Path) -> Iterator[Callable[[pa.Table], None]]:
+    with pyarrow.parquet.ParquetWriter(out, SCHEMA) as writer:
+        yield writer.write_table
+
+
+@contextmanager
+def _csv(out: Path) -> Iterator[Callable[[pa.Table], None]]:
+    with pyarrow.csv.CSVWriter(out, SCHEMA) as writer:
+        yield writer.write_table
+
+
+@contextmanager
+def _json_lines(out: Path) -> Iterator[Callable[[pa.Table], None]]:
+    with out.open("w", encoding="utf-8") as file:
+
+        def write(table: pa.Table) -> None:
+            # Of no rows pandas would write an empty line, which is no JSON.
+            if table.num_rows:
+                table.to_pandas().to_json(
+                    file, orient="records", lines=True, date_format="iso", date_unit="us", double_precision=15
+                )
+
+        yield write
+
+
+WRITERS = {".parquet": _parquet, ".csv": _csv, ".jsonl": _json_lines}
+"""What writes a table after the other into a file, by the ending of its name."""

@@ -15,8 +15,8 @@ from decisions.calibration import SMALLEST_PROBABILITY, logit
 from features.events import FloatArray, IntArray
 from training.metrics import Block, measure
 
-MOST_ROWS = 50_000
-STEPS_PER_UNIT = 256.0
+MOST_ROWS = 60_000
+STEPS_PER_UNIT = 1024.0
 
 Key = TypeVar("Key")
 
@@ -83,11 +83,13 @@ def _condense(labels: FloatArray, risks: FloatArray, weights: FloatArray) -> tup
         return labels, risks, weights
     clipped = np.clip(risks, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
     step = np.floor(logit(clipped) * STEPS_PER_UNIT).astype(np.int64)
-    _, first, place = np.unique(2 * step + (labels == 1), return_index=True, return_inverse=True)
-    weight = np.bincount(place, weights, len(first)).astype(np.float64)
+    # Both labels of a step stand at one risk: at the means of either, they would be sorted by chance.
+    _, of_step = np.unique(step, return_inverse=True)
     with np.errstate(invalid="ignore"):
-        mean = np.bincount(place, weights * risks, len(first)) / weight
-    return labels[first], mean, weight
+        means = np.bincount(of_step, weights * risks) / np.bincount(of_step, weights)
+    _, first, place = np.unique(2 * of_step + (labels == 1), return_index=True, return_inverse=True)
+    weight = np.bincount(place, weights, len(first)).astype(np.float64)
+    return labels[first], means[of_step[first]], weight
 
 
 def _distinct(numbers: IntArray) -> int:

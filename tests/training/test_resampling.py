@@ -187,3 +187,14 @@ def test_no_rows_have_no_intervals() -> None:
     empty, nobody = np.array([]), np.array([], np.int64)
     [blocks] = measure_parts(empty, empty, nobody, nobody, [Partition(("all",), nobody)], resamples=5, seed=1)
     assert (blocks["all"]["n_rows"], blocks["all"]["n_visitors"], blocks["all"]["intervals"]) == (0, 0, ALL)
+
+
+def test_the_figures_of_a_sample_vary_as_those_of_its_population_would() -> None:
+    rng = np.random.default_rng(5)
+    risks = rng.random(4_000)
+    labels = (rng.random(4_000) < risks).astype(np.float64)
+    rows = Clustered(labels, risks, np.arange(4_000) // 2, np.zeros((4_000, 1), np.int16), 1)
+    own, nine = (resample(rows, 400, 3, population=count)[:, 0].std(axis=0) for count in (None, 9 * 2_000))
+    # Errors fall with the root of the number of persons; the spread of 400 draws is known to 4 %.
+    smooth = [FIGURES.index(name) for name in ("auc", "log_loss", "brier", "base_rate")]
+    np.testing.assert_allclose(own[smooth] / nine[smooth], 3.0, rtol=0.15)
