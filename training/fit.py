@@ -138,29 +138,6 @@ def predict_numbered(
     return said
 
 
-class NumberedRows:
-    """Raw features (R, F) as LightGBM's ``Sequence``: numbered by the vocabulary when they are read."""
-
-    batch_size = ROWS_AT_ONCE
-
-    def __init__(self, features: FloatArray, vocabulary: Vocabulary) -> None:
-        self._features = features
-        self._vocabulary = vocabulary
-
-    def __len__(self) -> int:
-        return len(self._features)
-
-    def __getitem__(self, rows: int | slice) -> FloatArray:
-        if isinstance(rows, slice):
-            return self._vocabulary.apply(self._features[rows])
-        one: FloatArray = self._vocabulary.apply(self._features[rows : rows + 1])[0]
-        return one
-
-
-# LightGBM asks what it is given whether it is one.
-lightgbm.Sequence.register(NumberedRows)
-
-
 def _dataset(
     table: FeatureTable,
     vocabulary: Vocabulary,
@@ -170,7 +147,8 @@ def _dataset(
 ) -> lightgbm.Dataset:
     weights = row_weights(rows.after, settings.prefix_weighting)
     return lightgbm.Dataset(
-        NumberedRows(rows.features, vocabulary),
+        # Of a ``Sequence`` LightGBM forgets how small a leaf may be, and then keeps features that no tree can use.
+        vocabulary.apply(rows.features),
         rows.labels,
         weight=weights if rows.weights is None else weights * rows.weights,
         feature_name=list(table.names),
