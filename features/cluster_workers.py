@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from features.store_path import to_path
 SCRATCH = "DROPOFF_SCRATCH"
 """The environment's name for the folder, or address, in which long jobs keep what they need on the way."""
 
-_LIBRARIES = ("numpy", "numba", "duckdb", "pyarrow")
+_LIBRARIES = ("numpy", "numba", "duckdb", "pyarrow", "lightgbm")
+_PACKAGES = ("features", "storage", "decisions", "journeys", "insights", "training")
+"""Those of whose code something may run on a worker."""
 
 
 class ClusterError(RuntimeError):
@@ -50,17 +53,25 @@ def compare_code(here: Mapping[str, str], found: Mapping[str, Mapping[str, str]]
                 )
 
 
-def describe_code() -> dict[str, str]:
-    """Return what rows depend on in this process: versions, and a digest of the code that makes them."""
-    digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(file.read_bytes())
+@cache
+def describe_code() -> Mapping[str, str]:
+    """Return what results depend on in this process: versions, and a digest of the code that makes them."""
     return {
         "dropoff": version("dropoff"),
         "Python": ".".join(platform.python_version_tuple()[:2]),
         **{name: version(name) for name in _LIBRARIES},
-        "code of dropoff": digest.hexdigest()[:12],
+        "code of dropoff": digest_code(Path(__file__).parent.parent),
     }
+
+
+def digest_code(installed: Path) -> str:
+    """Return a digest of the code that may run on a worker, in a folder of packages."""
+    digest = hashlib.sha256()
+    for package in _PACKAGES:
+        for file in sorted((installed / package).rglob("*.py")):
+            digest.update(file.relative_to(installed).as_posix().encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def require_shared(client: Any, folder: Path) -> None:

@@ -1,26 +1,32 @@
 """Parts on Dask's workers: their order, how many wait, lost workers, errors, and a folder that all of them see."""
 
 import os
+import pickle
 import signal
+import stat
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from object_store import object_store, put
 
 from features.cluster import local_workers, open_engine
-from features.cluster_engine import DaskEngine
-from features.cluster_workers import ClusterError, compare_code, describe_code
+from features.cluster_engine import DaskEngine, SentWork
+from features.cluster_workers import ClusterError, compare_code, describe_code, digest_code
 from features.engine import Engine
 from features.export import export_features
 from features.plan import Plan, compile_plan
 from features.read_log import ReadSummary
 from features.staging import Progress
-from features.store_path import StorePath
+from features.store_path import StorePath, remove_folder
 from journeys.load import load_journey
 from training.simulator import simulate
 
@@ -100,6 +106,10 @@ def die(_number: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def add_first(numbers: np.ndarray[tuple[int], np.dtype[np.int64]], number: int) -> int:
+    return int(numbers[0]) + number
+
+
 def refuse(number: int) -> int:
     if number == 3:
         raise ValueError("part 3 is refused")
@@ -155,6 +165,24 @@ def test_scratch_is_seen_by_all_and_gone_afterwards(
         assert list(engine.map(note_down, [(folder, 1)])) == [1]
         assert (folder / "done-1").exists()
     assert not folder.exists()
+
+
+def test_nobody_else_may_look_into_the_scratch_of_a_cluster_of_ones_own(engine: DaskEngine) -> None:
+    with engine.scratch() as folder:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_scratch_folder_that_somebody_has_tidied_away_costs_no_result(engine: DaskEngine) -> None:
+    with engine.scratch() as folder:
+        remove_folder(folder)
+
+
+def test_work_that_knows_much_is_written_once_and_not_sent_with_every_part(engine: DaskEngine) -> None:
+    # Dask would warn of more than 10 MB.
+    with engine.scratch() as folder:
+        assert list(engine.map(partial(add_first, np.full(1_500_000, 5)), range(3))) == [5, 6, 7]
+        [file] = folder.iterdir()
+        assert file.stat().st_size > 12_000_000
 
 
 def test_features_are_the_same_files_byte_for_byte_as_on_one_machine(
@@ -238,11 +266,49 @@ def test_a_scheduler_that_does_not_answer_is_told_in_one_sentence(monkeypatch: p
         pass
 
 
+def test_a_scheduler_that_goes_in_the_middle_is_told_in_one_sentence() -> None:
+    program = (
+        "import distributed, time\n"
+        "cluster = distributed.LocalCluster(n_workers=1, processes=False, protocol='tcp', dashboard_address=None)\n"
+        "print(cluster.scheduler_address, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as scheduler:
+        assert scheduler.stdout is not None
+        address = scheduler.stdout.readline().strip()
+        try:
+            with open_engine(address) as joined:
+                results = joined.map(time.sleep, [0.2] * 20)
+                next(results)
+                scheduler.kill()
+                with pytest.raises(ClusterError, match=f"the scheduler of the cluster {address} has gone; run the"):
+                    list(results)
+        finally:
+            scheduler.kill()
+
+
+def test_a_worker_that_joins_late_with_other_code_refuses_its_part() -> None:
+    sent = SentWork(pickle.dumps(refuse), describe_code())
+    assert sent(1) == 1
+    with pytest.raises(ClusterError, match=r"has another duckdb \(.*\) than this machine \(1.0.0\): rows would differ"):
+        SentWork(sent.packed, {**describe_code(), "duckdb": "1.0.0"})(1)
+
+
+def test_code_that_only_training_runs_on_workers_counts_too(tmp_path: Path) -> None:
+    for name in ("features/plan.py", "training/score.py"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("RATE = 1\n")
+    before = digest_code(tmp_path)
+    assert digest_code(tmp_path) == before
+    (tmp_path / "training" / "score.py").write_text("RATE = 2\n")
+    assert digest_code(tmp_path) != before
+
+
 def test_workers_with_another_library_or_other_code_are_refused() -> None:
     here = describe_code()
     alike = {"tcp://far:1": here, "tcp://far:2": dict(here)}
     compare_code(here, alike)
     with pytest.raises(ClusterError, match=r"the worker tcp://far:3 has another duckdb \(1.0.0\) than this machine"):
-        compare_code(here, alike | {"tcp://far:3": here | {"duckdb": "1.0.0"}})
+        compare_code(here, alike | {"tcp://far:3": {**here, "duckdb": "1.0.0"}})
     with pytest.raises(ClusterError, match=r"the worker tcp://far:3 has another code of dropoff \(None\)"):
         compare_code(here, alike | {"tcp://far:3": {what: said for what, said in here.items() if "code" not in what}})
