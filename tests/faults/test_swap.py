@@ -33,7 +33,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("replicas")]
 __all__ = ["shop", "shop_model"]  # fixtures
 
 NAME = "ecommerce"
-SETTINGS = {"shared": 1, "insights_refresh": 0, "sweep_seconds": 0, "model_watch_seconds": 0.5}
+# Replicas hash ids with one key.
+SETTINGS = {"shared": 1, "id_secret": "k" * 32, "insights_refresh": 0, "sweep_seconds": 0, "model_watch_seconds": 0.5}
 BODIES = make_bodies(40)
 
 

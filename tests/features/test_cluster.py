@@ -30,6 +30,8 @@ from features.store_path import StorePath, remove_folder
 from journeys.load import load_journey
 from training.simulator import simulate
 
+pytestmark = pytest.mark.xdist_group("cluster")
+
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[StorePath]:

@@ -22,7 +22,7 @@ from storage.database import open_database, writing
 from storage.failures import explain
 from storage.key_store import Grant, KeyStore
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("logs")]
 
 MARK = "zq7person"
 ADDRESS = f"{MARK}@example.org"
