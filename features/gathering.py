@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from features.engine import Engine
 from features.identity import Links
-from features.staging import Staged, Staging, copy_parts, join_staged, read_files
+from features.staging import Staged, Staging, copy_parts, join_staged, quote, read_files
 from features.survey import homes_file, losers_file
 
 
@@ -38,10 +38,10 @@ class Gathered:
         home = "coalesce(home, row.visitor_id)"
         return (
             f"(SELECT row.* REPLACE ({home} AS visitor_id), coalesce(person, {home}) AS person "
-            f"FROM {read_files(files)} AS row LEFT JOIN read_parquet('{homes_file(self.job)}') USING (session_id) "
-            f"LEFT JOIN read_parquet('{_persons_file(self.job)}') AS persons ON persons.visitor_id = {home} "
+            f"FROM {read_files(files)} AS row LEFT JOIN {read_files([homes_file(self.job)])} USING (session_id) "
+            f"LEFT JOIN {read_files([_persons_file(self.job)])} AS persons ON persons.visitor_id = {home} "
             f"WHERE hash(coalesce(person, {home})) % {self.job.bucket_count} = {bucket} "
-            f"AND position NOT IN (FROM read_parquet('{losers_file(self.job)}')))"
+            f"AND position NOT IN (FROM {read_files([losers_file(self.job)])}))"
         )
 
 
@@ -54,7 +54,7 @@ def keep_persons_of(connection: duckdb.DuckDBPyConnection, job: Staging, person_
         }
     )
     connection.register("named_persons", persons)
-    connection.execute(f"COPY (FROM named_persons) TO '{_persons_file(job)}' (FORMAT parquet)")
+    connection.execute(f"COPY (FROM named_persons) TO {quote(_persons_file(job))} (FORMAT parquet)")
     connection.unregister("named_persons")
 
 
@@ -73,8 +73,8 @@ def _displaced_in(job: Staging, staged: Staged, bucket: int) -> dict[int, tuple[
         connection.execute(
             f"""CREATE TABLE targets AS SELECT position,
                 CAST(hash(coalesce(person, {home})) % {job.bucket_count} AS INTEGER) AS target
-            FROM {staged.rows_of(bucket)} AS row LEFT JOIN read_parquet('{homes_file(job)}') USING (session_id)
-            LEFT JOIN read_parquet('{_persons_file(job)}') AS persons ON persons.visitor_id = {home}
+            FROM {staged.rows_of(bucket)} AS row LEFT JOIN {read_files([homes_file(job)])} USING (session_id)
+            LEFT JOIN {read_files([_persons_file(job)])} AS persons ON persons.visitor_id = {home}
             WHERE target <> {bucket}"""
         )
         if connection.execute("SELECT count(*) FROM targets").fetchall() == [(0,)]:

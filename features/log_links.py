@@ -10,7 +10,7 @@ import pyarrow as pa
 from features.claims import Claim, Limits, hear
 from features.engine import Engine
 from features.identity import Kind, Link, Links
-from features.staging import Staged, Staging
+from features.staging import Staged, Staging, read_files
 from features.survey import Survey, homes_file, losers_file
 
 _ROWS_AT_ONCE = 50_000
@@ -76,11 +76,11 @@ def _claims_in(job: Staging, staged: Staged, aliased: Iterable[str], bucket: int
     with job.connect() as connection:
         connection.register("aliased", pa.table({"id": pa.array(sorted(aliased), pa.string())}))
         return connection.sql(
-            f"""WITH homes AS (FROM read_parquet('{homes_file(job)}')), claims AS (
+            f"""WITH homes AS (FROM {read_files([homes_file(job)])}), claims AS (
                 SELECT coalesce(home, visitor_id) AS visitor, user_id, event_id, session_id, occurred_at_us AS at_us,
                     coalesce(received_at_us, occurred_at_us) AS received_us, previous_id, position
                 FROM {staged.rows_of(bucket)} LEFT JOIN homes USING (session_id)
-                WHERE user_id IS NOT NULL AND position NOT IN (FROM read_parquet('{losers_file(job)}')))
+                WHERE user_id IS NOT NULL AND position NOT IN (FROM {read_files([losers_file(job)])}))
             FROM claims WINDOW before AS (PARTITION BY visitor ORDER BY received_us, position)
             QUALIFY NOT coalesce(previous_id IS NULL AND visitor NOT IN (FROM aliased)
                 AND visitor NOT IN (SELECT home FROM homes)

@@ -82,9 +82,10 @@ def open_files(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], who
     """Create the view ``raw`` over some of the files of a Parquet log, with the columns and types of the whole one."""
     register_store(connection, *files)
     reader = f"read_parquet({_listed(files)}, union_by_name=true)"
-    there = {str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall()}
+    # DuckDB unites columns whose names differ only in their case, and calls them as the first file does.
+    there = {str(row[0]).lower() for row in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall()}
     columns = ", ".join(
-        f"CAST({_name(field) if field in there else 'NULL'} AS {kind}) AS {_name(field)}"
+        f"CAST({_name(field) if field.lower() in there else 'NULL'} AS {kind}) AS {_name(field)}"
         for field, kind in zip(whole.fields, whole.types, strict=True)
     )
     connection.execute(

@@ -104,7 +104,7 @@ def join_staged(parts: Sequence[Staged]) -> Staged:
 
 def read_files(files: Sequence[str]) -> str:
     """Return the SQL relation of Parquet files of one schema."""
-    return f"read_parquet([{', '.join(map(_text, files))}], hive_partitioning=false)"
+    return f"read_parquet([{', '.join(map(quote, files))}], hive_partitioning=false)"
 
 
 def stage_slice(job: Staging, part: Slice) -> Staged:
@@ -124,7 +124,7 @@ def stage_slice(job: Staging, part: Slice) -> Staged:
         if raw.is_text:
             require_closed_quotes(connection)
             file = str(folder / "rejected.parquet")
-            connection.execute(f"COPY ({REJECTED}) TO {_text(file)} (FORMAT parquet)")
+            connection.execute(f"COPY ({REJECTED}) TO {quote(file)} (FORMAT parquet)")
             rejected = (file,)
         hashes: Mapping[int, tuple[str, ...]] = {}
         staged = Staged(rows, hashes, rejected)
@@ -179,7 +179,7 @@ def copy_parts(
     """Write a query's rows as Parquet files, and return those of each value of a column, which they leave out."""
     # Looking whether the folder is empty, DuckDB fails where a store has no folders.
     done = connection.execute(
-        f"COPY ({query}) TO {_text(str(folder))} "
+        f"COPY ({query}) TO {quote(str(folder))} "
         f"(FORMAT parquet, PARTITION_BY ({column}), COMPRESSION snappy, OVERWRITE_OR_IGNORE true, RETURN_FILES true)"
     ).fetchall()
     found: dict[int, list[str]] = {}
@@ -196,7 +196,8 @@ def _joined(parts: Sequence[Mapping[int, tuple[str, ...]]]) -> dict[int, tuple[s
     return found
 
 
-def _text(text: str) -> str:
+def quote(text: str) -> str:
+    """Return a text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
 
 

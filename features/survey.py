@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.engine import Engine
-from features.staging import BAD_BUCKET, Staged, Staging, create_losers, read_files
+from features.staging import BAD_BUCKET, Staged, Staging, create_losers, quote, read_files
 
 HashArray = NDArray[np.uint64]
 _NAMES_TOLD = 1_000
@@ -108,7 +108,7 @@ def keep_losers(connection: duckdb.DuckDBPyConnection, job: Staging, survey: Sur
     connection.register("doubtful", survey.doubtful)
     count = create_losers(connection, "doubtful", "SELECT hash(event_id) FROM doubtful")
     connection.unregister("doubtful")
-    connection.execute(f"COPY losers TO '{losers_file(job)}' (FORMAT parquet)")
+    connection.execute(f"COPY losers TO {quote(losers_file(job))} (FORMAT parquet)")
     return count
 
 
@@ -134,7 +134,7 @@ def keep_homes(
         "FROM found GROUP BY session_id HAVING min(visitor_id) <> max(visitor_id)"
     )
     connection.unregister("found")
-    connection.execute(f"COPY homes TO '{homes_file(job)}' (FORMAT parquet)")
+    connection.execute(f"COPY homes TO {quote(homes_file(job))} (FORMAT parquet)")
     [(count,)] = connection.execute("SELECT count(*) FROM homes").fetchall()
     return int(count)
 
@@ -184,6 +184,6 @@ def _visitors_in(job: Staging, staged: Staged, suspects: HashArray, bucket: int)
             f"""SELECT session_id, visitor_id, min(occurred_at_us) AS first_us,
                 arg_min(event_id, (occurred_at_us, event_id)) AS event_id
             FROM {staged.rows_of(bucket)} WHERE hash(session_id) IN (SELECT hashed FROM suspects)
-                AND position NOT IN (FROM read_parquet('{losers_file(job)}'))
+                AND position NOT IN (FROM {read_files([losers_file(job)])})
             GROUP BY session_id, visitor_id"""
         ).to_arrow_table()

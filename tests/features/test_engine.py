@@ -134,6 +134,16 @@ def test_workers_that_see_one_slice_each_read_what_one_process_reads(tmp_path: P
     assert all(_same(one, two) for one, two in zip(batches, others, strict=True))
 
 
+@pytest.mark.parametrize("name", ["it's mine", "day=3", "a[b]*c?"])
+def test_the_scratch_folder_may_have_any_name(tmp_path: Path, plan: Plan, name: str) -> None:
+    log = _write(tmp_path / "events", _events(1), 2)
+    read = []
+    for options in ({}, {"engine": Elsewhere(tmp_path / name / "scratch")}):
+        with read_log(log, plan, timeout_seconds=TIMEOUT_SECONDS, batch_events=40, **options) as found:
+            read.append(found.whole())
+    assert _same(*read)
+
+
 def test_a_folder_of_parts_holds_the_rows_of_the_single_file_in_their_order(tmp_path: Path, plan: Plan) -> None:
     log = _write(tmp_path / "events", _events(3), 4)
     options: dict[str, Any] = {"timeout_seconds": TIMEOUT_SECONDS, "batch_events": 40}

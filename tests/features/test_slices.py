@@ -65,6 +65,20 @@ def test_a_slice_has_the_columns_and_types_of_the_whole_log(tmp_path: Path) -> N
     assert [row[2] for row in found] == ["phone", "phone", None, None, None]
 
 
+def test_a_column_that_another_file_writes_in_capitals_is_the_same_column_in_its_slice(tmp_path: Path) -> None:
+    log = _write(tmp_path, [1, 3])
+    shouted = pq.read_table(log / "001.parquet")
+    pq.write_table(shouted.rename_columns([name.upper() for name in shouted.column_names]), log / "001.parquet")
+    with duckdb.connect() as connection:
+        raw = open_raw(connection, log, CANONICAL)
+        whole = connection.execute("SELECT event_id, visitor_id, name FROM raw").fetchall()
+    last = cut_log(raw, CANONICAL, 4, 2)[-1]
+    with duckdb.connect() as connection:
+        open_slice(connection, log, raw, last, CANONICAL)
+        found = connection.execute("SELECT event_id, visitor_id, name FROM raw").fetchall()
+    assert found == whole[1:] == [("1-0", "0", "view"), ("1-1", "1", "view"), ("1-2", "2", "view")]
+
+
 def test_text_is_one_slice_as_nobody_knows_how_many_rows_stand_before(tmp_path: Path) -> None:
     for number in range(3):
         line = (
