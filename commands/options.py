@@ -37,7 +37,9 @@ FeaturesOption = Annotated[
         "--out", metavar="PATH", parser=to_path, help="The .parquet file to write, or a new folder of several."
     ),
 ]
-ScoresOption = Annotated[Path, typer.Option("--out", metavar="PATH", help="A .parquet, .csv or .jsonl file to write.")]
+ScoresOption = Annotated[
+    Path, typer.Option("--out", metavar="PATH", parser=to_path, help="A .parquet, .csv or .jsonl file to write.")
+]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write the figures as JSON.")]
 QuarantineOption = Annotated[
     Path | None,

@@ -170,6 +170,11 @@ def to_path(text: str) -> Path:
     return StorePath(text) if _ADDRESS.match(text) else Path(text)
 
 
+def was_address(path: Path) -> bool:
+    """Whether a path of this machine can only be meant as an address: a first folder such as ``s3:`` that is absent."""
+    return not isinstance(path, StorePath) and bool(_SQUEEZED.match(str(path))) and not Path(path.parts[0]).exists()
+
+
 def files_below(folder: Path) -> Iterator[Path]:
     """Yield all files of a folder and of those in it."""
     if isinstance(folder, StorePath):

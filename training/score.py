@@ -146,13 +146,13 @@ def _lines(decisions: Iterator[Decision]) -> Iterator[dict[str, object]]:
 
 @contextmanager
 def _parquet(out: Path) -> Iterator[Callable[[pa.Table], None]]:
-    with pyarrow.parquet.ParquetWriter(out, SCHEMA) as writer:
+    with out.open("wb") as file, pyarrow.parquet.ParquetWriter(file, SCHEMA) as writer:
         yield writer.write_table
 
 
 @contextmanager
 def _csv(out: Path) -> Iterator[Callable[[pa.Table], None]]:
-    with pyarrow.csv.CSVWriter(out, SCHEMA) as writer:
+    with out.open("wb") as file, pyarrow.csv.CSVWriter(file, SCHEMA) as writer:
         yield writer.write_table
 
 

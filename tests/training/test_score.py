@@ -17,6 +17,7 @@ from features.encode import encode_event
 from features.live import LiveSession
 from features.plan import compile_plan
 from features.read_sessions import read_sessions
+from features.store_path import StorePath, remove_folder
 from training.score import SCHEMA, UnknownFormat, score_log
 
 if TYPE_CHECKING:
@@ -137,6 +138,18 @@ def test_every_format_holds_the_same_rows(trained: "Trained", few: Path, scores:
             "confidence": pytest.approx(row["confidence"], abs=1e-14),
             "expected_uplift": pytest.approx(row["expected_uplift"], abs=1e-14),
         }
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_scores_are_written_into_a_store_as_on_this_machine(
+    ending: str, trained: "Trained", few: Path, tmp_path: Path
+) -> None:
+    there, here = StorePath(f"memory://scores/all.{ending}"), tmp_path / f"all.{ending}"
+    for out in (there, here):
+        score_log(trained.journey, few, trained.result.model, out)
+    assert there.read_bytes() == here.read_bytes()
+    assert [file.name for file in there.parent.files()] == [there.name]
+    remove_folder(there.parent)
 
 
 @pytest.mark.parametrize("name", ["scores.xlsx", "scores", "scores.parquet.gz"])
