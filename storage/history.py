@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-_ASIDE = ".aside"
+ASIDE = ".aside"
+"""What the name of something has behind it that a home had before it joined those who share."""
 
 
 class Action(StrEnum):
@@ -88,7 +89,7 @@ def mirror(descriptor: int, path: Path, promotions: Sequence[Promotion]) -> None
     """Let the open history at ``path`` hold exactly these promotions; what it held else goes into a file beside it."""
     wanted, held = b"".join(map(_line, promotions)), path.read_bytes()
     if not wanted.startswith(held):
-        with path.with_name(f"{path.name}{_ASIDE}").open("ab") as aside:
+        with path.with_name(f"{path.name}{ASIDE}").open("ab") as aside:
             aside.write(held)
         os.ftruncate(descriptor, 0)
         held = b""

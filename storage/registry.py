@@ -200,9 +200,13 @@ class Registry:
     def check_standing(self, journey: str, version: str, standing: str | None, instead_of: str | None) -> None:
         """Raise ``moved`` unless the pointer may move from ``standing`` to ``version``."""
         if instead_of not in (ANYONE, standing) or (standing is None and not version):
+            happened = (
+                f"no version is {self.pointer} of {journey} any more"
+                if standing is None
+                else f"version {standing} became {self.pointer} of {journey} meanwhile"
+            )
             raise self.moved(
-                f"version {standing} became {self.pointer} of {journey} meanwhile, nothing was changed; look at "
-                f"`{self.look.format(journey=journey)}` and try again"
+                f"{happened}, nothing was changed; look at `{self.look.format(journey=journey)}` and try again"
             )
 
     def mirror(self, home: Path, journey: str, promotions: Sequence[Promotion]) -> None:

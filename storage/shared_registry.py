@@ -6,24 +6,33 @@ under the digest that they were published with, or not at all.
 """
 
 import fcntl
-import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Engine, func, select
 
 from storage.database import writing
-from storage.digest import DigestMismatch, digest_of, verify_digest
-from storage.history import Action, Promotion, account, iso_moment
-from storage.leases import database_now_us
+from storage.digest import DigestMismatch, digest_of
+from storage.history import ASIDE, Action, Promotion, account, iso_moment
 from storage.models import CHALLENGERS, MODELS
+from storage.packed import Packed, is_whole, pack, unpack
 from storage.policies import POLICIES
 from storage.registry import COPY_MARK, Registry, is_version, joined
-from storage.registry_tables import registry_files, registry_moves, registry_versions
+from storage.registry_rows import (
+    VersionTaken,
+    append_moves,
+    files_of,
+    have_moved,
+    keep_version,
+    moves_of,
+    pointers_of,
+    versions_of,
+)
+from storage.registry_tables import registry_moves, registry_versions
 
 REGISTRIES = (MODELS, CHALLENGERS, POLICIES)
 """What is shared: each is a pointer among the versions of its area."""
@@ -31,10 +40,6 @@ _MARK_TEXT = (
     "This folder is a copy of what replicas share in their database. Commands that change it need\n"
     "DROPOFF_DATABASE_URL. Remove this file where the database is no more.\n"
 )
-
-
-class VersionTaken(ValueError):
-    """Another model or policy has the same version in the shared registry; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +69,13 @@ class SharedRegistry:
     def versions(self, registry: Registry, journey: str) -> Collection[str]:
         """Return the versions that are kept."""
         with self._engine.connect() as connection:
-            return self._versions(connection, registry, journey)
+            return versions_of(connection, registry, journey)
 
     def publish(self, registry: Registry, home: Path, journey: str, version: str) -> None:
         """Keep a version that lies in a home; raises :class:`VersionTaken`."""
+        packed = self._pack(registry, home, journey, version)
         with writing(self._engine) as connection:
-            self._keep(connection, registry, home, journey, version)
+            keep_version(connection, registry, journey, packed)
 
     def move(
         self,
@@ -87,37 +93,57 @@ class SharedRegistry:
 
         Where somebody else has moved it, the home has that when this raises.
         """
+        packed = self._pack(registry, home, journey, version) if version else None
         with self._drawing_where_moved(registry, home, journey), writing(self._engine) as connection:
-            moves = self._moves(connection, registry, journey)
+            moves = moves_of(connection, registry, journey)
             previous = (moves[-1].version or None) if moves else None
             registry.check_standing(journey, version, previous, instead_of)
-            if version:
-                self._keep(connection, registry, home, journey, version)
+            if packed is not None:
+                keep_version(connection, registry, journey, packed)
             promotion = Promotion(iso_moment(now or datetime.now(UTC)), account(), action, version, previous, reason)
-            self._append(connection, registry, journey, promotion)
-        with _copying(registry, home, journey):
-            registry.mirror(home, journey, (*moves, promotion))
+            append_moves(connection, registry, journey, [promotion])
+        self._copy(registry, home, journey)
         return promotion
 
     def adopt(self, home: Path, journey: str) -> None:
-        """Bring in what a home has of a journey, where the database has nothing of it yet: the first one counts."""
-        for registry in REGISTRIES:
-            pointed = registry.pointed(home, journey)
-            if pointed is None or not self._is_new(registry, journey):
-                continue
-            with writing(self._engine) as connection:
-                if self._moves(connection, registry, journey):
-                    continue
-                for version in registry.versions(home, journey):
-                    if version == pointed or _is_whole(registry.folder(home, journey, version)):
-                        self._keep(connection, registry, home, journey, version)
-                promotions = registry.history(home, journey).promotions
-                if not promotions or promotions[-1].version != pointed:
-                    last = promotions[-1].version if promotions else None
-                    moment = iso_moment(datetime.now(UTC))
-                    promotions += (Promotion(moment, account(), Action.PROMOTE, pointed, last, "as this home had it"),)
-                for promotion in promotions:
-                    self._append(connection, registry, journey, promotion)
+        """Bring in what a home has of a journey, where the database has nothing of it yet: the first one counts.
+
+        Champion and challenger are of one home: beside another champion, a challenger would be a stranger. What is
+        damaged stays where it is. Raises :class:`VersionTaken` where something else has the number of what is pointed
+        to.
+        """
+        for area in dict.fromkeys(map(_beside, REGISTRIES)):
+            pointers = [one for one in area if one.pointed(home, journey) is not None]
+            if pointers:
+                self._adopt(pointers, home, journey)
+
+    def _adopt(self, pointers: Sequence[Registry], home: Path, journey: str) -> None:
+        registry = pointers[0]
+        with self._engine.connect() as connection:
+            if have_moved(connection, _beside(registry), journey):
+                return
+            shared = versions_of(connection, registry, journey)
+        whole = {
+            version: digest_of(folder)
+            for version in registry.versions(home, journey)
+            if is_version(version) and is_whole(folder := home / registry.area / journey / version)
+        }
+        taken = {version for version, digest in whole.items() if shared.get(version, digest) != digest}
+        if named := taken & {one.pointed(home, journey) for one in pointers}:
+            raise VersionTaken(
+                f"{registry.thing} {min(named)} of {journey} is another one in the registry that replicas share than "
+                f"in this home, and nothing was changed: move {home / registry.area / journey} elsewhere, and this "
+                "home gets what they share"
+            )
+        packed = [self._pack(registry, home, journey, version) for version in whole if version not in taken]
+        with writing(self._engine) as connection:
+            # Another home may have been quicker.
+            if have_moved(connection, _beside(registry), journey):
+                return
+            for one in packed:
+                keep_version(connection, registry, journey, one)
+            for pointer in pointers:
+                append_moves(connection, pointer, journey, _promotions(pointer, home, journey))
 
     def draw(self, home: Path, journey: str, *, whole: bool = False) -> None:
         """Let a home agree with the database: pointers, histories, and the versions that it may need.
@@ -127,26 +153,21 @@ class SharedRegistry:
         """
         for registry in REGISTRIES:
             with self._engine.connect() as connection:
-                moves = self._moves(connection, registry, journey)
-                shared = self._versions(connection, registry, journey)
-            pointed = moves[-1].version if moves else ""
-            needed = [version for version in shared if whole or version == pointed or registry is POLICIES]
-            if not moves and not needed:
-                continue
-            with _copying(registry, home, journey):
-                for version in needed:
-                    self._fetch(registry, home, journey, version, shared[version])
-                if moves:
-                    registry.mirror(home, journey, moves)
+                is_empty = not (
+                    versions_of(connection, registry, journey) or have_moved(connection, _beside(registry), journey)
+                )
+            if not is_empty:
+                self._copy(registry, home, journey, whole=whole)
 
     def agrees(self, home: Path, journey: str) -> bool:
         """Whether a home's pointers are where the database has them."""
         with self._engine.connect() as connection:
-            for registry in REGISTRIES:
-                moves = self._moves(connection, registry, journey)
-                if moves and (registry.pointed(home, journey) or "") != moves[-1].version:
-                    return False
-        return True
+            named = pointers_of(connection, journey)
+        return all(
+            (registry.pointed(home, journey) or "") == named[registry.pointer]
+            for registry in REGISTRIES
+            if registry.pointer in named
+        )
 
     @contextmanager
     def _drawing_where_moved(self, registry: Registry, home: Path, journey: str) -> Iterator[None]:
@@ -156,72 +177,50 @@ class SharedRegistry:
             self.draw(home, journey, whole=True)
             raise
 
-    def _is_new(self, registry: Registry, journey: str) -> bool:
-        with self._engine.connect() as connection:
-            return not self._moves(connection, registry, journey)
+    def _copy(self, registry: Registry, home: Path, journey: str, *, whole: bool = False) -> None:
+        with _copying(registry, home, journey):
+            # Read when it is this process's turn: what another has put here meanwhile may be newer.
+            with self._engine.connect() as connection:
+                moves = moves_of(connection, registry, journey)
+                shared = versions_of(connection, registry, journey)
+                is_shared = have_moved(connection, _beside(registry), journey)
+            pointed = moves[-1].version if moves else ""
+            for version, digest in shared.items():
+                if whole or version == pointed or registry is POLICIES:
+                    self._fetch(registry, home, journey, version, digest)
+            if moves or (is_shared and registry.pointed(home, journey) is not None):
+                registry.mirror(home, journey, moves)
 
-    def _moves(self, connection: Connection, registry: Registry, journey: str) -> tuple[Promotion, ...]:
-        mine = (registry_moves.c.journey == journey, registry_moves.c.pointer == registry.pointer)
-        columns = [registry_moves.c[name] for name in Promotion.__slots__]
-        rows = connection.execute(select(*columns).where(*mine).order_by(registry_moves.c.position)).mappings()
-        return tuple(Promotion(**{**row, "action": Action(row["action"])}) for row in rows)
+    def _pack(self, registry: Registry, home: Path, journey: str, version: str) -> Packed:
+        """Return a version of a home as the database keeps it, without its files where they are there already.
 
-    def _append(self, connection: Connection, registry: Registry, journey: str, promotion: Promotion) -> None:
-        connection.execute(
-            insert(registry_moves), asdict(promotion) | {"journey": journey, "pointer": registry.pointer}
-        )
-
-    def _versions(self, connection: Connection, registry: Registry, journey: str) -> dict[str, str]:
-        """Return the versions that are shared, with their digests."""
-        query = select(registry_versions.c.version, registry_versions.c.digest).where(
-            registry_versions.c.area == registry.area, registry_versions.c.journey == journey
-        )
-        return {row.version: row.digest for row in connection.execute(query)}
-
-    def _keep(self, connection: Connection, registry: Registry, home: Path, journey: str, version: str) -> None:
+        To be called before a transaction that writes: decisions would wait for it.
+        """
         folder = registry.folder(home, journey, version)
-        standing, digest = self._versions(connection, registry, journey).get(version), digest_of(folder)
-        if standing == digest:
-            return
-        if standing is not None:
-            raise VersionTaken(
-                f"another {registry.thing} is version {version} of {journey} in the registry that replicas share, and "
-                "nothing was changed there: make this one anew, it gets a number of its own then"
-            )
-        verify_digest(folder)
-        one = {"area": registry.area, "journey": journey, "version": version}
-        published_us = database_now_us(connection)
-        connection.execute(insert(registry_versions), one | {"digest": digest, "published_us": published_us})
-        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-        packed = [
-            one | {"name": path.relative_to(folder).as_posix(), "content": zlib.compress(path.read_bytes())}
-            for path in files
-        ]
-        connection.execute(insert(registry_files), packed)
+        digest = digest_of(folder)
+        with self._engine.connect() as connection:
+            if versions_of(connection, registry, journey).get(version) == digest:
+                return Packed(version, digest, {})
+        return pack(folder, version)
 
     def _fetch(self, registry: Registry, home: Path, journey: str, version: str, digest: str) -> None:
         target = home / registry.area / journey / version
-        if target.is_dir() and not target.is_symlink() and _has_digest(target, digest):
-            return
+        if is_whole(target):
+            if digest_of(target) == digest:
+                return
+            # This home had another one under that number before it joined: nothing that was made is thrown away.
+            aside = target.with_name(f".{version}{ASIDE}-{digest_of(target)[:8]}")
+            if not aside.exists():
+                target.rename(aside)
         registry.place(home, journey, version, partial(self._unpack, registry, journey, version, digest))
 
     def _unpack(self, registry: Registry, journey: str, version: str, digest: str, folder: Path) -> None:
-        mine = {"area": registry.area, "journey": journey, "version": version}
-        query = select(registry_files.c.name, registry_files.c.content).where(
-            *(registry_files.c[name] == value for name, value in mine.items())
-        )
         with self._engine.connect() as connection:
-            packed = connection.execute(query).all()
+            files = files_of(connection, registry, journey, version)
         # Neither a version nor a file's name may lead out of the folder, whoever has written the database.
-        if not is_version(version) or not all(is_version(part) for row in packed for part in row.name.split("/")):
+        if not is_version(version) or not all(is_version(part) for name in files for part in name.split("/")):
             raise DigestMismatch(f"the shared {registry.thing} {version!r} of {journey} has names that lead elsewhere")
-        for row in packed:
-            path = folder / row.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(zlib.decompress(row.content))
-        verify_digest(folder)
-        if not _has_digest(folder, digest):
-            raise DigestMismatch(f"the shared {registry.thing} {version} of {journey} is not what was published")
+        unpack(Packed(version, digest, files), folder)
 
 
 @contextmanager
@@ -250,16 +249,19 @@ def _copying(registry: Registry, home: Path, journey: str) -> Iterator[None]:
         yield
 
 
-def _has_digest(folder: Path, digest: str) -> bool:
-    try:
-        return digest_of(folder) == digest
-    except OSError:
-        return False
+def _beside(registry: Registry) -> tuple[Registry, ...]:
+    """Return what points to versions of the same area, itself included."""
+    return tuple(one for one in REGISTRIES if one.area == registry.area)
 
 
-def _is_whole(folder: Path) -> bool:
-    try:
-        verify_digest(folder)
-    except (DigestMismatch, OSError):
-        return False
-    return True
+def _promotions(registry: Registry, home: Path, journey: str) -> tuple[Promotion, ...]:
+    """Return the moves by which a pointer came to where it is in a home."""
+    pointed, found = registry.pointed(home, journey), registry.history(home, journey).promotions
+    last = found[-1].version if found else None
+    if pointed is None or last == pointed:
+        return found
+    moment = iso_moment(datetime.now(UTC))
+    return (*found, Promotion(moment, account(), Action.PROMOTE, pointed, last, "as this home had it"))
+
+
+__all__ = ["REGISTRIES", "SharedRegistry", "Standing", "VersionTaken", "shared_home"]

@@ -1,5 +1,6 @@
 """The registry that replicas share: homes that have nothing in common but a database come to hold the same."""
 
+import fcntl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from storage.database import open_database, writing
 from storage.digest import DigestMismatch, verify_digest
 from storage.history import Action
 from storage.models import (
+    ChallengerMoved,
     ChampionMoved,
     challenger_version,
     champion_history,
@@ -216,3 +218,109 @@ def test_a_look_at_a_registry_that_has_not_moved_says_so(join: Join, engine: Eng
     assert sharing.standing("shop") == moved
     assert sharing.agrees(here, "shop")
     assert not sharing.agrees(there, "shop")
+
+
+def test_a_challenger_of_a_home_that_joins_second_is_not_that_of_all(
+    join: Join, engine: Engine, tmp_path: Path
+) -> None:
+    for name in ("here", "late"):
+        publish(tmp_path / name, "shop", "1", write(name))
+        point_champion(tmp_path / name, "shop", "1")
+    publish(tmp_path / "late", "shop", "2", write("its own"))
+    point_challenger(tmp_path / "late", "shop", "2")
+    here = join("here")
+    publish(here, "shop", "2", write("another"))
+    late = join("late")
+    assert challenger_version(late, "shop") is None
+    draw(engine, here)
+    assert challenger_version(here, "shop") is None
+    assert (model_folder(late, "shop", "2") / "model.txt").read_text() == "another"
+
+
+def test_what_a_home_had_under_numbers_of_others_is_kept_aside(join: Join, tmp_path: Path) -> None:
+    for name in ("here", "late"):
+        publish(tmp_path / name, "shop", "1", write(name))
+        point_champion(tmp_path / name, "shop", "1")
+    join("here")
+    late = join("late")
+    assert (model_folder(late, "shop", "1") / "model.txt").read_text() == "here"
+    [aside] = (late / "models" / "shop").glob(".1.aside-*")
+    verify_digest(aside)
+    assert (aside / "model.txt").read_text() == "late"
+    assert versions(late, "shop") == ("1",)
+
+
+def test_a_damaged_champion_hinders_nobody_from_joining_and_promoting_another(join: Join, tmp_path: Path) -> None:
+    for version in "12":
+        publish(tmp_path / "here", "shop", version, write(version))
+    point_champion(tmp_path / "here", "shop", "2", reason="before")
+    (tmp_path / "here" / "models" / "shop" / "2" / "model.txt").write_text("torn")
+    (tmp_path / "here" / "models" / "shop" / "1 (copy)").mkdir()
+    (tmp_path / "here" / "models" / "shop" / "1 (copy)" / "digest.json").write_text("{}")
+    here = join("here")
+    assert champion_version(here, "shop") == "2"
+    point_champion(here, "shop", "1", instead_of="2")
+    there = join("there")
+    assert [one.version for one in champion_history(there, "shop").promotions] == ["2", "1"]
+    assert versions(there, "shop") == ("1",)
+
+
+def test_a_live_policy_whose_number_is_another_s_is_told_with_a_way_out(join: Join, tmp_path: Path) -> None:
+    publish_policy(tmp_path / "late", "shop", "1", write("late"))
+    point_live(tmp_path / "late", "shop", "1")
+    publish_policy(join("here"), "shop", "1", write("here"))
+    folder = tmp_path / "late" / "policies" / "shop"
+    with pytest.raises(VersionTaken, match=f"policy 1 of shop is another one .* move {folder} elsewhere"):
+        join("late")
+    folder.rename(tmp_path / "elsewhere")
+    assert policy_versions(join("late"), "shop") == ("1",)
+
+
+def test_a_copy_that_was_damaged_is_fetched_anew(join: Join, engine: Engine) -> None:
+    here, there = join("here"), join("there")
+    publish(here, "shop", "1", write("one"))
+    point_champion(here, "shop", "1")
+    draw(engine, there)
+    (model_folder(there, "shop", "1") / "model.txt").write_text("torn")
+    draw(engine, there)
+    verify_digest(model_folder(there, "shop", "1"))
+    assert not list((there / "models" / "shop").glob(".1.aside*"))
+
+
+def test_shared_files_that_cannot_be_unpacked_are_not_taken(join: Join, engine: Engine) -> None:
+    here, there = join("here"), join("there")
+    publish(here, "shop", "1", write("one"))
+    point_champion(here, "shop", "1")
+    with writing(engine) as connection:
+        connection.execute(update(registry_files).where(registry_files.c.name == "model.txt").values(content=b"torn"))
+    with pytest.raises(DigestMismatch, match=r"model\.txt of version 1 is damaged where it is shared"):
+        draw(engine, there)
+    assert champion_version(there, "shop") is None
+
+
+def test_who_waits_for_another_to_copy_copies_nothing_older(join: Join, engine: Engine) -> None:
+    here, there = join("here"), join("there")
+    for version in "12":
+        publish(here, "shop", version, write(version))
+    point_champion(here, "shop", "1")
+    draw(engine, there)
+    waiting = threading.Thread(target=draw, args=(engine, there))
+    with (there / "models" / "shop" / ".shared").open() as mark:
+        fcntl.flock(mark, fcntl.LOCK_EX)
+        waiting.start()
+        # Time to have read what stands now, and to wait for its turn.
+        waiting.join(0.5)
+        point_champion(here, "shop", "2")
+    waiting.join()
+    assert champion_version(there, "shop") == "2"
+    assert not (there / "models" / "shop" / "champions.jsonl.aside").exists()
+
+
+def test_of_two_that_withdraw_the_second_is_told_that_nothing_is_pointed_to(join: Join, engine: Engine) -> None:
+    here, there = join("here"), join("there")
+    publish(here, "shop", "1", write("one"))
+    point_challenger(here, "shop", "1")
+    draw(engine, there)
+    withdraw_challenger(here, "shop")
+    with pytest.raises(ChallengerMoved, match="no version is challenger of shop any more, nothing was changed"):
+        withdraw_challenger(there, "shop")
