@@ -153,10 +153,12 @@ class Scorer:
             first_key=lambda name: session.first_key(name, at_us),
         )
         if reach is None and self.second is not ask_nobody:
+            # By the time at which it is asked, a budget may be used up, or renewed.
+            held_back = self.why_not()
 
             def ask(other: "Scorer") -> tuple[Score, Decision]:
                 scored = other._score(row, subject)
-                return scored, other.decide(
+                return scored, replace(other, why_not=lambda: held_back).decide(
                     row,
                     scored,
                     decision.visitor_id,

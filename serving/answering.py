@@ -37,7 +37,7 @@ def wait_until_answering(
         if not late:
             return len(found)
         if time.monotonic() > until:
-            said = "; ".join(f"{one.process} has version {one.version}{_why(one)}" for one in late)
+            said = "; ".join(f"{one.process} has version {one.version}{_why(one, seconds)}" for one in late)
             raise NotAnswering(
                 f"{len(found) - len(late)} of {len(found)} processes answer with version {version} of {journey} after "
                 f"{seconds:.0f} s: {said}"
@@ -51,5 +51,7 @@ def process_table(journey: str, found: Sequence[ServingProcess]) -> FittedTable:
     return FittedTable(f"What answers for {journey}", ("Process", "Version", "Since", "Refused"), rows)
 
 
-def _why(one: ServingProcess) -> str:
-    return f" ({one.refused})" if one.refused else ""
+def _why(one: ServingProcess, seconds: float) -> str:
+    if one.refused:
+        return f" ({one.refused})"
+    return f" (it looks every {one.every_seconds:.0f} s only)" if one.every_seconds > seconds else ""

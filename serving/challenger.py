@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from queue import Full, Queue
 from time import perf_counter
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from decisions.decision import Decision
@@ -24,7 +24,7 @@ from decisions.risk import RiskModel
 from decisions.scorer import Scorer
 from serving.errors import StartError
 from serving.runtime import Runtime
-from serving.start import Source, load_model, rehearse
+from serving.start import load_version, rehearse
 from storage.challenge_store import ChallengeCounts, ChallengeStore
 from storage.failures import explain
 from storage.models import ModelNotFound, challenger_version, model_folder
@@ -141,14 +141,17 @@ def _compare_decisions(champion: Decision, challenger: Decision) -> ChallengeCou
 
 async def watch_challenger(runtime: Runtime, look_seconds: float = _LOOK_SECONDS) -> None:
     """Ask the model that is challenger beside the champion, and keep what it was seen to do, until cancelled."""
-    store, refused = ChallengeStore(runtime.engine, runtime.journey.name), ""
+    store, refused, unkept = ChallengeStore(runtime.engine, runtime.journey.name), "", False
     try:
         while True:
             try:
                 await keep_challenge(runtime, store)
-                refused = await renew_challenger(runtime, refused)
+                unkept = False
             except (SQLAlchemyError, WriterClosed) as error:
-                _LOG.warning("What the challenger does cannot be kept: %s", explain(error))
+                if not unkept:
+                    _LOG.warning("What the challenger does cannot be kept: %s", explain(error))
+                unkept = True
+            refused = await renew_challenger(runtime, refused)
             await asyncio.sleep(look_seconds)
     finally:
         end_challenge(runtime)
@@ -156,19 +159,24 @@ async def watch_challenger(runtime: Runtime, look_seconds: float = _LOOK_SECONDS
 
 async def renew_challenger(runtime: Runtime, refused: str = "") -> str:
     """Begin or end asking a challenger as the pointer says; return why it cannot be asked, told once."""
-    wanted = await asyncio.to_thread(challenger_version, runtime.configuration.home, runtime.journey.name)
-    if wanted == runtime.model_version:
-        wanted = None
-    if runtime.challenger is not None and runtime.challenger.model.version != wanted:
-        end_challenge(runtime)
-    if wanted is None or runtime.challenger is not None:
-        return ""
+    wanted: str | None = None
     try:
+        wanted = await asyncio.to_thread(challenger_version, runtime.configuration.home, runtime.journey.name)
+        if wanted == runtime.model_version:
+            wanted = None
+        asked = runtime.challenger
+        if asked is not None and asked.model.version != wanted:
+            runtime.challenge(None)
+            # It may be in the midst of an answer.
+            await asyncio.to_thread(asked.close)
+        if wanted is None or runtime.challenger is not None:
+            return ""
         model = await asyncio.to_thread(_load, runtime, wanted)
-    except (StartError, ModelNotFound, ArithmeticError) as error:
-        if str(error) != refused:
-            _LOG.warning("The challenger %s is not asked: %s", wanted, error)
-        return str(error)
+    except Exception as error:  # noqa: BLE001 (whatever one challenger is like, the next one has to be noticed)
+        told = str(error) if isinstance(error, StartError | ModelNotFound) else f"{type(error).__name__}: {error}"
+        if told != refused:
+            _LOG.warning("The challenger %s is not asked: %s", wanted or "that is named", told)
+        return told
     metrics = runtime.metrics.models
     runtime.challenge(Challenger(model, metrics.observe_challenger, metrics.risk_gap.observe))
     _LOG.warning("Version %s is asked beside the champion from now on.", wanted)
@@ -180,13 +188,21 @@ async def keep_challenge(runtime: Runtime, store: ChallengeStore) -> None:
     challenger = runtime.challenger
     if challenger is None:
         return
-    for champion, counts in challenger.take().items():
-        now_us, version = runtime.now_us(), challenger.model.version
-        try:
-            await runtime.commit(partial(store.add, version=version, champion=champion, counts=counts, now_us=now_us))
-        except (SQLAlchemyError, WriterClosed):
+    taken, now_us, version = dict(challenger.take()), runtime.now_us(), challenger.model.version
+
+    def keep(connection: Connection) -> None:
+        for champion, counts in taken.items():
+            store.add(connection, version, champion, counts, now_us)
+
+    if not taken:
+        return
+    try:
+        await runtime.commit(keep)
+    except (SQLAlchemyError, WriterClosed):
+        for champion, counts in taken.items():
             challenger.add(champion, counts)
-            raise
+        raise
+    for counts in taken.values():
         runtime.metrics.models.count(counts)
 
 
@@ -200,6 +216,6 @@ def end_challenge(runtime: Runtime) -> None:
 
 def _load(runtime: Runtime, version: str) -> RiskModel:
     journey = runtime.journey
-    model = load_model(Source(journey, model_folder(runtime.configuration.home, journey.name, version)))
+    model = load_version(journey, model_folder(runtime.configuration.home, journey.name, version))
     rehearse(runtime, runtime.scorer_with(model))
     return model

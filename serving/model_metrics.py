@@ -68,7 +68,7 @@ class ModelMetrics:
             buckets=step_seconds,
             registry=registry,
         )
-        # A count that was never taken is 0, and not missing: what has not happened yet can be asked for, too.
+        # A count that was never taken is 0, and not missing: rates see no rise in a series that begins with it.
         for counter, kinds in (
             (self.swaps, ("switched", "refused")),
             (self.answers, ("compared", "failed", "dropped")),
@@ -78,12 +78,6 @@ class ModelMetrics:
             for kind in kinds:
                 counter.labels(kind)
         self._steps = {step: steps.labels(step) for step in ("predict", "explain", "decide")}
-        for result in ("compared", "failed", "dropped"):
-            # Rates see no rise in a series that begins with it.
-            self.answers.labels(result)
-        for what in ("risk", "blocker", "recommendation"):
-            self.compared.labels(what)
-            self.agreed.labels(what)
 
     def observe_challenger(self, step: str, seconds: float) -> None:
         """Record how long the challenger's ``predict``, ``explain`` or ``decide`` took."""

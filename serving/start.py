@@ -77,6 +77,15 @@ def load_model(source: Source) -> RiskModel:
         raise StartError(f"the model in {source.folder} cannot be used: {error}") from error
 
 
+def load_version(journey: Journey, folder: Path) -> RiskModel:
+    """Return the model of a version that is looked for again and again; raises :class:`StartError`."""
+    model = load_model(Source(journey, folder))
+    if model.version != folder.name:
+        # It would be taken for another one at every look.
+        raise StartError(f"{folder} holds a copy of version {model.version}: name that version instead")
+    return model
+
+
 def check_database(configuration: Configuration) -> None:
     """Raise :class:`StartError` for a database that cannot be used; creates it where there is none."""
     try:

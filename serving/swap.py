@@ -19,8 +19,7 @@ from journeys.journey import Journey
 from serving.configuration import PACKAGED_FOLDER, Configuration
 from serving.errors import StartError
 from serving.runtime import Runtime
-from serving.start import Source, champion_of, load_model, rehearse
-from storage.digest import DigestMismatch
+from serving.start import champion_of, load_version, rehearse
 from storage.failures import explain
 from storage.models import champion_version
 from storage.process_store import Processes
@@ -83,14 +82,14 @@ class Swap:
         try:
             await asyncio.to_thread(self._draw)
             self._unread = False
-        except (SQLAlchemyError, DigestMismatch, OSError) as error:
+        except Exception as error:  # noqa: BLE001 (whatever is found there, the next look has to come)
             # What is known goes on; a database that cannot be reached is also told where it is needed.
+            said = explain(error) if isinstance(error, SQLAlchemyError) else str(error)
             if not self._unread:
-                said = explain(error) if isinstance(error, SQLAlchemyError) else str(error)
                 _LOG.warning("The registry that replicas share cannot be read: %s", said)
             self._unread = True
-            if isinstance(error, DigestMismatch):
-                self.refused = str(error)
+            if not isinstance(error, SQLAlchemyError):
+                self.refused = said
         started = perf_counter()
         try:
             model = await asyncio.to_thread(self._prepare)
@@ -104,10 +103,11 @@ class Swap:
                 runtime.metrics.models.swaps.labels("switched").inc()
                 runtime.metrics.models.swap_seconds.set(perf_counter() - started)
                 _LOG.warning("Version %s answers from now on.", model.version)
-        self._measure()
+            self._told = ""
+        await asyncio.to_thread(self._measure)
 
     def _draw(self) -> None:
-        """Let the home agree with the registry that replicas share; costs two queries where it does."""
+        """Let the home agree with the registry that replicas share; costs three small queries where it does."""
         configuration, name = self.runtime.configuration, self.runtime.journey.name
         if not configuration.database_url:
             return
@@ -134,7 +134,11 @@ class Swap:
 
     def _measure(self) -> None:
         runtime = self.runtime
-        named = champion_version(runtime.configuration.home, runtime.journey.name)
+        try:
+            named = champion_version(runtime.configuration.home, runtime.journey.name)
+        except OSError:
+            # Who it is cannot be read, which has been told; it counts on for whom it did.
+            named = None if self._behind_since is None else ""
         if named is None or named == runtime.model_version:
             self._behind_since = None
         elif self._behind_since is None:
@@ -153,8 +157,4 @@ def newer_model(configuration: Configuration, journey: Journey, version: str) ->
     folder = champion_of(configuration, journey.name)
     if folder.name == version:
         return None
-    model = load_model(Source(journey, folder))
-    if model.version != folder.name:
-        # It would be taken for a newer one at every look.
-        raise StartError(f"{folder} holds a copy of version {model.version}: promote that version instead")
-    return model
+    return load_version(journey, folder)

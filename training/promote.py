@@ -1,6 +1,7 @@
 """Who becomes champion: the contest on held-out sessions, a decision by hand, and the way back."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from journeys.journey import Journey
 from storage.history import Action, Promotion, former_version
 from storage.models import (
     ANYONE,
+    ChallengerMoved,
     ChampionMoved,
     DigestMismatch,
     ModelNotFound,
@@ -61,7 +63,9 @@ def promote(
     """
     line = point_champion(home, journey, version, action=action, reason=reason, instead_of=instead_of)
     if challenger_version(home, journey) == version:
-        withdraw_challenger(home, journey, reason="it is the champion now", instead_of=version)
+        # Who has ended it meanwhile, or named another one, has done what is wanted.
+        with suppress(ChallengerMoved):
+            withdraw_challenger(home, journey, reason="it is the champion now", instead_of=version)
     has_store = (mlruns / STORE).is_file()
     known = has_store and _mark_champion(connect(mlruns).MlflowClient(), mlflow_name(journey), version)
     return Promoted(line, known)

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from conftest import VERSION, Client, OpenClient
 
 from decisions.calibration import Calibrator, CalibratorKind
+from decisions.onlookers import Answered
 from decisions.risk import RiskModel
 from serving.challenger import Challenger, end_challenge, keep_challenge, renew_challenger
 from serving.runtime import Runtime
@@ -177,3 +178,45 @@ def test_the_pointer_begins_and_ends_it_and_a_damaged_version_is_told_once(
     assert "was changed after it was published (model.txt)" in refused
     assert client.run(renew_challenger(runtime, refused)) == refused
     assert len([one for one in caplog.records if "is not asked" in one.message]) == 1
+
+
+def test_a_challenger_is_held_back_by_what_held_the_champion_back(open_client: OpenClient) -> None:
+    client, runtime = open_client()
+    answers: list[Answered] = []
+    runtime.scorer = replace(runtime.scorer, why_not=lambda: "the budget is used up", second=answers.append)
+    ask(client, "/v1/recommend", "v1")
+    [answered] = answers
+    assert answered.decision is not None
+    assert "the budget is used up" in answered.decision.excluded.values()
+    # The budget has been renewed by the time at which the challenger is asked.
+    _, decision = answered.ask(replace(runtime.scorer, why_not=lambda: None))
+    assert decision is not None
+    assert decision.excluded == answered.decision.excluded
+
+
+def test_whatever_hinders_a_challenger_is_told_and_the_next_one_is_asked(
+    open_client: OpenClient, shop_model: RiskModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, runtime = open_client()
+    publish(tmp_path, "ecommerce", "9", replace(shop_model, version="9").save)
+    # No file can have such a name.
+    (tmp_path / "models" / "ecommerce" / "challenger").write_text("8" * 300)
+    refused = client.run(renew_challenger(runtime))
+    assert "File name too long" in refused
+    assert runtime.challenger is None
+    assert client.run(renew_challenger(runtime, refused)) == refused
+    assert len([one for one in caplog.records if "is not asked" in one.message]) == 1
+    point_challenger(tmp_path, "ecommerce", "9")
+    assert client.run(renew_challenger(runtime, refused)) == ""
+    assert runtime.challenger is not None
+    end_challenge(runtime)
+
+
+def test_a_copy_of_another_version_is_no_challenger(
+    open_client: OpenClient, shop_model: RiskModel, tmp_path: Path
+) -> None:
+    client, runtime = open_client()
+    publish(tmp_path, "ecommerce", "9", replace(shop_model, version="8").save)
+    point_challenger(tmp_path, "ecommerce", "9")
+    assert "holds a copy of version 8" in client.run(renew_challenger(runtime))
+    assert runtime.challenger is None

@@ -6,12 +6,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import pytest
 from conftest import VERSION, OpenClient
+from sqlalchemy import update
 
 from decisions.risk import RiskModel
 from serving.swap import Swap
-from storage.database import database_url
+from storage.database import database_url, writing
 from storage.models import champion_version, point_champion, publish
+from storage.registry_tables import registry_moves
 from storage.shared_registry import shared_home
 
 
@@ -66,3 +69,41 @@ def test_switching_keeps_the_policy_the_experiments_and_the_challenger(
     after = runtime.scorer
     assert (after.policy, after.experiments, after.second) == (before.policy, before.experiments, before.second)
     assert after.model.version == "8"
+
+
+def test_a_champion_that_is_refused_again_after_another_is_told_and_counted_again(
+    open_client: OpenClient, shop_model: RiskModel, tmp_path: Path
+) -> None:
+    client, runtime = open_client()
+    swap = Swap(runtime)
+    for version in ("8", "9"):
+        publish(tmp_path, "ecommerce", version, replace(shop_model, version=version).save)
+    (tmp_path / "models" / "ecommerce" / "9" / "model.txt").write_text("tree")
+    for version in ("9", "8", "9"):
+        point_champion(tmp_path, "ecommerce", version)
+        client.run(swap.look())
+    assert 'dropoff_model_swaps_total{result="refused"} 2.0' in runtime.show_metrics().decode()
+
+
+def test_a_registry_that_a_newer_dropoff_has_written_ends_no_looking(
+    open_client: OpenClient, shop_model: RiskModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, runtime = open_client(database_url=database_url(tmp_path / "shared"))
+    swap, operator = Swap(runtime), tmp_path / "operator"
+    publish(tmp_path, "ecommerce", VERSION, shop_model.save)
+    point_champion(tmp_path, "ecommerce", VERSION)
+    with shared_home(runtime.engine, operator, "ecommerce"):
+        publish(operator, "ecommerce", "8", replace(shop_model, version="8").save)
+        point_champion(operator, "ecommerce", "8")
+    action = registry_moves.c.action
+    with writing(runtime.engine) as connection:
+        connection.execute(update(registry_moves).values(action="of a newer one"))
+    client.run(swap.look())
+    client.run(swap.look())
+    assert runtime.model_version == VERSION
+    assert "of a newer one" in swap.refused
+    assert len([one for one in caplog.records if "cannot be read" in one.message]) == 1
+    with writing(runtime.engine) as connection:
+        connection.execute(update(registry_moves).where(action == "of a newer one").values(action="promote"))
+    client.run(swap.look())
+    assert (runtime.model_version, swap.refused) == ("8", "")

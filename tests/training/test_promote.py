@@ -14,7 +14,17 @@ from decisions.calibration import Calibrator, CalibratorKind
 from decisions.risk import RiskModel
 from features.events import FloatArray
 from features.vocabulary import Vocabulary
-from storage.models import champion_history, champion_version, point_champion, publish
+from storage.database import database_url, open_database
+from storage.models import (
+    challenger_version,
+    champion_history,
+    champion_version,
+    point_challenger,
+    point_champion,
+    publish,
+    withdraw_challenger,
+)
+from storage.shared_registry import SharedRegistry, shared_home
 from training.blockers import fit_blockers
 from training.evaluate import Scored
 from training.fit import Rows, Settings, fit
@@ -132,3 +142,23 @@ def test_a_store_is_not_made_only_to_promote(tmp_path: Path, model: RiskModel) -
     publish(tmp_path, "signup", "best", model.save)
     assert not promote("signup", "best", home=tmp_path, mlruns=tmp_path / "mlruns").in_mlflow
     assert not (tmp_path / "mlruns").exists()
+
+
+def test_a_challenger_that_others_have_ended_meanwhile_is_promoted_like_any_other(
+    tmp_path: Path, model: RiskModel
+) -> None:
+    engine = open_database(database_url(tmp_path / "shared"))
+    here, there = tmp_path / "here", tmp_path / "there"
+    with shared_home(engine, here, JOURNEY.name), shared_home(engine, there, JOURNEY.name):
+        for version in ("1", "2"):
+            publish(here, JOURNEY.name, version, replace(model, version=version).save)
+        point_champion(here, JOURNEY.name, "1")
+        point_challenger(here, JOURNEY.name, "2")
+        SharedRegistry(engine).draw(there, JOURNEY.name)
+        withdraw_challenger(there, JOURNEY.name)
+        # This home does not know of it yet.
+        assert challenger_version(here, JOURNEY.name) == "2"
+        promoted = promote(JOURNEY.name, "2", home=here, mlruns=tmp_path / "mlruns")
+        assert (promoted.line.version, promoted.line.previous) == ("2", "1")
+        assert (champion_version(here, JOURNEY.name), challenger_version(here, JOURNEY.name)) == ("2", None)
+    engine.dispose()
