@@ -10,7 +10,6 @@ import msgspec
 import pyarrow.parquet as pq
 
 from features.identity import Link
-from features.log_files import find_files
 
 _KEY = b"dropoff.identity.undoings"
 
@@ -20,12 +19,11 @@ def pack_undoings(links: Sequence[Link]) -> dict[bytes, bytes]:
     return {_KEY: msgspec.json.encode(links)} if links else {}
 
 
-def find_undoings(path: Path) -> list[Link]:
-    """Return the rows that no event made, of all files of a log; the oldest first."""
+def find_undoings(files: Sequence[Path]) -> list[Link]:
+    """Return the rows that no event made, of all files of a Parquet log; the oldest first."""
     found: list[Link] = []
-    for file in find_files(path):
-        if file.suffix == ".parquet":
-            with file.open("rb") as content:
-                packed = (pq.read_schema(content).metadata or {}).get(_KEY)
-            found += msgspec.json.decode(packed, type=list[Link]) if packed else []
+    for file in files:
+        with file.open("rb") as content:
+            packed = (pq.read_schema(content).metadata or {}).get(_KEY)
+        found += msgspec.json.decode(packed, type=list[Link]) if packed else []
     return sorted(found, key=lambda link: link.received_us)

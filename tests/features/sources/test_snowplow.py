@@ -12,8 +12,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from imported import imported, refused
 
+from features.friction import Friction
 from features.names import EventNames
+from features.plan import compile_plan
+from features.read_log import read_log
+from features.scan import count
+from features.sources.shipped import named
 from features.sources.snowplow import COLUMNS
+from features.table import Feature, FeatureTable, Stage
 
 TEN_US = 1_714_557_600_000_000  # 2024-05-01, ten o'clock
 NAMES = EventNames(("page_view", "add_to_cart"), {"add_to_basket": "add_to_cart", "basket": "add_to_cart"})
@@ -70,6 +76,14 @@ def line(**changes: Any) -> str:
 def read(tmp_path: Path, *lines: str) -> list[dict[str, Any]]:
     (tmp_path / "part-00000.tsv").write_text("".join(lines), encoding="utf-8")
     return imported("snowplow", tmp_path / "part-00000.tsv", NAMES)
+
+
+def test_a_log_whose_ending_only_the_source_knows_is_read_without_an_import(tmp_path: Path) -> None:
+    (tmp_path / "part-00000.tsv").write_text(line() + line(event_id="e2"), encoding="utf-8")
+    views = Feature("views", count("page_view"), Friction.NONE, "{:.0f} views")
+    table = FeatureTable(("page_view",), (Stage("seen", "page_view"),), (views,))
+    with read_log(tmp_path, compile_plan(table), timeout_seconds=1_800, source=named("snowplow")) as log:
+        assert log.whole().event_ids.tolist() == ["e1", "e2"]
 
 
 def test_there_are_131_columns_in_the_documented_order() -> None:
