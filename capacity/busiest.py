@@ -7,6 +7,8 @@ from capacity.plan import POSTGRES, WORKERS, Plan
 from capacity.simulation import Load, Simulated, Site, simulate_serving
 
 _SECONDS = 60.0
+_FEWEST_REQUESTS = 200
+"""Of each kind; a site to which fewer come in that time is simulated for longer."""
 _MOST_REQUESTS = 60_000
 """As many as take some ten seconds to simulate."""
 
@@ -27,5 +29,5 @@ def simulate_busiest(plan: Plan, costs: Costs, seed: int = 1) -> Busiest:
         workers=max(1, round(plan.count(WORKERS) / plan.groups)),
         postgres_cores=max(1, round(plan.count(POSTGRES) / plan.groups)),
     )
-    seconds = min(_SECONDS, _MOST_REQUESTS / sum(rates.values()))
+    seconds = min(max(_SECONDS, _FEWEST_REQUESTS / min(rates.values())), _MOST_REQUESTS / sum(rates.values()))
     return Busiest(site, simulate_serving(alone.costs(costs), site, Load(rates, seconds), seed))

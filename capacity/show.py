@@ -51,7 +51,8 @@ def describe_busiest(busiest: Busiest) -> Sequence[str]:
     busy = ", ".join(f"{name} {share:.0%}" for name, share in seen.busy.items())
     latencies = "; ".join(
         f"{_REQUESTS[kind]} {seen.quantile_ms(0.5, kind):,.3g} ms and {seen.quantile_ms(0.99, kind):,.3g} ms"
-        for kind in seen.latencies_ms
+        for kind, found in seen.latencies_ms.items()
+        if len(found)
     )
     return [
         f"Simulated, one group with {_of(site.workers, 'worker')} and {_of(site.postgres_cores, 'core')} of PostgreSQL "
@@ -62,30 +63,26 @@ def describe_busiest(busiest: Busiest) -> Sequence[str]:
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:
     """Return a plan for machines; what has no bound is null."""
-
-    def finite(value: object) -> object:
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
     return {
         "workload": asdict(plan.workload) | {"open_sessions": plan.workload.open_sessions},
         "terms": asdict(plan.terms),
         "peak_rates": dict(plan.workload.peak_rates),
         "groups": plan.groups,
         "bottleneck": plan.bottleneck.name,
-        "needs": [{name: finite(value) for name, value in asdict(need).items()} for need in plan.needs],
+        "needs": [{name: _finite(value) for name, value in asdict(need).items()} for need in plan.needs],
         "history": dict(plan.history),
     }
 
 
 def busiest_to_json(busiest: Busiest) -> dict[str, Any]:
-    """Return a simulated group for machines."""
+    """Return a simulated group for machines; latencies of a kind that is too rare to come are null."""
     seen = busiest.simulated
     return asdict(busiest.site) | {
         "per_second": seen.per_second,
         "busy": dict(seen.busy),
         "writes_per_commit": seen.writes_per_commit,
         "latency_ms": {
-            kind: {"p50": seen.quantile_ms(0.5, kind), "p99": seen.quantile_ms(0.99, kind)}
+            kind: {"p50": _finite(seen.quantile_ms(0.5, kind)), "p99": _finite(seen.quantile_ms(0.99, kind))}
             for kind in seen.latencies_ms
         },
     }
@@ -111,6 +108,10 @@ def show_count(count: float) -> str:
 
 
 _REQUESTS = {"event": "requests with events", "score": "scores", "recommend": "decisions"}
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _three(number: float) -> str:

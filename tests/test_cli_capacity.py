@@ -64,6 +64,20 @@ def test_a_simulated_group_says_how_long_people_wait(
     assert found["latency_ms"]["event"]["p99"] > found["latency_ms"]["event"]["p50"]
 
 
+@pytest.mark.parametrize("events", ["12", "1e6"])
+def test_a_site_of_one_session_a_day_is_simulated_until_some_have_come(
+    events: str, costs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = tmp_path / "plan.json"
+    given = ("--sessions-per-day", "1", "--events-per-session", events, "--costs", costs, "--json", str(told))
+    assert run(*given, "--simulate") == 0
+    assert "nan" not in capsys.readouterr().out
+    latencies = json.loads(told.read_text(), parse_constant=pytest.fail)["simulated"]["latency_ms"]
+    assert latencies["event"]["p50"] > 0
+    # A decision among a million events is too rare to come.
+    assert latencies["recommend"]["p99"] is None if events == "1e6" else latencies["recommend"]["p99"] > 0
+
+
 def test_the_picture_of_a_plan_is_whole(costs: str, tmp_path: Path) -> None:
     path = tmp_path / "plan.png"
     assert run("--sessions-per-day", "1e8", "--costs", costs, "--picture", str(path)) == 0
