@@ -28,14 +28,16 @@ def doctor(
 ) -> None:
     """Say whether the installation is well, and what to do.
 
-    Home, disk, database, Redis, keys, model, the last event, refused events, and names that the journey does not
-    declare, with the events that they may mean. Nothing is changed. Exit status: 0 well, 1 broken, 3 something to do.
+    Home, disk, database, Redis, keys, model, the registry that replicas share, the last event, refused events, and
+    names that the journey does not declare, with the events that they may mean. Nothing is changed. Exit status: 0
+    well, 1 broken, 3 something to do.
     """
     from console import say, write_json
     from features.output import require_writable
     from journeys.load import load_journey
     from serving.configuration import Configuration
-    from serving.doctor import State, examine
+    from serving.doctor import examine
+    from serving.findings import State
     from serving.name_checks import UnknownNames, names_of_database, names_of_log
 
     configuration = Configuration.from_environment()
@@ -64,7 +66,7 @@ def doctor(
 def _show(checkup: "Checkup", names: "UnknownNames") -> None:
     from console import out, say
     from journeys.tables import FittedTable
-    from serving.doctor import State
+    from serving.findings import State
     from serving.times import show_time
 
     marks = {State.WELL: "well", State.TODO: "TO DO", State.BROKEN: "BROKEN"}

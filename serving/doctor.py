@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,9 @@ from insights.facts import FactsError
 from journeys.journey import Journey
 from serving.configuration import Configuration, ConfigurationError
 from serving.errors import StartError
+from serving.findings import Finding, State
 from serving.follow_ups import check_follow_ups
+from serving.registry_checks import look_at_processes, look_at_registry, shared_champion
 from serving.times import show_time
 from storage.database import open_database
 from storage.database_state import DatabaseState, look_at_database
@@ -36,24 +37,6 @@ _READ_BY_OTHERS = 0o077
 _CHARACTERS_SHOWN = 120
 _DAMAGE_SHOWN = 300
 _REDIS_SECONDS = 3.0
-
-
-class State(StrEnum):
-    """How it is about one thing."""
-
-    WELL = "well"
-    TODO = "to do"
-    BROKEN = "broken"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found about one thing, and what to do where that is not well."""
-
-    about: str
-    state: State
-    found: str
-    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +67,7 @@ class Checkup:
 
 
 def examine(configuration: Configuration, journey: Journey | None, now_us: int | None = None) -> Checkup:
-    """Look at home, disk, database, Redis, keys, model, facts, log and quarantine; nothing is changed.
+    """Look at home, disk, database, Redis, keys, model, registry, facts, log and quarantine; nothing is changed.
 
     A journey's own things are looked at where one is given.
     """
@@ -99,6 +82,7 @@ def examine(configuration: Configuration, journey: Journey | None, now_us: int |
     except StartError as error:
         findings.append(Finding("follow-ups", State.BROKEN, str(error), "the service does not start before"))
     refused: tuple[RefusedReason, ...] = ()
+    elsewhere = None
     usable = state.exists and not state.problem and not state.damage and state.revision == state.newest
     if usable:
         engine = open_database(configuration.address, configuration.durability)
@@ -106,11 +90,15 @@ def examine(configuration: Configuration, journey: Journey | None, now_us: int |
             findings.append(_keys(engine, now_us))
             if journey is not None:
                 findings += [*_log(engine, journey, now_us), *_facts(engine, configuration.home, journey)]
+                findings += look_at_registry(configuration, engine, journey.name)
+                findings += look_at_processes(engine, journey.name)
+                elsewhere = shared_champion(engine, journey.name) if configuration.database_url else None
                 refused = tuple(refused_reasons(engine, journey.name))
                 findings.append(_quarantine(refused))
         finally:
             engine.dispose()
-    if journey is not None:
+    # A home without the champion that replicas share gets it with the next command.
+    if journey is not None and (elsewhere is None or champion_version(configuration.home, journey.name) is not None):
         findings.append(_model(configuration.home, journey))
     return Checkup(tuple(findings), refused)
 

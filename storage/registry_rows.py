@@ -80,3 +80,12 @@ def files_of(connection: Connection, registry: Registry, journey: str, version: 
         registry_files.c.version == version,
     )
     return {row.name: row.content for row in connection.execute(query)}
+
+
+def kept_of(connection: Connection, journey: str) -> tuple[int, int]:
+    """Return how many models and policies of a journey are kept, and the bytes that their files take."""
+    versions = select(func.count()).select_from(registry_versions).where(registry_versions.c.journey == journey)
+    size = select(func.coalesce(func.sum(func.length(registry_files.c.content)), 0)).where(
+        registry_files.c.journey == journey
+    )
+    return int(connection.execute(versions).scalar_one()), int(connection.execute(size).scalar_one())

@@ -13,14 +13,22 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import NOW_US, SECOND, VERSION, Client, OpenClient
 from servers import RedisServer, free_port
+from sqlalchemy import delete
 from typer.testing import CliRunner
 
 from cli import app
+from decisions.risk import RiskModel
 from journeys.journey import Journey
 from serving.configuration import Configuration
-from serving.doctor import Checkup, State, examine
+from serving.doctor import Checkup, examine
+from serving.findings import Finding, State
 from serving.name_checks import names_of_database, names_of_log
 from serving.times import show_time
+from storage.database import database_url, writing
+from storage.models import point_champion, publish
+from storage.process_store import Processes
+from storage.registry_tables import registry_versions
+from storage.shared_registry import shared_home
 
 
 def states(checkup: Checkup) -> dict[str, State]:
@@ -223,3 +231,42 @@ def test_the_command_exits_with_its_findings(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "home" / "dropoff.db").write_text("no database at all, but long enough to look like one")
     assert CliRunner().invoke(app, ["doctor"]).exit_code == 1
     assert CliRunner().invoke(app, ["doctor", "--log", "log.jsonl"]).exit_code == 2
+
+
+def test_the_registry_that_replicas_share_is_told_of_from_any_home(
+    open_client: OpenClient, shop: Journey, shop_model: RiskModel, tmp_path: Path
+) -> None:
+    address = database_url(tmp_path / "shared")
+    _, runtime = open_client(database_url=address)
+    configuration = Configuration(home=tmp_path / "operator", database_url=address)
+
+    def told() -> dict[str, Finding]:
+        return {one.about: one for one in examine(configuration, shop, NOW_US).findings}
+
+    assert told()["registry"].state is State.TODO
+    assert told()["model"].state is State.TODO
+    with shared_home(runtime.engine, tmp_path, shop.name):
+        publish(tmp_path, shop.name, VERSION, shop_model.save)
+        point_champion(tmp_path, shop.name, VERSION)
+    found = told()
+    assert found["registry"].state is State.WELL
+    assert found["registry"].found.startswith("models and policies of ecommerce in the database: 1, 0.")
+    assert found["registry"].found.endswith("this home is behind, and follows with the next command")
+    # The champion is that of all; this home only has no copy yet.
+    assert "model" not in found
+    with writing(runtime.engine) as connection:
+        connection.execute(delete(registry_versions))
+    assert told()["registry"].state is State.BROKEN
+
+
+def test_a_process_that_refuses_the_champion_is_told_of(open_client: OpenClient, shop: Journey, tmp_path: Path) -> None:
+    _, runtime = open_client()
+    processes = Processes(runtime.engine, shop.name)
+    for process, refused in (("a:1", ""), ("b:2", "the model was changed")):
+        with writing(runtime.engine) as connection:
+            processes.say(connection, process, VERSION, refused, 5.0)
+        checkup = examine(Configuration(home=tmp_path), shop, NOW_US)
+        [found] = [one for one in checkup.findings if one.about == "answers"]
+        assert found.state is (State.BROKEN if refused else State.WELL)
+        assert process in found.found or found.found == "1 running processes answer with version 7"
+    assert "b:2 answers with version 7, not with the champion: the model was changed" in found.found
