@@ -53,7 +53,11 @@ def open_engine(address: str) -> Iterator["DaskEngine"]:
         else:
             # One thread each: Python's lock is a process's, and DuckDB and the kernel would share the cores anyway.
             cluster = distributed.LocalCluster(  # type: ignore[no-untyped-call]
-                n_workers=count, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=_SILENT
+                n_workers=count,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=_SILENT,
+                preload=_DEAF,
             )
             stack.enter_context(cluster)
             client = stack.enter_context(distributed.Client(cluster))  # type: ignore[no-untyped-call]
@@ -62,6 +66,8 @@ def open_engine(address: str) -> Iterator["DaskEngine"]:
 
 
 _SILENT = logging.CRITICAL + 1
+# A terminal sends Ctrl-C to the workers as well, each of which would tell of it at length; this process ends them.
+_DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
 @contextmanager

@@ -150,6 +150,15 @@ def test_the_parts_of_a_lost_worker_are_done_again(engine: DaskEngine) -> None:
     assert engine.lost == before + 1
 
 
+def test_workers_here_leave_ctrl_c_to_the_command(engine: DaskEngine) -> None:
+    engine.client.wait_for_workers(2)
+    before = engine.client.run(os.getpid)
+    for process in before.values():
+        os.kill(process, signal.SIGINT)
+    assert list(engine.map(double_slowly, range(4))) == [0, 2, 4, 6]
+    assert engine.client.run(os.getpid) == before
+
+
 def test_an_error_in_a_part_is_raised_here_and_the_engine_goes_on(engine: DaskEngine) -> None:
     results = engine.map(refuse, range(6))
     assert [next(results) for _ in range(3)] == [0, 1, 2]
