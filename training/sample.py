@@ -17,7 +17,7 @@ from features.source import CANONICAL, Source
 from features.staging import Progress
 from journeys.journey import Journey
 
-MAX_SESSIONS = 400_000
+MAX_SESSIONS = 200_000
 """More sessions than this are sampled, by whole persons, so that training fits into memory."""
 ALL_PERSONS = 2**32
 """The digests of all persons are below this."""

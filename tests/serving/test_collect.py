@@ -48,7 +48,7 @@ def test_payloads_are_kept_and_the_bad_ones_counted(open_client: OpenClient) -> 
         (json.dumps(_data({"e": "pv"})).encode(), {}, 422),
         (json.dumps(_data(*[_payload(str(number)) for number in range(11)])).encode(), {}, 422),
         (b"x" * 100_001, {}, 422),
-        (gzip.compress(bytes(1_000_000)), {"content-encoding": "gzip"}, 422),
+        (gzip.compress(bytes(1_000_000), mtime=0), {"content-encoding": "gzip"}, 422),
         (b"{}", {"content-encoding": "br"}, 422),
         (b"{}", {"content-encoding": "gzip"}, 400),
     ],
