@@ -1,7 +1,6 @@
 """Keeping all that an installation holds, and putting it back."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,13 +37,15 @@ def backup(
     """
     from console import progress, say, write_json
     from features.output import require_folder, require_writable
+    from features.store_path import StorePath, to_path
     from serving.configuration import Configuration
     from storage.backup.make import make_backup
-    from storage.backup.place import PIPE, drop_older, file_in, is_url, writing_to
+    from storage.backup.place import PIPE, drop_older, file_in, writing_to
 
     configuration = Configuration.from_environment()
-    elsewhere = out == PIPE or is_url(out)
-    folder = None if elsewhere or not (out.endswith("/") or Path(out).is_dir()) else Path(out)
+    path = to_path(out)
+    elsewhere = out == PIPE or isinstance(path, StorePath)
+    folder = None if elsewhere or not (out.endswith("/") or path.is_dir()) else path
     if keep is not None and folder is None:
         raise typer.BadParameter("--keep needs a folder: give --out FOLDER/")
     if json_path is not None:
@@ -53,7 +54,7 @@ def backup(
         require_folder(folder)
         out = str(file_in(folder))
     elif not elsewhere:
-        require_writable(Path(out))
+        require_writable(path)
     with progress() as report, writing_to(out) as file:
         made = make_backup(
             configuration.address,
@@ -95,6 +96,7 @@ def restore(
     from features.output import require_writable
     from serving.configuration import Configuration
     from serving.redis_clearing import clear_redis
+    from serving.redis_visitors import check_redis_address
     from serving.times import show_time
     from storage.backup.archive import open_archive
     from storage.backup.place import reading_from
@@ -104,6 +106,8 @@ def restore(
     configuration = Configuration.from_environment()
     if json_path is not None:
         require_writable(json_path)
+    if configuration.redis_url:
+        check_redis_address(configuration.redis_url)
     with progress() as report, reading_from(backup) as file:
         report("comparing with the digests", 0.0)
         with open_archive(file, backup) as archive:

@@ -80,7 +80,7 @@ class StorePath(PosixPath):
 
     def files(self) -> Iterator["StorePath"]:
         """Yield all files below, ordered by their names."""
-        with _asking(self):
+        with asking(self):
             store = self.filesystem()
             store.invalidate_cache()
             listed = store.find(str(self), detail=True)
@@ -95,7 +95,7 @@ class StorePath(PosixPath):
 
     def glob(self, pattern: str, **_options: Any) -> Iterator["StorePath"]:  # type: ignore[override]
         """Yield what matches below."""
-        with _asking(self):
+        with asking(self):
             store = self.filesystem()
             store.invalidate_cache()
             found = store.glob(f"{self}/{pattern}")
@@ -110,7 +110,7 @@ class StorePath(PosixPath):
     ) -> IO[Any]:
         """Open the file; raises FileNotFoundError and :class:`StoreError`."""
         texts = {} if "b" in mode else {"encoding": encoding, **options}
-        with _asking(self):
+        with asking(self):
             # Stores take parts of 5 MB or more, so what is written goes in fsspec's own blocks.
             sizes = {"block_size": _BLOCK_BYTES} if "r" in mode else {}
             opened: IO[Any] = self.filesystem().open(str(self), mode, **sizes, **texts)
@@ -119,7 +119,7 @@ class StorePath(PosixPath):
     def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:  # noqa: ARG002
         """Make the folder where the store has any."""
         if self.scheme not in _FLAT:
-            with _asking(self):
+            with asking(self):
                 self.filesystem().makedirs(str(self), exist_ok=True)
 
     def replace(self, target: "str | os.PathLike[str]") -> "StorePath":
@@ -127,7 +127,7 @@ class StorePath(PosixPath):
         new = StorePath(target)
         # A folder of an object store is nothing but the beginning of its files' names.
         files = list(self.files()) if self.is_dir() else [self]
-        with _asking(self):
+        with asking(self):
             for file in files:
                 self.filesystem().mv(str(file), str(new if file is self else new / file.relative_to(self)))
         return new
@@ -140,7 +140,7 @@ class StorePath(PosixPath):
         """Remove the file."""
         if missing_ok and not self.exists():
             return
-        with _asking(self):
+        with asking(self):
             self.filesystem().rm_file(str(self))
 
     def resolve(self, strict: bool = False) -> "StorePath":  # noqa: ARG002
@@ -152,7 +152,7 @@ class StorePath(PosixPath):
         return self
 
     def _info(self) -> Mapping[str, Any] | None:
-        with _asking(self):
+        with asking(self):
             store = self.filesystem()
             store.invalidate_cache()
             # fsspec's own questions answer "no" whatever went wrong.
@@ -187,7 +187,7 @@ def remove_folder(folder: Path) -> None:
     """Remove a folder and all that lies in it."""
     if isinstance(folder, StorePath):
         if folder.exists():
-            with _asking(folder):
+            with asking(folder):
                 folder.filesystem().rm(str(folder), recursive=True)
     else:
         shutil.rmtree(folder)
@@ -204,7 +204,7 @@ def register_store(connection: "duckdb.DuckDBPyConnection", *paths: Path) -> Non
 
 
 @contextmanager
-def _asking(path: StorePath) -> Iterator[None]:
+def asking(path: StorePath) -> Iterator[None]:
     """Turn what the library of a store raises into one sentence; a file that is not there stays one."""
     try:
         yield

@@ -132,7 +132,9 @@ def _checked(file: IO[bytes], shown: str) -> Archive:
             if member.name == CONTENTS:
                 contents = msgspec.json.decode(member.content.read(), type=Contents)
                 continue
-            if header is None or contents is not None:
+            if contents is not None or member.name in files:
+                raise BackupError(f"{shown} was changed after it was made ({member.name}): take another backup")
+            if header is None:
                 break
             files[member.name] = hashlib.file_digest(member.content, "sha256").hexdigest()  # type: ignore[arg-type]
     except (tarfile.TarError, EOFError, msgspec.DecodeError) as error:

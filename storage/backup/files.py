@@ -16,6 +16,7 @@ from storage.secrets import SECRETS
 
 AREAS = (MODELS.area, POLICIES.area, SECRETS)
 """The folders of a home that are kept. What else lies there is made anew from them, or from the database."""
+_PREPARED = ".restored-"
 
 
 def kept_files(home: Path, areas: tuple[str, ...] = AREAS) -> Iterator[tuple[str, Path]]:
@@ -44,6 +45,9 @@ class Prepared:
                 (self.home / area).rename(replaced)
             (self.folder / area).rename(self.home / area)
         self.drop()
+        # What a restoration left behind that was ended by force holds secrets, too.
+        for left in self.home.glob(f"{_PREPARED}*"):
+            shutil.rmtree(left)
 
     def drop(self) -> None:
         """Delete what was prepared and not used, or what was replaced."""
@@ -58,7 +62,7 @@ def occupied(home: Path, archive: Archive) -> list[str]:
 def prepare_files(home: Path, archive: Archive) -> Prepared:
     """Unpack the files beside the home's own; raises BackupError for a version that is not as it was published."""
     home.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".restored-", dir=home))
+    folder = Path(tempfile.mkdtemp(prefix=_PREPARED, dir=home))
     prepared = Prepared(home, folder, _areas(archive))
     try:
         for member in archive.members(HOME):

@@ -95,10 +95,14 @@ def _add_rows(archive: ArchiveWriter, connection: Connection, progress: Progress
 
 
 def _add_files(archive: ArchiveWriter, home: Path, areas: tuple[str, ...], progress: Progress) -> None:
-    files = list(kept_files(home, areas))
-    for number, (name, path) in enumerate(files, start=1):
-        archive.add(name, path.read_bytes(), path.stat().st_mode)
-        progress("reading models, policies and secrets", number / len(files))
+    added: set[str] = set()
+    # A version is there before a pointer names it: what one names that moved meanwhile is found at a second look.
+    for _ in range(2):
+        files = [(name, path) for name, path in kept_files(home, areas) if name not in added]
+        for number, (name, path) in enumerate(files, start=1):
+            archive.add(name, path.read_bytes(), path.stat().st_mode)
+            added.add(name)
+            progress("reading models, policies and secrets", number / len(files))
 
 
 @contextmanager

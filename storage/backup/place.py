@@ -4,22 +4,21 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, cast
 
+from features.store_path import StoreError, StorePath, asking, to_path
 from storage.backup.archive import BackupError
 
 PIPE = "-"
 _NAME = "dropoff-%Y%m%dT%H%M%SZ.backup"
 _NAMED = re.compile(r"dropoff-\d{8}T\d{6}Z\.backup")
-
-
-def is_url(where: str) -> bool:
-    """Whether a place is an address in an object store, as ``s3://bucket/dropoff.backup``."""
-    return "://" in where
+_LEFT_BEHIND = re.compile(rf"\.{_NAMED.pattern}-\w+")
+_ABANDONED_SECONDS = 86_400.0
 
 
 def file_in(folder: Path, now: datetime | None = None) -> Path:
@@ -31,7 +30,8 @@ def file_in(folder: Path, now: datetime | None = None) -> Path:
 def writing_to(where: str) -> Iterator[IO[bytes]]:
     """Yield the file to write a backup to; where the block raises, nothing is left, and what was there stays.
 
-    It can be read by its owner only. Raises :class:`BackupError`.
+    It can be read by its owner only. What is no file but takes bytes, such as a named pipe, gets them as they come.
+    Raises :class:`BackupError`, and ``features.store_path.StoreError``.
     """
     if where == PIPE:
         if sys.stdout.isatty():
@@ -39,11 +39,17 @@ def writing_to(where: str) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    if is_url(where):
-        with _storing(where) as stored:
+    path = to_path(where)
+    if isinstance(path, StorePath):
+        with _storing(path) as stored:
             yield stored
         return
-    path = Path(where)
+    if path.exists() and not path.is_file():
+        # Another file in its place would take it away from whoever reads there.
+        with path.open("wb") as taking:
+            yield taking
+        return
+    path = path.resolve()
     descriptor, prepared = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -58,47 +64,61 @@ def writing_to(where: str) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def reading_from(where: str) -> Iterator[IO[bytes]]:
-    """Yield the file of a backup; raises :class:`BackupError` where there is none."""
+    """Yield the file of a backup; raises :class:`BackupError` where there is none, and ``StoreError``."""
     if where == PIPE:
         yield sys.stdin.buffer
         return
-    if is_url(where):
-        files, path = _files_at(where)
-        if not files.isfile(path):
-            raise BackupError(f"there is no backup at {where}")
-        with files.open(path, "rb") as stored:
-            yield stored
-        return
-    if not Path(where).is_file():
+    path = to_path(where)
+    if not path.exists() or path.is_dir():
         raise BackupError(f"there is no backup at {where}: give the file that `dropoff backup` wrote")
-    with Path(where).open("rb") as file:
+    with path.open("rb") as file:
         yield file
 
 
 def drop_older(folder: Path, keep: int) -> list[Path]:
-    """Delete all but the latest backups that were named by their time in a folder, and return which."""
+    """Delete all but the latest backups that were named by their time in a folder, and return which.
+
+    What one left behind that was ended by force goes too, once it is a day old.
+    """
     named = sorted(path for path in folder.iterdir() if _NAMED.fullmatch(path.name))
     older = named[:-keep]
+    left = (path for path in folder.iterdir() if _LEFT_BEHIND.fullmatch(path.name))
+    older += (path for path in left if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS)
     for path in older:
-        path.unlink()
+        path.unlink(missing_ok=True)
     return older
 
 
+class _Stored:
+    """What is being written into an object store, whose library's mistakes become one sentence."""
+
+    def __init__(self, path: StorePath, file: IO[bytes]) -> None:
+        self._path = path
+        self._file = file
+
+    def write(self, content: bytes) -> int:
+        """Append to it."""
+        with _writing_at(self._path):
+            return self._file.write(content)
+
+
 @contextmanager
-def _storing(where: str) -> Iterator[IO[bytes]]:
-    files, path = _files_at(where)
-    # Committed at its end: a block that raises leaves what was there.
-    with files.transaction, files.open(path, "wb") as stored:
-        yield stored
+def _storing(path: StorePath) -> Iterator[IO[bytes]]:
+    files = path.filesystem()
+    with ExitStack() as opened:
+        with _writing_at(path):
+            # Committed at its end: a block that raises leaves what was there.
+            opened.enter_context(files.transaction)
+            file = opened.enter_context(files.open(str(path), "wb"))
+        yield cast("IO[bytes]", _Stored(path, file))
+        with _writing_at(path):
+            opened.close()
 
 
-def _files_at(where: str) -> tuple[Any, str]:
+@contextmanager
+def _writing_at(path: StorePath) -> Iterator[None]:
     try:
-        import fsspec
-
-        files, path = fsspec.core.url_to_fs(where)
-    except ImportError as error:
-        raise BackupError(f"{where} needs what `pip install 'dropoff[s3]'` installs ({error})") from error
-    except ValueError as error:
-        raise BackupError(f"{where} is no address of a place for files: {error}") from error
-    return files, path
+        with asking(path):
+            yield
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} cannot be written: {error}") from error

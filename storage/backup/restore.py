@@ -13,7 +13,7 @@ from features.events import US_PER_SECOND
 from storage.backup.archive import DATABASE, Archive, BackupError
 from storage.backup.files import occupied, prepare_files
 from storage.backup.revoked import Revoked, read_revoked
-from storage.backup.rows import go_on_after, load_rows, tables_there
+from storage.backup.rows import analyze, go_on_after, last_numbers, load_rows, tables_there
 from storage.database import forget_erased, migrate_within, reach_database, writing
 from storage.database_state import is_known_revision, revision_of
 from storage.failures import explain
@@ -57,7 +57,8 @@ def restore(
 
     The rows are loaded in one transaction: where anything goes wrong, the database is as it was. ``replace`` allows for
     one that holds rows, and a home that holds models, policies or secrets. What was revoked since the backup stays so:
-    visitors whom the replaced database says to have been erased are erased again, and keys are as they are there.
+    visitors whom the replaced database says to have been erased are erased again, and keys are as they are there. Nor
+    does a table number new rows as one that it had before.
     Raises :class:`BackupError`, also while a service serves with the database.
     """
     there = occupied(home, archive)
@@ -91,20 +92,28 @@ def _restore_rows(
     now_us = time.time_ns() // 1_000
     try:
         with writing(engine) as connection:
-            since = None
+            since, numbers = None, dict(header.sequences)
+            if connection.dialect.name == "postgresql":
+                # What comes from a slow store may take longer than a service may be idle.
+                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             if tables_there(connection):
                 _require_stopped(connection, shown)
-                if not replace and not _is_empty(connection):
+                is_empty = _is_empty(connection)
+                if not replace and not is_empty:
                     raise BackupError(f"the database {shown} holds rows already: {_REPLACE}")
                 if not is_known_revision(revision_of(connection)):
                     raise BackupError(f"the database {shown} is of a newer dropoff: use that version")
                 migrate_within(connection)
-                since = read_revoked(connection, header.made_us)
+                # One that was never used knows of nothing that was revoked.
+                since = None if is_empty else read_revoked(connection, header.made_us)
+                for table, last in last_numbers(connection).items():
+                    numbers[table] = max(last, numbers.get(table, 0))
                 _drop_tables(connection)
             migrate_within(connection, header.revision or "head")
             rows = _load(archive, connection, progress)
             go_on_after(connection, header.sequences)
             migrate_within(connection)
+            go_on_after(connection, numbers)
             progress("putting things right", 0.0)
             # Who held one is no more, nor who served; how far the work had come stays.
             connection.execute(update(leases).values(until_us=0))
@@ -112,6 +121,7 @@ def _restore_rows(
             given_up = _give_up_follow_ups(connection, now_us)
             if since is not None:
                 since = since.revoke_again(engine, connection, actor, now_us)
+            analyze(connection)
         forget_erased(engine)
     except (SQLAlchemyError, psycopg.Error) as error:
         raise BackupError(f"the database {shown} cannot be written, and is as it was: {explain(error)}") from error

@@ -12,6 +12,8 @@ from sqlalchemy import Column, Connection, MetaData, Table, inspect, select, tex
 from storage.schema import metadata
 
 _ROWS_AT_ONCE = 50_000
+# Published files are a few megabytes each.
+_FILES_AT_ONCE = 16
 _TYPES: dict[type, pa.DataType] = {
     str: pa.large_string(),
     bytes: pa.large_binary(),
@@ -35,9 +37,10 @@ def dump_table(connection: Connection, table: Table) -> Iterator[tuple[bytes, in
     """Yield a table's rows as Parquet files with their numbers of rows; one without rows for an empty table."""
     schema = pa.schema([pa.field(column.name, _type_of(column)) for column in table.columns])
     query = select(table).order_by(*table.primary_key.columns)
-    rows = connection.execution_options(stream_results=True, yield_per=_ROWS_AT_ONCE).execute(query)
+    at_once = _FILES_AT_ONCE if any(pa.types.is_large_binary(field.type) for field in schema) else _ROWS_AT_ONCE
+    rows = connection.execution_options(stream_results=True, yield_per=at_once).execute(query)
     is_first = True
-    for part in rows.partitions(_ROWS_AT_ONCE):
+    for part in rows.partitions(at_once):
         is_first = False
         columns = zip(*part, strict=True)
         arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
@@ -87,6 +90,13 @@ def go_on_after(connection: Connection, numbers: dict[str, int]) -> None:
             )
             if not changed.rowcount:
                 connection.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :number)"), given)
+
+
+def analyze(connection: Connection) -> None:
+    """Let PostgreSQL count what was loaded: it would plan for empty tables until it finds the time by itself."""
+    if connection.dialect.name == _POSTGRESQL:
+        for table in tables_there(connection):
+            connection.execute(text(f'ANALYZE "{table.name}"'))
 
 
 def _raise_sequence(connection: Connection, sequence: str, table: str, key: str, number: int) -> None:

@@ -81,6 +81,18 @@ def test_one_that_is_not_as_it_was_made_is_refused(
     assert not (tmp_path / "new home").exists()
 
 
+@pytest.mark.parametrize("name", ["home/models/shop/challenger", "home/models/shop/champion"])
+def test_one_that_somebody_has_added_to_is_refused(small: io.BytesIO, name: str, tmp_path: Path) -> None:
+    small.seek(0)
+    with tarfile.open(fileobj=small, mode="a") as tar:
+        added = tarfile.TarInfo(name)
+        added.size = 2
+        tar.addfile(added, io.BytesIO(b"9\n"))
+    with pytest.raises(BackupError, match=f"was changed after it was made .{name}"):
+        put(small, database_url(tmp_path / "other"), tmp_path / "new home")
+    assert not (tmp_path / "new home").exists()
+
+
 @pytest.mark.parametrize("part", [0, 0.3, 0.6, 0.95])
 def test_one_that_was_cut_off_is_refused(small: io.BytesIO, part: float, tmp_path: Path) -> None:
     content = small.getvalue()
@@ -171,6 +183,8 @@ def test_killed_by_force_in_its_midst_it_leaves_everything_as_it_was(
     put(small, address, home, replace=True)
     assert len(every_row(engine)["events"]) == ROWS
     assert (home / "models/shop/champion").read_text() == "1\n"
+    # Nor are the secrets left that lay ready beside the home's own.
+    assert [path.name for path in home.iterdir() if path.name.startswith(".")] == []
 
 
 def test_nothing_is_restored_under_a_service_that_serves(
@@ -231,6 +245,14 @@ def test_keys_and_logins_stay_as_they_are_when_rows_go_back(
 
 def test_where_no_database_is_replaced_nothing_is_known_of_the_time_since(small: io.BytesIO, tmp_path: Path) -> None:
     restored = put(small, database_url(tmp_path / "other"), tmp_path / "new home")
+    assert (restored.erased, restored.keys) == (None, None)
+
+
+def test_a_database_that_nobody_has_used_yet_knows_nothing_of_the_time_since_either(
+    small: io.BytesIO, engine: Engine, address: str, tmp_path: Path
+) -> None:
+    restored = put(small, address, tmp_path / "new home")
+    assert len(every_row(engine)["events"]) == ROWS
     assert (restored.erased, restored.keys) == (None, None)
 
 

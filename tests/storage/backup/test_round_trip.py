@@ -2,6 +2,7 @@
 
 import io
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from sqlalchemy import Engine, delete, func, insert, select, text
 from storage.backup.archive import Archive, open_archive
 from storage.backup.make import make_backup
 from storage.database import database_url, migrate, open_database, reach_database, writing
-from storage.registry_tables import serving_processes
+from storage.models import point_champion, publish
+from storage.registry_tables import registry_files, serving_processes
 from storage.running_tables import follow_ups, leases
 from storage.schema import metadata
 from storage.tables import annotations, events
@@ -69,6 +71,68 @@ def test_numbers_of_rows_that_were_erased_are_not_given_again(
         given = connection.execute(select(events.c.position).where(events.c.event_id == "after")).scalar_one()
     other.dispose()
     assert given > last
+
+
+def test_numbers_that_the_replaced_database_gave_since_are_not_given_again(
+    engine: Engine, address: str, home: Path, tmp_path: Path
+) -> None:
+    fill(engine)
+    backup = kept(address, home)
+    with writing(engine) as connection:
+        row = dict(connection.execute(select(events).limit(1)).mappings().one())
+        connection.execute(insert(events), row | {"event_id": "since", "position": 500})
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT setval(pg_get_serial_sequence('events', 'position'), 500)"))
+
+    put(backup, address, tmp_path / "new home", replace=True)
+
+    del row["position"]
+    with writing(engine) as connection:
+        connection.execute(insert(events), row | {"event_id": "after"})
+        given = connection.execute(select(events.c.position).where(events.c.event_id == "after")).scalar_one()
+    assert given == 501
+
+
+def test_postgresql_knows_at_once_how_much_was_loaded(
+    tmp_path: Path, home: Path, copy_tables: Callable[[], str]
+) -> None:
+    other_address = copy_tables()
+    source = open_database(database_url(tmp_path / "kept"))
+    fill(source)
+    source.dispose()
+    put(kept(database_url(tmp_path / "kept"), home), other_address, tmp_path / "new home")
+    other = reach_database(other_address)
+    with other.connect() as connection:
+        known = connection.execute(text("SELECT reltuples FROM pg_class WHERE relname = 'events'")).scalar_one()
+    other.dispose()
+    # It would be -1 where nobody has counted.
+    assert known == ROWS
+
+
+def test_files_of_models_are_read_a_few_at_a_time(engine: Engine, address: str, home: Path) -> None:
+    row = {"area": "models", "journey": "shop", "version": "1", "content": b"trees"}
+    with writing(engine) as connection:
+        connection.execute(insert(registry_files), [row | {"name": f"{number:03}"} for number in range(40)])
+    with open_archive(kept(address, home), "the backup") as archive:
+        assert archive.contents.rows["registry_files"] == 40
+        assert len(archive.names("database", "registry_files")) == 3
+        assert len(archive.names("database", "events")) == 1
+
+
+def test_a_pointer_that_moves_meanwhile_names_a_version_that_is_in_the_backup(
+    engine: Engine, address: str, home: Path
+) -> None:
+    def publish_another(phase: str, _fraction: float) -> None:
+        if phase.startswith("reading models") and not (home / "models/shop/0").exists():
+            publish(home, "shop", "0", lambda folder: (folder / "model.txt").write_text("leaves") and None)
+            point_champion(home, "shop", "0")
+
+    out = io.BytesIO()
+    make_backup(address, home, out, progress=publish_another)
+    with open_archive(out, "the backup") as archive:
+        pointed = [one.content.read() for one in archive.members("home") if one.name == "home/models/shop/champion"]
+        assert pointed == [b"0\n"]
+        assert "home/models/shop/0/model.txt" in archive.names("home")
 
 
 def test_the_rows_are_those_of_one_moment_while_others_write(engine: Engine, address: str, home: Path) -> None:
