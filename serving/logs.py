@@ -4,6 +4,7 @@ JSON has nothing about people: what an exception says may quote what a client ha
 types and places are written.
 """
 
+import json
 import logging
 import sys
 import threading
@@ -16,6 +17,7 @@ import msgspec
 
 from serving.configuration import LogFormat
 from serving.spans import here
+from serving.whole_characters import with_whole_characters
 
 REQUEST_LOG = "dropoff.requests"
 """The logger that tells of every request."""
@@ -74,12 +76,20 @@ class JsonLines(logging.Formatter):
         ]
         if exceptions:
             line["exceptions"] = exceptions
-        return msgspec.json.encode(line).decode()
+        try:
+            return msgspec.json.encode(line).decode()
+        except UnicodeEncodeError:
+            # Half of a character, as in the name of a file that is no text.
+            return with_whole_characters(json.dumps(line).encode()).decode()
 
 
 def _message(record: logging.LogRecord) -> str:
     """Return what a record says, with the types of its exceptions in the place of what they say."""
-    said = record.getMessage()
+    try:
+        said = record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        # Python would print what is to stand in it.
+        said = f"a message of {record.pathname}:{record.lineno} that does not fit what is to stand in it"
     for error in _exceptions(record):
         for quoted in (repr(error), str(error)):
             if quoted:

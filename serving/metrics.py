@@ -11,7 +11,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from journeys.journey import Journey
 from serving.answer_metrics import STEP_SECONDS, AnswerMetrics
@@ -174,8 +174,7 @@ class Metrics:
         shown.register(drift)
         if self._folder is None:
             return bytes(generate_latest(self.registry) + generate_latest(shown))
-        for dead in _dead_processes(self._folder):
-            mark_process_dead(dead, str(self._folder))  # type: ignore[no-untyped-call]
+        _forget_dead(self._folder)
         MultiProcessCollector(shown, str(self._folder))  # type: ignore[no-untyped-call]
         return bytes(generate_latest(shown))
 
@@ -223,6 +222,8 @@ def is_alive(process: int) -> bool:
     return True
 
 
-def _dead_processes(folder: Path) -> Iterator[int]:
-    processes = {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*_*.db")}
-    return (process for process in processes if not is_alive(process))
+def _forget_dead(folder: Path) -> None:
+    """Remove the gauges of processes that have ended; another worker that is asked at this moment may do so, too."""
+    for file in list(folder.glob("gauge_live*_*.db")):
+        if not is_alive(int(file.stem.rpartition("_")[2])):
+            file.unlink(missing_ok=True)

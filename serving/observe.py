@@ -161,7 +161,8 @@ def _finish(
 
 
 def _told_as_attributes(told: dict[str, Value]) -> dict[str, Value]:
-    return {f"dropoff.{name}": value for name, value in told.items()}
+    # Work that goes on behind an answer may tell more meanwhile.
+    return {f"dropoff.{name}": value for name, value in told.copy().items()}
 
 
 def _log(trace: Trace, method: str, route: str, status: int, milliseconds: float) -> None:

@@ -2,11 +2,14 @@
 
 import asyncio
 import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
+from servers import wait_for
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,9 +19,11 @@ from journeys.journey import Journey
 from serving.answer_metrics import AnswerMetrics
 from serving.app import create_app
 from serving.calibration_metrics import BINS, CalibrationMetrics, JudgedRisk
+from serving.drift import NO_DRIFT
 from serving.duty import Duty, on_duty
 from serving.duty_metrics import DutyMetrics
 from serving.guard import Guard
+from serving.metrics import DriftShown, Metrics
 from serving.queue_metrics import QueueMetrics
 from serving.request_metrics import Counted, RequestMetrics
 from storage.writer import Written
@@ -257,9 +262,12 @@ def test_a_commit_is_told_apart_from_the_wait_for_it() -> None:
 def test_events_are_counted_as_written_and_the_process_says_what_it_takes(client: Client) -> None:
     for number in range(3):
         client.post("/v1/track", call("page_view", number))
+    # The writer counts a turn after those who waited for it go on.
+    wait_for(lambda: of(client, "dropoff_writes_total", result="committed") >= 3)
     found = shown(client)
-    assert found["dropoff_writes_total", (("result", "committed"),)] >= 3
-    assert found["dropoff_commit_seconds_count", (("part", "write"),)] >= 1
+    assert found["dropoff_writes_total", (("result", "committed"),)] == 3
+    assert found["dropoff_writes_total", (("result", "failed"),)] == 0
+    assert 1 <= found["dropoff_commit_seconds_count", (("part", "write"),)] <= 3
     assert found["dropoff_writer_waiting", ()] == found["dropoff_writer_oldest_seconds", ()] == 0
     # A Python with numpy and LightGBM in it holds more than 50 MB, and this machine has less than 64 TB of memory.
     assert 50e6 < found["dropoff_process_resident_bytes", ()] < 64e12
@@ -326,3 +334,18 @@ def test_the_sums_of_a_model_stand_from_the_moment_at_which_it_answers(client: C
     for name in ("sessions", "risk", "abandoned"):
         labels = {"version": "7", "shown": "nothing", "bin": "0.4-0.5"}
         assert of(client, f"dropoff_calibration_{name}_total", **labels) == 0
+
+
+def test_gauges_of_processes_that_ended_go_once_though_all_workers_are_asked_at_once(
+    tmp_path: Path, shop: Journey
+) -> None:
+    workers = [Metrics(shop, tmp_path) for _ in range(4)]
+    # Numbers that no process of Linux can have.
+    ended = [tmp_path / f"gauge_livesum_{2**30 + number}.db" for number in range(200)]
+    for file in ended:
+        file.touch()
+    nothing = DriftShown({}, NO_DRIFT)
+    with ThreadPoolExecutor(4) as threads:
+        shown_by_each = list(threads.map(lambda worker: worker.show(nothing), workers))
+    assert all(b"dropoff_drift_rows 0.0" in one for one in shown_by_each)
+    assert not any(file.exists() for file in ended)

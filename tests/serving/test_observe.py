@@ -235,3 +235,17 @@ def test_no_line_repeats_what_an_exception_says(said: str) -> None:
     assert line["message"] == "Failed: ValueError (ValueError)"
     assert [one["type"] for one in line["exceptions"]] == ["ValueError", "KeyError"]
     assert line["exceptions"][0]["frames"][-1].endswith(" fail")
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments", "said"),
+    [
+        ("no file \udce4.db", (), "no file \ufffd.db"),
+        ("%d events of %s", ("somebody",), "a message of f:7 that does not fit what is to stand in it"),
+    ],
+)
+def test_a_message_that_cannot_be_written_is_a_line_all_the_same_and_quotes_nobody(
+    message: str, arguments: tuple[object, ...], said: str
+) -> None:
+    record = logging.LogRecord("x", logging.ERROR, "f", 7, message, arguments, None)
+    assert json.loads(JsonLines().format(record))["message"] == said
