@@ -33,9 +33,10 @@ class Prometheus:
             raise ValueError(f"{parameters}: {answer['error']}")
         return answer["data"]
 
-    def find(self, query: str) -> list[tuple[Labels, float]]:
-        """Return the labels and values that a query finds now; what is no number is nothing."""
-        found = [(one["metric"], float(one["value"][1])) for one in self.ask("query", query=query)["result"]]
+    def find(self, query: str, at: float | None = None) -> list[tuple[Labels, float]]:
+        """Return the labels and values that a query finds at a moment, by default now; what is no number is nothing."""
+        moment = {} if at is None else {"time": at}
+        found = [(one["metric"], float(one["value"][1])) for one in self.ask("query", query=query, **moment)["result"]]
         return [(labels, value) for labels, value in found if not math.isnan(value)]
 
     def follow(self, query: str, since: float, until: float, step: float) -> list[tuple[Labels, dict[float, float]]]:
