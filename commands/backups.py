@@ -52,7 +52,8 @@ def backup(
         require_writable(json_path)
     if folder is not None:
         require_folder(folder)
-        out = str(file_in(folder))
+    if folder is not None or (isinstance(path, StorePath) and out.endswith("/")):
+        out = str(file_in(path))
     elif not elsewhere:
         require_writable(path)
     with progress() as report, writing_to(out) as file:

@@ -1,6 +1,7 @@
 """The chart as Helm renders it: valid for Kubernetes, hardened, and with settings that the service takes."""
 
 import json
+import shlex
 import shutil
 from dataclasses import fields
 from functools import cache
@@ -165,6 +166,25 @@ def test_selectors_find_the_pods_that_they_mean() -> None:
         }.get(name, {"Deployment shop-dropoff"})
         assert meant <= found, (it["kind"], name)
         assert it["kind"] == "NetworkPolicy" or found == meant, (it["kind"], name)
+
+
+def test_the_notes_make_the_first_key_from_where_the_database_may_be_reached() -> None:
+    helm = (program("helm"), "install", "shop", CHART, "--namespace", "web", "--dry-run=client", "--set", EVERYTHING)
+    words = shlex.split(run(*helm).stdout.split("kubectl ")[1].split("\n\n")[0].replace("\\\n", ""))
+    told = dict(word.removeprefix("--").split("=", 1) for word in words if word.startswith("--") and "=" in word)
+    labels = dict(label.split("=") for label in told["labels"].split(","))
+    policy = one(EVERYTHING, "NetworkPolicy", "shop-dropoff-postgres")
+    allowed = policy["spec"]["ingress"][0]["from"][0]["podSelector"]["matchLabels"]
+    assert allowed.items() <= labels.items()
+    assert labels["app.kubernetes.io/component"] not in {"service", "postgres", "redis"}
+    spec = json.loads(told["overrides"])["spec"]
+    folder = schema_folder()
+    _validator(folder, folder / "podspec-v1.json").validate(spec)
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["volumes"][1]["secret"]["secretName"] == one(EVERYTHING, "Secret")["metadata"]["name"]
+    (container,) = spec["containers"]
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert (container["image"], container["args"][:2]) == (told["image"], ["keys", "new"])
 
 
 def test_no_replica_goes_before_another_is_ready() -> None:
