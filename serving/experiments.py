@@ -74,7 +74,11 @@ def _usable(runtime: Runtime, kept: tuple[KeptExperiment, ...]) -> tuple[Running
     found = []
     if runtime.configuration.database_url and kept:
         # They may name a policy that came into the shared registry a moment ago.
-        SharedRegistry(runtime.engine).draw(runtime.configuration.home, runtime.journey.name)
+        try:
+            SharedRegistry(runtime.engine).draw(runtime.configuration.home, runtime.journey.name)
+        except (ValueError, OSError) as error:
+            # Experiments begin and end all the same: those whose policies are here already.
+            _LOG.warning("The registry that replicas share cannot be read for the experiments: %s", error)
     for one in kept:
         try:
             plan = from_json(one.declaration)

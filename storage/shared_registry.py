@@ -6,6 +6,7 @@ under the digest that they were published with, or not at all.
 """
 
 import fcntl
+import logging
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from storage.registry_rows import (
 )
 from storage.registry_tables import registry_moves, registry_versions
 
+_LOG = logging.getLogger("dropoff.storage")
 REGISTRIES = (MODELS, CHALLENGERS, POLICIES)
 """What is shared: each is a pointer among the versions of its area."""
 _MARK_TEXT = (
@@ -149,7 +151,8 @@ class SharedRegistry:
         """Let a home agree with the database: pointers, histories, and the versions that it may need.
 
         Those are the ones pointed to and every policy, as experiments name some; with ``whole`` all versions. Raises
-        ``storage.digest.DigestMismatch`` for files that are not what was published; the pointer stays then.
+        ``storage.digest.DigestMismatch`` where the files of one that is pointed to are not what was published; the
+        pointer stays then.
         """
         for registry in REGISTRIES:
             with self._engine.connect() as connection:
@@ -185,9 +188,16 @@ class SharedRegistry:
                 shared = versions_of(connection, registry, journey)
                 is_shared = have_moved(connection, _beside(registry), journey)
             pointed = moves[-1].version if moves else ""
-            for version, digest in shared.items():
-                if whole or version == pointed or registry is POLICIES:
+            for version, digest in sorted(shared.items(), key=lambda one: one[0] == pointed):
+                if version != pointed and not whole and registry is not POLICIES:
+                    continue
+                try:
                     self._fetch(registry, home, journey, version, digest)
+                except DigestMismatch as error:
+                    if version == pointed:
+                        raise
+                    # What nobody goes by hinders nobody: it is missed where somebody asks for it.
+                    _LOG.warning("Version %s of %s is not fetched: %s", version, journey, error)
             if moves or (is_shared and registry.pointed(home, journey) is not None):
                 registry.mirror(home, journey, moves)
 
@@ -231,7 +241,13 @@ def shared_home(engine: Engine, home: Path, journey: str, *, whole: bool = False
     """
     sharing = SharedRegistry(engine)
     sharing.adopt(home, journey)
-    sharing.draw(home, journey, whole=whole)
+    try:
+        sharing.draw(home, journey, whole=whole)
+    except DigestMismatch as error:
+        # Of commands, which have all versions, one is to name another in place of what is damaged.
+        if not whole:
+            raise
+        _LOG.warning("This home does not agree with the registry that replicas share: %s", error)
     with joined(home, sharing):
         yield sharing
 

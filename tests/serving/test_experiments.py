@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from starlette.applications import Starlette
 
 from decisions.assignment import in_holdout
@@ -20,13 +21,16 @@ from serving.experiments import renew_experiments, watch_experiments
 from serving.runtime import Runtime, open_runtime
 from serving.times import show_time
 from storage.crossovers import count_crossovers
-from storage.database import writing
+from storage.database import database_url, writing
 from storage.exposure_store import Exposure
+from storage.models import point_champion, publish
+from storage.registry_tables import registry_files
+from storage.shared_registry import shared_home
 
 TROUBLES = ("view_product", "add_to_cart", "begin_checkout", "form_error", "payment_failed", "payment_failed")
 PLAN = ExperimentPlan("halves", variants=(Variant("usual", AS_USUAL), Variant("none", NOTHING)))
 
-Opening = Callable[[], tuple[Any, Runtime]]
+Opening = Callable[..., tuple[Any, Runtime]]
 
 
 @pytest.fixture
@@ -44,10 +48,10 @@ def opening(
     )
     opened: list[Runtime] = []
 
-    def open_again() -> tuple[Any, Runtime]:
+    def open_again(**settings: Any) -> tuple[Any, Runtime]:
         while opened:
             opened.pop().close()
-        runtime = open_runtime(Configuration(home=tmp_path), keen, shop_model, clock)
+        runtime = open_runtime(Configuration(home=tmp_path, **settings), keen, shop_model, clock)
         opened.append(runtime)
         app = create_app()
         attach(app, runtime)
@@ -207,3 +211,20 @@ def test_an_experiment_that_cannot_be_read_exposes_nobody(opening: Opening, cloc
     assert "The experiment halves is not applied" in caplog.text
     visit(client, clock, "v")
     assert ask(client, "v")["experiment"] is None
+
+
+def test_an_experiment_ends_also_where_the_shared_registry_is_damaged(
+    opening: Opening, shop_model: RiskModel, tmp_path: Path
+) -> None:
+    client, runtime = opening(database_url=database_url(tmp_path / "shared"))
+    start(runtime)
+    with shared_home(runtime.engine, tmp_path / "operator", "ecommerce"):
+        publish(tmp_path / "operator", "ecommerce", "8", replace(shop_model, version="8").save)
+        point_champion(tmp_path / "operator", "ecommerce", "8")
+    with writing(runtime.engine) as connection:
+        connection.execute(update(registry_files).values(content=b"torn"))
+    client.run(renew_experiments(runtime))
+    assert [one.plan.name for one in runtime.trying] == ["halves"]
+    stop(runtime)
+    client.run(renew_experiments(runtime))
+    assert runtime.trying == ()

@@ -324,3 +324,33 @@ def test_of_two_that_withdraw_the_second_is_told_that_nothing_is_pointed_to(join
     withdraw_challenger(here, "shop")
     with pytest.raises(ChallengerMoved, match="no version is challenger of shop any more, nothing was changed"):
         withdraw_challenger(there, "shop")
+
+
+def test_a_damaged_version_that_nobody_goes_by_hinders_nobody(
+    join: Join, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, there = join("here"), join("there")
+    for version in "12":
+        publish_policy(here, "shop", version, write(version))
+    point_live(here, "shop", "2")
+    with writing(engine) as connection:
+        connection.execute(update(registry_files).where(registry_files.c.version == "1").values(content=b"torn"))
+    draw(engine, there)
+    assert (live_version(there, "shop"), policy_versions(there, "shop")) == ("2", ("2",))
+    assert "Version 1 of shop is not fetched" in caplog.text
+
+
+def test_in_place_of_a_damaged_champion_another_can_be_named_from_any_home(join: Join, engine: Engine) -> None:
+    here = join("here")
+    for version in "12":
+        publish(here, "shop", version, write(version))
+        point_champion(here, "shop", version)
+    with writing(engine) as connection:
+        connection.execute(update(registry_files).where(registry_files.c.version == "2").values(content=b"torn"))
+    with pytest.raises(DigestMismatch):
+        join("a service", whole=False)
+    command = join("a command")
+    assert champion_version(command, "shop") is None
+    point_champion(command, "shop", "1")
+    assert champion_version(command, "shop") == "1"
+    assert champion_version(join("a service", whole=False), "shop") == "1"
