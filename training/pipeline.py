@@ -29,7 +29,7 @@ from training.prefixes import ScoredLog, ScorePrefixes, labelled_prefixes
 from training.promote import Contest, Reigning, promote_if_better, reigning
 from training.register import register
 from training.row_profile import RowProfile
-from training.sample import MAX_SESSIONS, draw_sessions
+from training.sample import MAX_SESSIONS, draw_sessions, telling_of_sample
 from training.snapshot import take_snapshot_of
 from training.split import Split, TooFewSessions, forward_split
 from training.trained import EXAMPLE_ROWS, DataIdentity, TrainedModel, digest_files
@@ -111,12 +111,13 @@ def train(
         ends, standing_for = find_ends(plan, log, journey, end_us), np.ones(log.session_count)
         if spare is not None:
             ends, standing_for = spare(log, ends)
-        split = forward_split(log, ends, journey.horizon_seconds)
-        progress("looking for leaks", 0.0)
-        leaks = find_leaks(journey, plan, log, ends, split.training, seed=seed)
-        refuse_leaks(journey, leaks, allowed_leaks)
-        progress("building features", 0.0)
-        held_out_count = _require_both_labels(journey, log, ends, split, end_us)
+        with telling_of_sample(log.session_count, sampled_share):
+            split = forward_split(log, ends, journey.horizon_seconds)
+            progress("looking for leaks", 0.0)
+            leaks = find_leaks(journey, plan, log, ends, split.training, seed=seed)
+            refuse_leaks(journey, leaks, allowed_leaks)
+            progress("building features", 0.0)
+            held_out_count = _require_both_labels(journey, log, ends, split, end_us)
         lessons = take_lessons(journey, plan, log, ends, split, standing_for, end_us, seed=seed)
         data = DataIdentity(
             path=data_name or str(path),

@@ -2,6 +2,8 @@
 
 import math
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from features.read_log import LogRead, ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
 from journeys.journey import Journey
+from training.split import TooFewSessions
 
 MAX_SESSIONS = 200_000
 """More sessions than this are sampled, by whole persons, so that training fits into memory."""
@@ -68,6 +71,19 @@ def draw_sessions(read: LogRead, most: int, seed: int) -> tuple[EncodedLog, floa
         if final < limit or limit == ALL_PERSONS:
             return log, final / ALL_PERSONS
         limit = min(ALL_PERSONS, 4 * limit)
+
+
+@contextmanager
+def telling_of_sample(session_count: int, sampled_share: float) -> Iterator[None]:
+    """Say of a sample that is too small that it is one: the log may hold what it lacks."""
+    try:
+        yield
+    except TooFewSessions as error:
+        if sampled_share >= 1:
+            raise
+        raise TooFewSessions(
+            f"in the sample of {session_count:,} sessions, {error}; draw a larger one with --sessions"
+        ) from error
 
 
 def sample_persons(log: EncodedLog, share: float, seed: int) -> EncodedLog:

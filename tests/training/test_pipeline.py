@@ -204,6 +204,14 @@ def test_a_log_without_enough_of_both_kinds_is_refused_in_one_line(
     assert champion_version(tmp_path / "home", "signup") is None
 
 
+def test_a_sample_without_enough_of_both_kinds_is_not_taken_for_the_log(
+    train_sign_ups: "Train", tmp_path: Path
+) -> None:
+    said = r"^in the sample of (1\d|20) sessions, .*; draw a larger one with --sessions$"
+    with pytest.raises(TooFewSessions, match=said):
+        train_sign_ups(write(tmp_path / "log.jsonl", ["sign_up", "leave"] * 100), sessions=20)
+
+
 def test_forty_sessions_of_both_kinds_are_enough(train_sign_ups: "Train", tmp_path: Path) -> None:
     result = train_sign_ups(write(tmp_path / "log.jsonl", ["sign_up", "leave"] * 20)).result
     assert (result.evaluation["n_sessions"], result.promoted) == (10, True)
