@@ -52,7 +52,7 @@ def draw_sample(features: FloatArray, seed: int, size: int = SAMPLE_ROWS) -> Sam
 
 
 def draw_share(features: FloatArray, share: float, rng: np.random.Generator) -> Sample:
-    """Return about this share of the rows (R, F), in their order; drawn from one generator, batches do not matter."""
+    """Return about this share of the rows (R, F), in their order."""
     places = np.flatnonzero(rng.random(len(features)) < share)
     return Sample(places, features[places])
 
