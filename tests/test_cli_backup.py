@@ -65,6 +65,19 @@ def test_a_backup_in_a_folder_is_checked_and_restored_elsewhere(
     assert ran.err.count("\n") == 1
 
 
+def test_an_address_of_redis_that_is_none_is_told_before_anything_is_restored(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = tmp_path / "a.backup"
+    assert call("backup", "--out", backup).status == 0
+    monkeypatch.setenv("DROPOFF_HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("DROPOFF_REDIS_URL", "http://127.0.0.1")
+    ran = call("restore", backup)
+    assert (ran.status, ran.out) == (1, "")
+    assert "DROPOFF_REDIS_URL" in ran.err
+    assert not (tmp_path / "elsewhere").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
