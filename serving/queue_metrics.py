@@ -84,7 +84,17 @@ class QueueMetrics:
         self.writer_oldest_seconds.set(writer.oldest_seconds)
         self._cpu_seconds.set(time.process_time())
         self._resident_bytes.set(_resident_bytes())
-        self._disk_free_bytes.set(shutil.disk_usage(home).free)
+        self._disk_free_bytes.set(_free_bytes(home))
+
+
+def _free_bytes(folder: Path) -> int:
+    for there in (folder, *folder.resolve().parents):
+        try:
+            return shutil.disk_usage(there).free
+        except FileNotFoundError:
+            # Where a folder is not there yet, or no more, its place is on the disk of the one above.
+            continue
+    return 0
 
 
 def _resident_bytes() -> int:

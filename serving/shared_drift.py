@@ -1,6 +1,7 @@
 """What several workers score is one window: each writes its counts into the folder that they share for metrics."""
 
 import os
+import threading
 from collections.abc import Iterator
 from glob import escape
 from pathlib import Path
@@ -16,7 +17,8 @@ _NAME = "drift_{}_{}.npy"
 def publish_counts(folder: Path, version: str, counts: DriftCounts) -> None:
     """Write this worker's counts for the others to read; those for another model go."""
     own = folder / _NAME.format(os.getpid(), version)
-    prepared = own.with_name(f".{own.name}")
+    # Two threads may be at it: what is set every few seconds, and what is asked for.
+    prepared = own.with_name(f".{own.name}-{threading.get_ident()}")
     with prepared.open("wb") as file:
         np.save(file, counts.counts)
         np.save(file, np.array(counts.risk_sum))

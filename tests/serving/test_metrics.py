@@ -2,10 +2,13 @@
 
 import asyncio
 import math
+import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,14 +22,16 @@ from journeys.journey import Journey
 from serving.answer_metrics import AnswerMetrics
 from serving.app import create_app
 from serving.calibration_metrics import BINS, CalibrationMetrics, JudgedRisk
-from serving.drift import NO_DRIFT
+from serving.drift import NO_DRIFT, DriftCounts
 from serving.duty import Duty, on_duty
 from serving.duty_metrics import DutyMetrics
 from serving.guard import Guard
 from serving.metrics import DriftShown, Metrics
 from serving.queue_metrics import QueueMetrics
 from serving.request_metrics import Counted, RequestMetrics
-from storage.writer import Written
+from serving.shared_drift import publish_counts
+from storage.database import database_url, open_database
+from storage.writer import Writer, Written
 
 Client = OpenClient = Clock = Any  # as the fixtures of this folder make them
 
@@ -349,3 +354,23 @@ def test_gauges_of_processes_that_ended_go_once_though_all_workers_are_asked_at_
         shown_by_each = list(threads.map(lambda worker: worker.show(nothing), workers))
     assert all(b"dropoff_drift_rows 0.0" in one for one in shown_by_each)
     assert not any(file.exists() for file in ended)
+
+
+def test_metrics_are_told_without_a_home_folder_too(tmp_path: Path) -> None:
+    registry = CollectorRegistry()
+    engine = open_database(database_url(tmp_path))
+    writer = Writer(engine)
+    QueueMetrics(registry).set_gauges(writer, tmp_path / "not" / "there")
+    writer.close()
+    engine.dispose()
+    free = registry.get_sample_value("dropoff_disk_free_bytes")
+    # Others write to the same disk at this moment.
+    assert free == pytest.approx(shutil.disk_usage(tmp_path).free, abs=1e9)
+
+
+def test_two_threads_that_write_the_counts_of_drift_at_once_do_not_take_each_others_file_away(tmp_path: Path) -> None:
+    counts = DriftCounts(np.ones((40, 12), dtype=np.int64), 1.0)
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(publish_counts, tmp_path, "7", counts) for _ in range(400)]:
+            done.result()
+    assert [file.name for file in tmp_path.iterdir()] == [f"drift_{os.getpid()}_7.npy"]
