@@ -208,6 +208,18 @@ def test_the_rules_and_the_configuration_are_well_formed() -> None:
     assert checked.returncode == 0, checked.stderr
 
 
+def test_a_service_on_the_same_machine_is_watched_as_the_comments_say(tmp_path: Path) -> None:
+    text = (SHIPPED / "prometheus.yml").read_text(encoding="utf-8")
+    without_names = text[: text.index("    dns_sd_configs:")]
+    static = re.sub(r"^    # (static_configs:|  - targets: \[.127)", r"    \1", without_names, flags=re.MULTILINE)
+    [job] = yaml.safe_load(static)["scrape_configs"]
+    assert job["static_configs"] == [{"targets": ["127.0.0.1:3000"]}]
+    shutil.copy(SHIPPED / "alerts.yml", tmp_path)
+    (tmp_path / "prometheus.yml").write_text(static, encoding="utf-8")
+    checked = promtool("check", "config", str(tmp_path / "prometheus.yml"))
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_every_alert_fires_when_it_should_and_not_when_it_should_not() -> None:
     cases = yaml.safe_load((SHIPPED / "alerts_test.yml").read_text(encoding="utf-8"))["tests"]
     tested = [(one["alertname"], bool(one["exp_alerts"])) for case in cases for one in case["alert_rule_test"]]
