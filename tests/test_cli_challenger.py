@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -17,6 +18,7 @@ from storage.challenge_store import ChallengeCounts, ChallengeStore
 from storage.database import database_url, open_database, writing
 from storage.models import challenger_history, challenger_version, champion_version
 from storage.process_store import Processes
+from storage.registry_tables import serving_processes
 
 COUNTS = ChallengeCounts(
     answers=200,
@@ -107,8 +109,14 @@ def test_waiting_names_the_process_that_does_not_switch_and_why(home: Path) -> N
     with writing(engine) as connection:
         processes.say(connection, "one:1:a", "2", "", 5.0)
         processes.say(connection, "two:1:b", "1", "other features", 5.0)
-        processes.say(connection, "gone:1:c", "1", "", 0.0)
+        processes.say(connection, "gone:1:c", "1", "", 5.0)
+        said = update(serving_processes).where(serving_processes.c.process == "gone:1:c")
+        connection.execute(said.values(seen_us=serving_processes.c.seen_us - 16_000_000))
     with pytest.raises(NotAnswering, match=r"1 of 2 processes .* version 2 .*two:1:b has version 1 \(other features\)"):
+        wait_until_answering(engine, NAME, "2", seconds=0.0)
+    with writing(engine) as connection:
+        processes.say(connection, "two:1:b", "1", "", 60.0)
+    with pytest.raises(NotAnswering, match=r"two:1:b has version 1 \(it looks every 60 s only\)"):
         wait_until_answering(engine, NAME, "2", seconds=0.0)
     with writing(engine) as connection:
         processes.say(connection, "two:1:b", "2", "", 5.0)
