@@ -31,14 +31,14 @@ def answer_again(
 ) -> RecommendAnswer:
     """Return a decision of the ledger as it was answered; ``score`` is what the session's risk is found to be now.
 
-    What does not stand in the ledger, ``leaving_soon``, is taken from there if the same model says it. Raises
-    ClientError, 422, for a decision about somebody else.
+    What does not stand in the ledger, ``leaving_soon``, is taken from there if the same model says it of the same
+    session. Raises ClientError, 422, for a decision about somebody else.
     """
     if entry.visitor_id not in visitor_ids:
         raise ClientError(
             422, "key_reused", "This Idempotency-Key was sent with a request about another visitor.", "Idempotency-Key"
         )
-    same = entry.model_version == score.model_version
+    same = (entry.model_version, entry.session_id) == (score.model_version, score.session_id)
     return RecommendAnswer(
         session_id=entry.session_id,
         journey=runtime.journey.name,

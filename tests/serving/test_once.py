@@ -67,6 +67,18 @@ def test_a_key_that_was_sent_about_somebody_else_is_a_mistake(client: Any) -> No
     assert counted(client, "decisions") == 1
 
 
+def test_what_is_not_kept_is_not_taken_from_a_session_that_came_later(client: Any, clock: Any) -> None:
+    track(client, "v1")
+    headers, body = {"Idempotency-Key": "one"}, {"visitor_id": "v1"}
+    first = client.request("POST", "/v1/recommend", json=body, headers=headers).json()
+    clock.advance(7_200)
+    call = {"anonymousId": "v1", "event": "page_view", "messageId": "later"}
+    assert client.post("/v1/track", call).status_code == 200
+    again = client.request("POST", "/v1/recommend", json=body, headers=headers).json()
+    assert first["leaving_soon"] is not None
+    assert again == first | {"leaving_soon": None, "leaving_soon_within": None}
+
+
 @pytest.mark.parametrize("said", ["", "k" * 256])
 def test_a_key_of_no_use_is_a_mistake(client: Any, said: str) -> None:
     refused = ask(client, "v1", said)
