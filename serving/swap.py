@@ -10,6 +10,7 @@ import os
 import socket
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic, perf_counter
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,8 +21,9 @@ from serving.configuration import PACKAGED_FOLDER, Configuration
 from serving.errors import StartError
 from serving.runtime import Runtime
 from serving.start import champion_of, load_version, rehearse
+from storage.digest import digest_of
 from storage.failures import explain
-from storage.models import champion_version
+from storage.models import champion_version, model_folder
 from storage.process_store import Processes
 from storage.shared_registry import SharedRegistry, Standing
 from storage.writer import WriterClosed
@@ -74,6 +76,7 @@ class Swap:
     _unread: bool = False
     _behind_since: float | None = None
     _told: str = ""
+    _digest: str = ""
 
     async def look(self) -> None:
         """Switch to the champion where it is another than the one that answers."""
@@ -120,9 +123,10 @@ class Swap:
 
     def _prepare(self) -> RiskModel | None:
         runtime = self.runtime
-        model = newer_model(runtime.configuration, runtime.journey, runtime.model_version)
+        model = newer_model(runtime.configuration, runtime.journey, runtime.model_version, self._digest)
         if model is not None:
             rehearse(runtime, runtime.scorer_with(model))
+            self._digest = digest_of(model_folder(runtime.configuration.home, runtime.journey.name, model.version))
         return model
 
     def _refuse(self, reason: str) -> None:
@@ -147,14 +151,17 @@ class Swap:
         runtime.metrics.models.behind_seconds.set(behind)
 
 
-def newer_model(configuration: Configuration, journey: Journey, version: str) -> RiskModel | None:
-    """Return the champion if it is another version; raises :class:`StartError`.
+def newer_model(
+    configuration: Configuration, journey: Journey, version: str, digest: str = "", packaged: Path = PACKAGED_FOLDER
+) -> RiskModel | None:
+    """Return the champion if it is another model than the one that answers; raises :class:`StartError`.
 
     ``journey`` is the one that is being served: its file may have changed since, but the sessions in memory have not.
+    ``digest`` is that of the version that was switched to, empty before: what a Bento was built with may have the
+    number of quite another model.
     """
-    if PACKAGED_FOLDER.is_dir() and champion_version(configuration.home, journey.name) is None:
+    if packaged.is_dir() and champion_version(configuration.home, journey.name) is None:
         return None
     folder = champion_of(configuration, journey.name)
-    if folder.name == version:
-        return None
-    return load_version(journey, folder)
+    is_same = not packaged.is_dir() or digest_of(folder) == (digest or digest_of(packaged / "model"))
+    return None if folder.name == version and is_same else load_version(journey, folder)

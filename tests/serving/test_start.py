@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from decisions.calibration import Calibrator, CalibratorKind
 from decisions.risk import RiskModel
 from journeys.journey import Journey
 from serving.configuration import Configuration
 from serving.runtime import Runtime
 from serving.start import StartError, check_database, find_source, start
 from serving.swap import newer_model
+from storage.digest import digest_of
 from storage.models import point_champion, publish
 
 VERSION = "7"
@@ -80,8 +82,23 @@ def test_a_copy_of_a_version_under_another_name_is_not_taken_for_a_newer_one_aga
     models = configuration.home / "models" / "ecommerce"
     shutil.copytree(models / VERSION, models / "8")
     point_champion(configuration.home, "ecommerce", "8")
-    with pytest.raises(StartError, match=f"holds a copy of version {VERSION}: promote that version"):
+    with pytest.raises(StartError, match=f"holds a copy of version {VERSION}: name that version"):
         newer_model(configuration, shop, VERSION)
+
+
+def test_a_bento_takes_a_champion_that_has_the_number_of_its_own_model_but_is_another(
+    configuration: Configuration, shop: Journey, shop_model: RiskModel, model_home: Path, tmp_path: Path
+) -> None:
+    packaged = tmp_path / "packaged"
+    shutil.copytree(model_home / "models" / shop.name / VERSION, packaged / "model")
+    assert newer_model(configuration, shop, VERSION, packaged=packaged) is None
+    other = replace(shop_model, calibrator=Calibrator(CalibratorKind.PLATT, (1.0, -4.0)))
+    _publish(configuration.home, other)
+    taken = newer_model(configuration, shop, VERSION, packaged=packaged)
+    assert taken is not None
+    assert taken.calibrator == other.calibrator
+    digest = digest_of(configuration.home / "models" / shop.name / VERSION)
+    assert newer_model(configuration, shop, VERSION, digest, packaged) is None
 
 
 def test_a_champion_of_other_features_is_never_taken_by_a_service_that_runs(
