@@ -97,6 +97,18 @@ def test_a_mistake_is_told_in_a_line(
     assert ran.err.count("\n") == 1
 
 
+def test_a_full_disk_is_told_in_a_line(home: Path, tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "cli", "backup", "--out", "/dev/full"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", "dropoff: No space left on device\n")
+
+
 def test_a_backup_goes_through_a_pipe_into_another_installation(home: Path, tmp_path: Path) -> None:
     dropoff = [sys.executable, "-m", "cli"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

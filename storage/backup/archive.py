@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 import msgspec
 
@@ -60,11 +60,29 @@ class Member:
         return PurePosixPath(self.name).parts
 
 
+class _Forward:
+    """A file that is written front to back; what tarfile has for that writes once more where writing has failed."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+        self._written = 0
+
+    def write(self, content: bytes) -> int:
+        """Append to it."""
+        self._out.write(content)
+        self._written += len(content)
+        return len(content)
+
+    def tell(self) -> int:
+        """Return how much has been written."""
+        return self._written
+
+
 class ArchiveWriter:
     """Writes a backup front to back, so that ``out`` may be a pipe; :meth:`close` makes it whole."""
 
     def __init__(self, out: IO[bytes], header: Header) -> None:
-        self._tar = tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        self._tar = tarfile.open(fileobj=cast("IO[bytes]", _Forward(out)), mode="w:", format=tarfile.PAX_FORMAT)  # noqa: SIM115
         self._made_seconds = header.made_us // 1_000_000
         self._files: dict[str, str] = {}
         self._rows, self._parts = Counter[str](), Counter[str]()
