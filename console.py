@@ -176,16 +176,20 @@ def weighable_decisions(
 
 
 @contextmanager
-def registry_home(journey: str) -> "Iterator[Path]":
+def registry_home(journey: str, *, adding: bool = False) -> "Iterator[Path]":
     """Yield the home folder, joined to the registry that replicas share where a database is configured for them.
 
-    It then has every version, and what is published or promoted in the block is so for all of them.
+    It then has every version, and what is published or promoted in the block is so for all of them. Who is going to be
+    ``adding`` a version that takes long to make is told before that it could not be shared: raises
+    ``storage.registry.NotJoined``.
     """
     from serving.configuration import Configuration
-    from storage.shared_registry import shared_home
+    from storage.shared_registry import REGISTRIES, shared_home
 
     configuration = Configuration.from_environment()
     if not configuration.database_url:
+        for registry in REGISTRIES if adding else ():
+            registry.require_joined(configuration.home, journey)
         yield configuration.home
         return
     with open_service() as engine, shared_home(engine, configuration.home, journey, whole=True):

@@ -53,7 +53,7 @@ def train(
     if json_path is not None:
         require_writable(json_path, log=log)
     with (
-        registry_home(declared.name) as home,
+        registry_home(declared.name, adding=True) as home,
         engine_at(cluster) as engine,
         telling(refused) as on_read,
         progress() as report,
@@ -117,7 +117,7 @@ def retrain(
         for line in joined.describe():
             say(line)
 
-    with registry_home(declared.name) as home, progress() as report:
+    with registry_home(declared.name, adding=True) as home, progress() as report:
         result = run(
             declared,
             home=home,
@@ -180,7 +180,7 @@ def recalibrate(
         require_writable(json_path, log=log)
     loaded = load_model(declared, journey, model)
     since_us = None if since is None else moment_us(since)
-    with registry_home(declared.name) as home, telling(refused) as on_read, progress() as report:
+    with registry_home(declared.name, adding=True) as home, telling(refused) as on_read, progress() as report:
         result = run(
             declared,
             log,

@@ -35,7 +35,7 @@ def train(
         require_writable(json_path)
     logged = decisions_of(declared, decisions)
     with (
-        registry_home(declared.name) as home,
+        registry_home(declared.name, adding=True) as home,
         progress() as report,
         log_of_decisions(declared, decisions, log) as replayed,
     ):

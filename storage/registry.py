@@ -209,6 +209,15 @@ class Registry:
                 f"{happened}, nothing was changed; look at `{self.look.format(journey=journey)}` and try again"
             )
 
+    def require_joined(self, home: Path, journey: str) -> None:
+        """Raise :class:`NotJoined` where a journey's folder is a copy of what is shared, and not joined."""
+        mark = home / self.area / journey / COPY_MARK
+        if home.resolve() not in _JOINED and mark.exists():
+            raise NotJoined(
+                f"{mark.parent} is a copy of what replicas share, and nothing was changed: set DROPOFF_DATABASE_URL to "
+                f"their database, or remove {mark} where they are no more"
+            )
+
     def mirror(self, home: Path, journey: str, promotions: Sequence[Promotion]) -> None:
         """Let the pointer and its history be those that replicas share, of which ``promotions`` are all, in order."""
         parent = home / self.area / journey
@@ -234,11 +243,7 @@ class Registry:
             return sharing.move(
                 self, home, journey, version, action=action, reason=reason, instead_of=instead_of, now=now
             )
-        if (parent / COPY_MARK).exists():
-            raise NotJoined(
-                f"{parent} is a copy of what replicas share, and nothing was changed: set DROPOFF_DATABASE_URL to "
-                f"their database, or remove {parent / COPY_MARK} where they are no more"
-            )
+        self.require_joined(home, journey)
         with appending(parent, self.history_name) as history:
             previous = self.pointed(home, journey)
             self.check_standing(journey, version, previous, instead_of)

@@ -101,6 +101,10 @@ def test_two_machines_with_one_database_promote_and_roll_back_for_each_other(
     refused = call("promote", EXAMPLE, "2")
     assert refused.status == 1
     assert "set DROPOFF_DATABASE_URL to their database" in refused.err
+    # Told before a log is read for hours.
+    (tmp_path / "log.jsonl").write_text("")
+    for command in ("train", "recalibrate"):
+        assert "set DROPOFF_DATABASE_URL to their database" in call(command, EXAMPLE, "--log", "log.jsonl").err
 
 
 def test_waiting_names_the_process_that_does_not_switch_and_why(home: Path) -> None:
