@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -11,6 +12,10 @@ BATCH_EVENTS = 100
 EVENT, BATCH, SCORE, RECOMMEND = "event", "batch", "score", "recommend"
 """The kinds of requests: one event, :data:`BATCH_EVENTS` of them, a risk, and a decision that the ledger keeps."""
 KINDS = (EVENT, BATCH, SCORE, RECOMMEND)
+
+
+Amount = Annotated[float, msgspec.Meta(ge=0)]
+"""Time or bytes: no less than nothing."""
 
 
 class CostsUnreadable(ValueError):
@@ -26,22 +31,22 @@ class RequestCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quantiles 0, .01 ... 1, divided by their mean.
     """
 
-    loop_ms: float
-    threads_ms: float
-    redis_ms: float
-    postgres_ms: float
-    client_ms: float
-    turn_ms: float
-    turn_alone_ms: float
-    alone_ms: float
-    rest_ms: float
-    spread: tuple[float, ...]
-    request_bytes: float
-    answer_bytes: float
-    redis_bytes: float
-    postgres_bytes: float
-    disk_bytes: float
-    journal_bytes: float
+    loop_ms: Amount
+    threads_ms: Amount
+    redis_ms: Amount
+    postgres_ms: Amount
+    client_ms: Amount
+    turn_ms: Amount
+    turn_alone_ms: Amount
+    alone_ms: Amount
+    rest_ms: Amount
+    spread: Annotated[tuple[Amount, ...], msgspec.Meta(min_length=1)]
+    request_bytes: Amount
+    answer_bytes: Amount
+    redis_bytes: Amount
+    postgres_bytes: Amount
+    disk_bytes: Amount
+    journal_bytes: Amount
 
     @property
     def worker_ms(self) -> float:
@@ -57,10 +62,10 @@ class RequestCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class MemoryCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes of an open session of ``events`` events: in a worker, and in Redis; and of a worker without any."""
 
-    events: int
-    worker_bytes: float
-    redis_bytes: float
-    empty_worker_bytes: float
+    events: Annotated[int, msgspec.Meta(ge=1)]
+    worker_bytes: Amount
+    redis_bytes: Amount
+    empty_worker_bytes: Amount
 
 
 class HistoryCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,13 +76,13 @@ class HistoryCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     events: int
-    features_seconds: float
-    features_peak_bytes: float
-    training_fixed_seconds: float
-    training_seconds: float
-    training_peak_bytes: float
-    log_bytes: float
-    rows_bytes: float
+    features_seconds: Amount
+    features_peak_bytes: Amount
+    training_fixed_seconds: Amount
+    training_seconds: Amount
+    training_peak_bytes: Amount
+    log_bytes: Amount
+    rows_bytes: Amount
 
 
 class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,7 +95,8 @@ class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     history: HistoryCost
 
     def of_events(self, events: float) -> RequestCost:
-        """Return what a request of so many events takes: between the two that were measured, costs grow evenly.
+        """Return what a request of so many events takes: between the two that were measured, and beyond, costs grow
+        evenly.
 
         Raises ValueError below one event.
         """

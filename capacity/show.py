@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from capacity.busiest import Busiest
+from capacity.costs import BATCH_EVENTS
 from capacity.plan import Need, Plan
 
 HEADERS = ("Needed", "In all", "How many", "Each", "One bears a day", "Grow by")
@@ -28,6 +29,11 @@ def describe_plan(plan: Plan) -> Sequence[str]:
         f"Full first: {first.name}. One bears {show_count(first.one_bears)} sessions a day when "
         f"{plan.terms.fullest:.0%} full.",
     ]
+    if work.events_per_request > BATCH_EVENTS:
+        said.append(
+            f"Requests of more than {BATCH_EVENTS} events were not measured: what {work.events_per_request:g} take is "
+            "carried on from those, and services take no more than DROPOFF_MAX_BATCH_EVENTS."
+        )
     if plan.groups == 1:
         said.append("One group is enough: a PostgreSQL and a Redis, with the workers below.")
     else:

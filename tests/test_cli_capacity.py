@@ -47,6 +47,16 @@ def test_a_plan_names_the_bottleneck_first_and_what_one_bears(
     assert "simulated" not in plan
 
 
+def test_requests_larger_than_those_that_were_measured_are_told_to_be(
+    costs: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for events in ("100", "1000"):
+        assert run("--sessions-per-day", "1e6", "--events-per-request", events, "--costs", costs) == 0
+        said.append("Requests of more than 100 events were not measured" in capsys.readouterr().out)
+    assert said == [False, True]
+
+
 def test_a_small_site_needs_one_group(costs: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--sessions-per-day", "1000", "--costs", costs) == 0
     assert "One group is enough" in capsys.readouterr().out

@@ -50,6 +50,19 @@ def test_costs_without_a_kind_are_refused(tmp_path: Path) -> None:
         read_costs(path)
 
 
+@pytest.mark.parametrize(
+    ("kept", "written"),
+    [('"spread": [', '"spread": [], "was": ['), ('"turn_ms": 10', '"turn_ms": -10'), ('"events": 10,', '"events": 0,')],
+)
+def test_costs_that_cannot_be_are_refused_when_they_are_read(kept: str, written: str, tmp_path: Path) -> None:
+    path = tmp_path / "costs.json"
+    write_costs(COSTS, path)
+    assert kept in path.read_text()
+    path.write_text(path.read_text().replace(kept, written))
+    with pytest.raises(CostsUnreadable, match="holds no measured costs"):
+        read_costs(path)
+
+
 def test_less_than_one_event_is_no_request() -> None:
     with pytest.raises(ValueError, match="one event or more"):
         COSTS.of_events(0.5)
