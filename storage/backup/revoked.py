@@ -23,18 +23,25 @@ _KEYED = (events, decisions, quarantine, touchpoints)
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """Read of a database that is about to be replaced: subjects of erasures by journey, and rows of keys and logins."""
+    """Read of a database that is about to be replaced: what its audit says of erasures, and rows of keys and logins."""
 
-    subjects: dict[str, list[str]]
+    erasure_rows: list[dict[str, Any]]
     key_rows: list[dict[str, Any]]
     login_rows: list[dict[str, Any]]
     erased: int = 0
     keys: int = 0
 
     def revoke_again(self, engine: Engine, connection: Connection, actor: str, now_us: int) -> "Revoked":
-        """Erase those visitors once more and let keys be as they were, in the transaction that restores."""
+        """Erase those visitors once more and let keys be as they were, in the transaction that restores.
+
+        The audit keeps what it had said of them: an older backup, restored after this one, may hold them too.
+        """
         erased = 0
-        for journey, subjects in self.subjects.items():
+        self._keep_audit(connection)
+        subjects_of = defaultdict[str, list[str]](list)
+        for row in self.erasure_rows:
+            subjects_of[row["journey"]].append(row["subject"])
+        for journey, subjects in subjects_of.items():
             erasure, records = Erasure(engine, journey), RecordStore(engine, journey)
             for visitor_id in _named(connection, journey, subjects):
                 counts = erasure.erase(connection, [visitor_id], now_us)
@@ -47,17 +54,22 @@ class Revoked:
             connection.execute(insert_if_absent(engine, ended_logins), self.login_rows)
         return replace(self, erased=erased, keys=len(self.key_rows))
 
+    def _keep_audit(self, connection: Connection) -> None:
+        # Each has a salt of its own, so that no two are the same.
+        known = set(connection.execute(select(audit.c.subject).where(audit.c.action == ERASURE)).scalars())
+        rows = [row for row in self.erasure_rows if row["subject"] not in known]
+        if rows:
+            connection.execute(insert(audit), rows)
+
 
 def read_revoked(connection: Connection, since_us: int) -> Revoked:
     """Return what the database says about the time since a moment: it is more recent than any backup."""
     there = set(inspect(connection).get_table_names())
     erased = (audit.c.action == ERASURE, audit.c.at_us >= since_us - _CLOCKS_APART_US)
-    subjects = defaultdict[str, list[str]](list)
-    if audit.name in there:
-        for journey, subject in connection.execute(select(audit.c.journey, audit.c.subject).where(*erased)):
-            subjects[journey].append(subject)
+    # Its number is given anew: others may have that of the row by now.
+    told = select(*(column for column in audit.columns if column is not audit.c.id)).where(*erased).order_by(audit.c.id)
     return Revoked(
-        dict(subjects),
+        [dict(row._mapping) for row in connection.execute(told)] if audit.name in there else [],
         [dict(row._mapping) for row in connection.execute(select(keys))] if keys.name in there else [],
         [dict(row._mapping) for row in connection.execute(select(ended_logins))] if ended_logins.name in there else [],
     )

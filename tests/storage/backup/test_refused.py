@@ -220,6 +220,22 @@ def test_whom_people_erased_since_the_backup_is_erased_again(
     assert names_visitor(again["subject"], "goes")
 
 
+def test_whom_people_erased_stays_erased_when_a_backup_without_and_then_an_older_one_with_them_is_restored(
+    engine: Engine, address: str, home: Path, tmp_path: Path
+) -> None:
+    nobody = kept(address, home)
+    _append(engine, "goes", "of goes")
+    somebody = kept(address, home)
+    _erase(engine, "goes", time.time_ns() // 1_000)
+
+    assert put(nobody, address, tmp_path / "one", replace=True).erased == 0
+    assert put(nobody, address, tmp_path / "two", replace=True).erased == 0
+    (told,) = every_row(engine)["audit"]
+    assert (told["action"], told["actor"]) == (ERASURE, "somebody")
+    assert put(somebody, address, tmp_path / "three", replace=True).erased == 1
+    assert every_row(engine)["events"] == []
+
+
 def test_keys_and_logins_stay_as_they_are_when_rows_go_back(
     engine: Engine, address: str, home: Path, tmp_path: Path
 ) -> None:
