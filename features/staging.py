@@ -3,7 +3,7 @@
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -53,13 +53,17 @@ class Staging:
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a DuckDB connection that keeps to the memory and spills into the folder, or here if that is a store."""
-        spilled = Path(tempfile.gettempdir()) if isinstance(self.folder, StorePath) else self.folder
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "threads": self.threads,
-            "memory_limit": f"{self.memory_gb}GB",
-            "temp_directory": str(spilled / f"dropoff-spill-{uuid.uuid4().hex}"),
-        }
-        with duckdb.connect(config=config) as connection:
+        with ExitStack() as stack:
+            spilled = self.folder
+            if isinstance(spilled, StorePath):
+                # What DuckDB makes by itself, others may look into.
+                spilled = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dropoff-")))
+            config: dict[str, str | bool | int | float | list[str]] = {
+                "threads": self.threads,
+                "memory_limit": f"{self.memory_gb}GB",
+                "temp_directory": str(spilled / f"spill-{uuid.uuid4().hex}"),
+            }
+            connection = stack.enter_context(duckdb.connect(config=config))
             register_store(connection, self.folder, self.log)
             connection.execute("SET TimeZone = 'UTC'")
             # DuckDB takes a worker's process for a terminal.

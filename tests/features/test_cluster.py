@@ -133,8 +133,11 @@ def test_a_bounded_number_of_parts_is_worked_on_ahead(engine: DaskEngine) -> Non
     with engine.scratch() as folder:
         results = engine.map(note_down, [(folder, number) for number in range(40)])
         assert next(results) == 0
-        time.sleep(0.5)
         # Two parts a worker had been handed out when the first was asked for.
+        deadline = time.monotonic() + 20
+        while len(list(folder.glob("done-*"))) < 4 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.2)
         assert len(list(folder.glob("done-*"))) == 4
         assert list(results) == list(range(1, 40))
 

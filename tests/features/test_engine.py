@@ -136,10 +136,10 @@ def test_workers_that_see_one_slice_each_read_what_one_process_reads(tmp_path: P
 
 @pytest.mark.parametrize("name", ["it's mine", "day=3", "a[b]*c?"])
 def test_the_scratch_folder_may_have_any_name(tmp_path: Path, plan: Plan, name: str) -> None:
-    log = _write(tmp_path / "events", _events(1), 2)
+    log = _write(tmp_path / "events", _events(1), 1)
     read = []
     for options in ({}, {"engine": Elsewhere(tmp_path / name / "scratch")}):
-        with read_log(log, plan, timeout_seconds=TIMEOUT_SECONDS, batch_events=40, **options) as found:
+        with read_log(log, plan, timeout_seconds=TIMEOUT_SECONDS, batch_events=100, **options) as found:
             read.append(found.whole())
     assert _same(*read)
 

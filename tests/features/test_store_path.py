@@ -1,6 +1,7 @@
 """Paths in object stores: their text, their files, and one sentence where a store cannot be reached."""
 
 import pickle
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,14 +13,16 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from object_store import no_store, object_store, put
-from small_logs import TIMEOUT_SECONDS, event, small_plan, write_lines
+from small_logs import NOW, TIMEOUT_SECONDS, event, small_plan, write_lines
 
 from features.export import export_features
 from features.import_log import import_log
 from features.log_files import LogError, find_files
 from features.output import OutputError, require_writable
+from features.raw_log import RawLog
 from features.read_log import read_log
 from features.source import CANONICAL
+from features.staging import Staging
 from features.store_path import StoreError, StorePath, files_below, register_store, remove_folder, to_path
 
 
@@ -153,6 +156,17 @@ def test_a_store_that_does_not_answer_is_told_in_one_sentence(bucket: StorePath)
 def test_a_scheme_that_nobody_serves_says_what_to_install() -> None:
     with pytest.raises(StoreError, match=r"nosuch://x/y cannot be opened .*install fsspec's package for nosuch"):
         to_path("nosuch://x/y").exists()
+
+
+def test_what_does_not_fit_into_memory_is_spilled_where_nobody_else_looks(tmp_path: Path) -> None:
+    log, scratch = RawLog((), "parquet", ()), StorePath("memory://scratch")
+    job = Staging(tmp_path, CANONICAL, log, small_plan(), scratch, 1, 0, NOW, memory_gb=0.05, threads=1)
+    with job.connect() as connection:
+        [(spilled,)] = connection.execute("SELECT current_setting('temp_directory')").fetchall()
+        connection.execute("CREATE TEMP TABLE large AS SELECT range AS one, hash(range) AS other FROM range(5_000_000)")
+        assert any(Path(spilled).iterdir())
+        assert stat.S_IMODE(Path(spilled).parent.stat().st_mode) == 0o700
+    assert not Path(spilled).parent.exists()
 
 
 def test_a_connection_is_told_of_a_store_once(bucket: StorePath, tmp_path: Path) -> None:
