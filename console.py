@@ -105,6 +105,15 @@ def load_model(journey: "Journey", given: str, version: str | None) -> "RiskMode
         return RiskModel.load(folder, journey.table)
 
 
+def check_servable(journey: "Journey", given: str, version: str) -> None:
+    """Raise what hinders a registered version from being served: missing, damaged, of other features, or a copy."""
+    from storage.models import ModelNotFound
+
+    found = load_model(journey, given, version).version
+    if found != version:
+        raise ModelNotFound(f"what is called version {version} is a copy of version {found}: name that one instead")
+
+
 def find_model(journey: "Journey", given: str, version: str | None = None) -> "RiskModel | None":
     """Return the chosen model or the champion; None, said in a line, where the journey has no champion.
 

@@ -60,14 +60,13 @@ def promote(
 
     A running service notices by itself, and so do all replicas that share its database.
     """
-    from console import load_model, registry_home, say_promoted, wait_for_switch
+    from console import check_servable, registry_home, say_promoted, wait_for_switch
     from journeys.load import load_journey
     from training.promote import promote as run
 
     declared = load_journey(journey)
     with registry_home(declared.name) as home:
-        # A damaged version, or one of another feature table, could not be served.
-        load_model(declared, journey, version)
+        check_servable(declared, journey, version)
         promoted = run(declared.name, version, home=home, mlruns=MLRUNS, reason=reason)
     say_promoted(declared, promoted)
     if wait:
@@ -109,7 +108,7 @@ def challenger(
     Running services ask it off the answers' path, on at most a fifth of a core each, and count how often risk, first
     blocker and recommendation agree, and how long both take. `dropoff promote` makes it the champion.
     """
-    from console import load_model, out, registry_home, say, service_database, write_json
+    from console import check_servable, out, registry_home, say, service_database, write_json
     from features.output import require_writable
     from insights.challenges import challenge_table, say_challenge
     from journeys.load import load_journey
@@ -128,7 +127,7 @@ def challenger(
             ended = end_challenger(declared, home=home, mlruns=MLRUNS, reason=reason).previous
             say(f"Version {ended} is no challenger of {name} any more.")
         elif version is not None:
-            load_model(declared, journey, version)
+            check_servable(declared, journey, version)
             set_challenger(declared, version, home=home, mlruns=MLRUNS, reason=reason)
             say(f"Version {version} is asked what the champion of {name} answers, from now on.")
         found = () if engine is None else ChallengeStore(engine, name).all()

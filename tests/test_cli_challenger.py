@@ -1,6 +1,7 @@
 """A challenger is set, shown and ended in one command, shared with replicas, and ends where it is promoted."""
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,14 @@ def test_the_champion_is_no_challenger_and_a_challenger_that_is_promoted_is_none
     call("challenger", EXAMPLE, "2")
     call("promote", EXAMPLE, "2")
     assert (champion_version(home, NAME), challenger_version(home, NAME)) == ("2", None)
+
+
+def test_a_copy_of_a_version_that_no_service_would_take_becomes_neither(home: Path) -> None:
+    shutil.copytree(home / "models" / NAME / "2", home / "models" / NAME / "3")
+    for command in ("promote", "challenger"):
+        refused = call(command, EXAMPLE, "3")
+        assert refused.err == "dropoff: what is called version 3 is a copy of version 2: name that one instead\n"
+    assert (champion_version(home, NAME), challenger_version(home, NAME)) == ("1", None)
 
 
 def test_what_was_seen_is_shown_in_shares_and_as_json(home: Path, tmp_path: Path) -> None:
