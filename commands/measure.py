@@ -48,6 +48,7 @@ def evaluate(
     from console import engine_at, figures, load_model, out, progress, quarantine_path, say, tell, write_json
     from features.log_files import LogError
     from features.output import require_folder, require_writable
+    from features.store_path import without_password
     from journeys.load import load_journey
     from training.evaluate_diagnosis import evaluate_diagnosis
     from training.evaluate_log import evaluate_log
@@ -73,7 +74,7 @@ def evaluate(
     tell(read.summary, refused)
     if not evaluation["n_rows"]:
         raise LogError(f"no session of {log} has a known end after its first event, so there is nothing to measure")
-    title = f"Version {loaded.version} of {declared.name} on {log}"
+    title = f"Version {loaded.version} of {declared.name} on {without_password(log)}"
     for table in figures(title, evaluation):
         out.print(table)
         out.print()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://.")
 _SQUEEZED = re.compile(r"^([a-z][a-z0-9+.-]+):/(?!/)")
+_PASSWORD = re.compile(r"(://[^/@:]*):[^/@]*@")
 _EXTRAS = {"s3": "s3", "s3a": "s3", "memory": "cluster"}
 # What is read at once: fsspec's own 50 MB would fetch most of a file to look at its first line.
 _BLOCK_BYTES = 1 << 20
@@ -168,6 +169,11 @@ def to_path(text: str) -> Path:
     if text.startswith("file://"):
         return Path(text.removeprefix("file://"))
     return StorePath(text) if _ADDRESS.match(text) else Path(text)
+
+
+def without_password(path: Path) -> str:
+    """Return the text of a path for what others read: an address such as ``sftp://name:word@host`` has a password."""
+    return _PASSWORD.sub(r"\1@", str(path)) if isinstance(path, StorePath) else str(path)
 
 
 def was_address(path: Path) -> bool:

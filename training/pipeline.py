@@ -14,6 +14,7 @@ from features.plan import Plan, compile_plan
 from features.read_log import ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
+from features.store_path import without_password
 from journeys.ends import SessionEnds, find_ends
 from journeys.journey import Journey
 from training.blockers import fit_blockers
@@ -120,7 +121,7 @@ def train(
             held_out_count = _require_both_labels(journey, log, ends, split, end_us)
         lessons = take_lessons(journey, plan, log, ends, split, standing_for, end_us, seed=seed)
         data = DataIdentity(
-            path=data_name or str(path),
+            path=data_name or without_password(path),
             digest=digest_files(path),
             events=log.event_count,
             sessions=log.session_count,

@@ -15,6 +15,7 @@ from features.plan import Plan, compile_plan
 from features.read_log import ReadSummary
 from features.source import CANONICAL, Source
 from features.staging import Progress
+from features.store_path import without_password
 from journeys.ends import SessionEnds, find_ends
 from journeys.journey import Journey
 from storage.history import Action
@@ -134,7 +135,7 @@ def recalibrate(
         tuning=_figures(renewed, rows, cutoffs),
         seed=seed,
         data=DataIdentity(
-            path=str(path),
+            path=without_password(path),
             digest=digest_files(path),
             events=log.event_count,
             sessions=log.session_count,

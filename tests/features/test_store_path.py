@@ -23,7 +23,15 @@ from features.raw_log import RawLog
 from features.read_log import read_log
 from features.source import CANONICAL
 from features.staging import Staging
-from features.store_path import StoreError, StorePath, files_below, register_store, remove_folder, to_path
+from features.store_path import (
+    StoreError,
+    StorePath,
+    files_below,
+    register_store,
+    remove_folder,
+    to_path,
+    without_password,
+)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +62,19 @@ def test_the_text_of_an_address_stays_as_it_was_written(text: str) -> None:
     assert str(path / "more") == f"{text}/more"
     assert str((path / "more").parent) == text
     assert pickle.loads(pickle.dumps(path)) == path  # noqa: S301
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("sftp://ann:secret@host", "sftp://ann@host"),
+        ("sftp://ann:secret@host:22/a:b@c", "sftp://ann@host:22/a:b@c"),
+        ("s3://shop/log", "s3://shop/log"),
+        ("logs/a:b@c", "logs/a:b@c"),
+    ],
+)
+def test_a_password_is_not_told_with_its_address(text: str, told: str) -> None:
+    assert without_password(to_path(text)) == told
 
 
 @pytest.mark.parametrize(
