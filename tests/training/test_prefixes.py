@@ -39,6 +39,9 @@ class Elsewhere:
             there, its = ForkingPickler.loads(ForkingPickler.dumps((work, part)))
             yield ForkingPickler.loads(ForkingPickler.dumps(there(its)))
 
+    def require_seen(self, path: Path) -> None:
+        assert path.exists()
+
     def scratch(self) -> AbstractContextManager[Path]:
         return HERE.scratch()
 
