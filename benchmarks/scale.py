@@ -65,7 +65,7 @@ def run(log: Path | None = None, sizes: Sequence[int] = SIZES, *, train: bool = 
         for size in sizes:
             measured.append(_measure(log, size, folder / f"{size}", train=train))
             print(measured[-1], file=sys.stderr, flush=True)
-    return report(measured)
+    return report(sorted(measured, key=lambda one: one.events))
 
 
 def report(measured: Sequence[Measured]) -> Report:

@@ -30,10 +30,11 @@ def backup(
     ] = True,
     json_path: JsonOption = None,
 ) -> None:
-    """Keep the database, models, policies and secrets in one file.
+    """Keep all that an installation holds in one file.
 
-    The service goes on meanwhile; the rows are those of one moment. A backup of SQLite can be restored into PostgreSQL,
-    and the other way round. It holds personal data and secrets: only its owner may read it, and it is not encrypted.
+    Database, models, policies and secrets. The service goes on meanwhile; the rows are those of one moment. A backup of
+    SQLite can be restored into PostgreSQL, and the other way round. It holds personal data and secrets: only its owner
+    may read it, and it is not encrypted.
     """
     from console import progress, say, write_json
     from features.output import require_folder, require_writable

@@ -67,7 +67,8 @@ class Staging:
             register_store(connection, self.folder, self.log)
             connection.execute("SET TimeZone = 'UTC'")
             # DuckDB takes a worker's process for a terminal.
-            connection.execute("SET enable_progress_bar = false")
+            if connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
+                connection.execute("SET enable_progress_bar = false")
             connection.execute(f"SET partitioned_write_max_open_files = {_OPEN_FILES}")
             yield connection
 

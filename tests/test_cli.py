@@ -589,7 +589,8 @@ def test_a_result_that_cannot_be_written_is_refused_before_the_work(run: Run, tm
     features = ("features", EXAMPLE, "--log", "log.jsonl", "--out")
     refused(run(*features, "/proc/x.parquet"), "nothing can be written into /proc: No such file or directory")
     refused(run(*features, "folder.parquet"), "folder.parquet is a folder; give the path of a file")
-    refused(run(*features, "out.csv"), "out.csv should end in .parquet")
+    told = "is no name of a folder; name one without such an ending, or a file that ends in .parquet"
+    refused(run(*features, "out.csv"), f"out.csv {told}")
     refused(run(*features, "log.jsonl/x.parquet"), "nothing can be written into log.jsonl: File exists")
     refused(
         run(*features, "out.parquet", "--quarantine", "log.jsonl"),
@@ -841,7 +842,7 @@ def test_ctrl_c_in_the_middle_of_reading_ends_quietly_and_leaves_nothing_behind(
     with running(tmp_path, "features", EXAMPLE, "--log", "log.parquet", "--out", "f.parquet") as process:
         until = time.monotonic() + 60
         # Reading begins when there is a temporary folder for it.
-        while not list((tmp_path / "tmp").glob("dropoff-*/staged")) and time.monotonic() < until:
+        while not list((tmp_path / "tmp").glob("dropoff-*/slice-*")) and time.monotonic() < until:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
