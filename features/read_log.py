@@ -2,50 +2,43 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import duckdb
-import pyarrow as pa
 
 from features.canonical_view import create_canonical, create_checked, is_numbered
-from features.encode_sessions import encode_sessions, spans_of
 from features.encoded_logs import concatenate
 from features.engine import HERE, Engine
 from features.events import US_PER_SECOND, EncodedLog
 from features.gathering import Gathered, find_displaced, keep_persons_of
 from features.log_files import LogError, first_line
 from features.log_links import number_persons, read_links
-from features.person_histories import find_histories
 from features.plan import Plan
 from features.raw_log import RawLog, open_raw
+from features.read_bucket import read_bucket
+from features.refused import quarantine_refused, refused_rows
 from features.slices import cut_log
 from features.source import CANONICAL, Source
-from features.staging import Progress, Staged, Staging, create_codes, join_staged, stage_slice
+from features.staging import Progress, Staging, create_codes, join_staged, stage_slice
 from features.survey import (
     Survey,
-    count_refused,
     find_suspects,
     join_surveys,
     keep_homes,
     keep_losers,
     name_unknown,
-    refused_rows,
     survey_bucket,
 )
-from features.table import CONTEXT_COLUMNS
 from features.undoings import find_undoings
 
 DEFAULT_BATCH_EVENTS = 2_000_000
 MOST_BUCKETS = 512
 """More buckets would be too many open files; of a very long log each is larger."""
 _ID_PART_ROWS = 20_000_000
-DETAILS = ("element", "shared_name")
-"""What is kept of each event where ``elements`` are asked for."""
-
 _Result = TypeVar("_Result")
 
 
@@ -212,28 +205,6 @@ def _unreadable(path: Path, error: duckdb.Error) -> LogError:
     return LogError(f"{path} cannot be read: {first_line(error)}")
 
 
-def read_bucket(gathered: Gathered, bucket: int) -> EncodedLog | None:
-    """Return the sessions of a bucket's persons; None where it has none."""
-    job, plan = gathered.job, gathered.job.plan
-    details = () if job.elements is None else DETAILS
-    columns = ["session_id", "visitor_id", "person", "occurred_at_us", "event_id", "code", "user_id"]
-    columns += CONTEXT_COLUMNS
-    columns += [f"v{place}" for place in range(len(plan.columns))]
-    columns += [*(f"t{place}" for place in range(len(job.texts))), *details]
-    # A session that names several visitors belongs to the first, and a person's visitors stand in one bucket.
-    with job.connect() as connection:
-        table: pa.Table = connection.sql(
-            f"SELECT {', '.join(columns)} FROM {gathered.rows_for(bucket)} "
-            "ORDER BY visitor_id, session_id, occurred_at_us, event_id"
-        ).to_arrow_table()
-    if not table.num_rows:
-        return None
-    log = encode_sessions(table, plan, gathered.timeout_us, job.texts, details)
-    if not gathered.links.rows or not plan.uses_visitor_history:
-        return log
-    return replace(log, histories=find_histories(spans_of(log), gathered.links))
-
-
 def _as_it_is(log: EncodedLog) -> EncodedLog:
     return log
 
@@ -260,7 +231,7 @@ def _gather(
         parts.append(part)
         progress("checking and encoding", len(parts) / len(slices))
     staged = join_staged(parts)
-    reasons = _keep_refused(connection, staged, quarantine)
+    reasons = quarantine_refused(connection, staged, quarantine)
     progress("looking for duplicates", 0.0)
     suspects = find_suspects(job, staged, engine)
     survey = join_surveys(engine.map(partial(survey_bucket, job, staged, suspects), staged.buckets))
@@ -273,21 +244,6 @@ def _gather(
     displaced = find_displaced(job, staged, engine)
     gathered = Gathered(job, staged, displaced, links, round(timeout_seconds * US_PER_SECOND))
     return gathered, _summarise(survey, reasons, deduplicated)
-
-
-def _keep_refused(connection: duckdb.DuckDBPyConnection, staged: Staged, quarantine: Path | None) -> dict[str, int]:
-    reasons = count_refused(connection, staged)
-    if quarantine is not None and reasons:
-        quarantine.parent.mkdir(parents=True, exist_ok=True)
-        target = str(quarantine).replace("'", "''")
-        connection.execute(
-            f"COPY (SELECT reason, row, content FROM {refused_rows(staged)} ORDER BY row) TO '{target}' (FORMAT json)"
-        )
-    if not staged.buckets:
-        told = "; ".join(f"{reason} ({count:,} rows)" for reason, count in reasons.items()) or "it has no rows"
-        kept = f"; the rows are in {quarantine}" if quarantine is not None and reasons else ""
-        raise LogError(f"the log holds no usable event: {told}{kept}")
-    return reasons
 
 
 def _summarise(survey: Survey, reasons: Mapping[str, int], deduplicated: int) -> ReadSummary:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.engine import Engine
-from features.staging import BAD_BUCKET, Staged, Staging, create_losers, quote, read_files
+from features.staging import Staged, Staging, create_losers, quote, read_files
 
 HashArray = NDArray[np.uint64]
 _NAMES_TOLD = 1_000
@@ -147,28 +147,6 @@ def losers_file(job: Staging) -> str:
 def homes_file(job: Staging) -> str:
     """Return where the visitors of sessions that name several are kept, for all workers."""
     return str(job.folder / "homes.parquet")
-
-
-def count_refused(connection: duckdb.DuckDBPyConnection, staged: Staged) -> dict[str, int]:
-    """Return how many rows were refused for each reason, the commonest first."""
-    rows = connection.execute(f"SELECT reason, count(*) FROM {refused_rows(staged)} GROUP BY 1").fetchall()
-    return dict(sorted(rows, key=lambda pair: (-pair[1], pair[0])))
-
-
-def refused_rows(staged: Staged) -> str:
-    """Return the SQL relation of the refused rows: ``reason, row, content, occurred_at_us, received_at_us``."""
-    parts = [
-        "SELECT NULL::VARCHAR AS reason, NULL::BIGINT AS row, NULL::VARCHAR AS content, "
-        "NULL::BIGINT AS occurred_at_us, NULL::BIGINT AS received_at_us LIMIT 0"
-    ]
-    if BAD_BUCKET in staged.rows:
-        parts.append(
-            "SELECT reason, position AS row, raw_row AS content, occurred_at_us, received_at_us "
-            f"FROM {staged.rows_of(BAD_BUCKET)}"
-        )
-    if staged.rejected:
-        parts.append(f"SELECT reason, row, content, NULL, NULL FROM {read_files(staged.rejected)}")
-    return "(" + " UNION ALL ".join(f"({part})" for part in parts) + ")"
 
 
 def _repeated_in(job: Staging, files: Sequence[str]) -> HashArray:
