@@ -30,7 +30,7 @@ from features.store_path import StorePath, remove_folder
 from journeys.load import load_journey
 from training.simulator import simulate
 
-pytestmark = pytest.mark.xdist_group("cluster")
+pytestmark = pytest.mark.xdist_group("stores")
 
 
 @pytest.fixture(scope="module")

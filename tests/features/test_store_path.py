@@ -33,6 +33,8 @@ from features.store_path import (
     without_password,
 )
 
+pytestmark = pytest.mark.xdist_group("stores")
+
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[StorePath]:

@@ -220,6 +220,7 @@ def test_unknown_names_are_counted_with_a_proposal_live_and_in_a_log(
 def test_the_command_exits_with_its_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DROPOFF_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("DROPOFF_JOURNEY", raising=False)
     row = {"event_id": "1", "visitor_id": "v", "name": "Order Completed!", "occurred_at": show_time(NOW_US)}
     Path("log.jsonl").write_text(json.dumps(row) + "\n")
     result = CliRunner().invoke(app, ["doctor", "ecommerce", "--log", "log.jsonl", "--json", "out.json"])
