@@ -28,7 +28,7 @@ def train(
     sessions: Annotated[
         int,
         typer.Option(metavar="N", min=20, help="Learn from a sample of so many sessions, of whole visitors."),
-    ] = 400_000,
+    ] = 200_000,
     trials: Annotated[
         int, typer.Option(metavar="N", min=0, help="Settings to try; 0 takes those that usually do.")
     ] = 0,

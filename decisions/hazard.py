@@ -16,6 +16,7 @@ import lightgbm
 import numpy as np
 
 from decisions.calibration import Calibrator, logistic
+from decisions.margins import margins_of
 from decisions.treeshap import TreeExplainer
 from features.events import FloatArray
 
@@ -46,8 +47,8 @@ class Hazard:
 
     def margins(self, numbered: FloatArray, idle_seconds: FloatArray) -> FloatArray:
         """Return the log-odds before calibration (R,) of rows (R, F) whose categories are numbered."""
-        # For one row this is faster than Booster.predict, and many rows then give the very same numbers.
-        return self._trees.margins(with_idle(numbered, idle_seconds)) + np.interp(idle_seconds, *self._baseline)
+        added = margins_of(self.booster, self._trees, with_idle(numbered, idle_seconds))
+        return added + np.interp(idle_seconds, *self._baseline)
 
     def predict(self, numbered: FloatArray, idle_seconds: FloatArray) -> FloatArray:
         """Return the calibrated probability (R,) of rows (R, F) whose categories are numbered."""

@@ -15,6 +15,7 @@ from decisions.calibration import Calibrator
 from decisions.exposure import stage_rows
 from decisions.hazard import SETTINGS as HAZARD_SETTINGS
 from decisions.hazard import Hazard
+from decisions.margins import margins_of, threads_for
 from decisions.snapshot import Snapshot
 from decisions.trees import UnsupportedModel
 from decisions.treeshap import TreeExplainer
@@ -23,7 +24,6 @@ from features.table import FeatureTable
 from features.vocabulary import Vocabulary
 
 ADDITIVITY_TOLERANCE = 1e-6
-_FEW_ROWS = 1_000
 _MODEL, _CALIBRATOR, _VOCABULARY = "model.txt", "calibrator.json", "vocabulary.json"
 _BLOCKERS, _TABLE, _CARD = "blockers.json", "table.json", "card.json"
 _SNAPSHOT = "snapshot.json"
@@ -92,12 +92,7 @@ class RiskModel:
         return self.calibrator.apply(self._margins(numbered), stage_rows(self.table, rows)), leaving
 
     def _margins(self, numbered: FloatArray) -> FloatArray:
-        # The same numbers to the last bit, without LightGBM's price of a call.
-        if self._explainer is not None and len(numbered) < _FEW_ROWS:
-            return self._explainer.margins(numbered)
-        predicted = self.booster.predict(numbered, raw_score=True, num_threads=_threads(numbered))
-        margins: FloatArray = np.asarray(predicted, np.float64)
-        return margins
+        return margins_of(self.booster, self._explainer, numbered)
 
     def explain(self, rows: FloatArray) -> Explanation:
         """Return exact contributions; raises :class:`AdditivityError` if any row's do not add up to its margin."""
@@ -106,9 +101,9 @@ class RiskModel:
             margins, contributions = self._explainer.explain(numbered)
             base = self._explainer.base
         else:
-            predicted = np.asarray(self.booster.predict(numbered, pred_contrib=True, num_threads=_threads(rows)))
+            predicted = np.asarray(self.booster.predict(numbered, pred_contrib=True, num_threads=threads_for(rows)))
             contributions, base = predicted[:, :-1], float(predicted[0, -1])
-            margins = np.asarray(self.booster.predict(numbered, raw_score=True, num_threads=_threads(rows)))
+            margins = np.asarray(self.booster.predict(numbered, raw_score=True, num_threads=threads_for(rows)))
         gaps = np.abs(base + contributions.sum(axis=1) - margins)
         if not (gaps <= ADDITIVITY_TOLERANCE).all():
             raise AdditivityError(f"contributions miss the margin by {gaps.max():.3g}; the model cannot be explained")
@@ -203,11 +198,6 @@ def _load_hazard(folder: Path, table: FeatureTable) -> Hazard | None:
     if not (folder / HAZARD_SETTINGS).exists():
         return None
     return Hazard.load(folder, _read(folder / HAZARD_SETTINGS), len(table.features))
-
-
-def _threads(rows: FloatArray) -> int:
-    # Threads cost more than they save on a live session's single row.
-    return 1 if len(rows) < _FEW_ROWS else 0
 
 
 def _write(path: Path, content: Mapping[str, Any], indent: int | None = 1) -> None:

@@ -1,5 +1,6 @@
 """``dropoff train`` on a log that gives the end away: one line, and the way round it."""
 
+import inspect
 import json
 import random
 import sys
@@ -11,6 +12,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from newsletter import EXAMPLE, call
+
+from commands import learn
+from training.pipeline import train
 
 pytestmark = [
     pytest.mark.xdist_group("cli"),
@@ -70,3 +74,9 @@ def test_a_name_that_the_journey_does_not_have_cannot_be_allowed(
     ran = call("train", EXAMPLE, "--log", log, "--allow-leak", "view_samples")
     assert (ran.status, ran.err.count("\n")) == (1, 1)
     assert "--allow-leak view_samples: newsletter_signup has no event and no feature of that name" in ran.err
+
+
+def test_the_defaults_of_the_command_are_those_of_the_training_itself() -> None:
+    command, run = inspect.signature(learn.train).parameters, inspect.signature(train).parameters
+    for name in ("sessions", "trials", "seed", "resamples"):
+        assert command[name].default == run[name].default, name
