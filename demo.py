@@ -15,7 +15,8 @@ from typing import Any
 
 import duckdb
 
-from console import figures, out, progress, say, show_replay, telling, waiting
+from console.shown import figures, show_replay
+from console.terminal import out, progress, say, telling, waiting
 from features.plan import compile_plan
 from features.read_sessions import read_sessions
 from insights.build_facts import build_facts

@@ -36,7 +36,7 @@ def backup(
     SQLite can be restored into PostgreSQL, and the other way round. It holds personal data and secrets: only its owner
     may read it, and it is not encrypted.
     """
-    from console import progress, say, write_json
+    from console.terminal import progress, say, write_json
     from features.output import require_folder, require_writable
     from features.store_path import StorePath, to_path
     from serving.configuration import Configuration
@@ -94,7 +94,7 @@ def restore(
     Stop the service first. DROPOFF_HOME and DROPOFF_DATABASE_URL say where to; the database may be of another kind than
     the one that was kept. Who was erased since, as far as the replaced database knows, is erased again.
     """
-    from console import progress, say, write_json
+    from console.terminal import progress, say, write_json
     from features.output import require_writable
     from serving.configuration import Configuration
     from serving.redis_clearing import clear_redis

@@ -50,7 +50,7 @@ def capacity(
     from capacity.plan import Terms, make_plan
     from capacity.show import HEADERS, busiest_to_json, describe_busiest, describe_plan, plan_rows, plan_to_json
     from capacity.workload import Workload
-    from console import out, say, waiting, write_json
+    from console.terminal import out, say, waiting, write_json
     from features.output import require_writable
     from journeys.tables import FittedTable
 

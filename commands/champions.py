@@ -18,7 +18,8 @@ def models(journey: JourneyArgument, json_path: JsonOption = None) -> None:
     """
     from dataclasses import asdict
 
-    from console import out, registry_home, say, service_database, write_json
+    from console.databases import registry_home, service_database
+    from console.terminal import out, say, write_json
     from features.output import require_writable
     from insights.challenges import challenge_table
     from journeys.load import load_journey
@@ -60,7 +61,8 @@ def promote(
 
     A running service notices by itself, and so do all replicas that share its database.
     """
-    from console import check_servable, registry_home, say_promoted, wait_for_switch
+    from console.databases import registry_home
+    from console.models import check_servable, say_promoted, wait_for_switch
     from journeys.load import load_journey
     from training.promote import promote as run
 
@@ -80,7 +82,8 @@ def rollback(journey: JourneyArgument, reason: ReasonOption = "", wait: WaitOpti
     Again, and it goes one further back. A running service notices by itself, and so do all replicas that share its
     database.
     """
-    from console import registry_home, say_promoted, wait_for_switch
+    from console.databases import registry_home
+    from console.models import say_promoted, wait_for_switch
     from journeys.load import load_journey
     from training.promote import roll_back
 
@@ -108,7 +111,9 @@ def challenger(
     Running services ask it off the answers' path, on at most a fifth of a core each, and count how often risk, first
     blocker and recommendation agree, and how long both take. `dropoff promote` makes it the champion.
     """
-    from console import check_servable, out, registry_home, say, service_database, write_json
+    from console.databases import registry_home, service_database
+    from console.models import check_servable
+    from console.terminal import out, say, write_json
     from features.output import require_writable
     from insights.challenges import challenge_table, say_challenge
     from journeys.load import load_journey
@@ -150,7 +155,7 @@ def build(journey: JourneyArgument) -> None:
 
     It serves anywhere, without a checkout of this project.
     """
-    from console import say, waiting
+    from console.terminal import say, waiting
     from serving.build import build as run
 
     with waiting("building"):
@@ -174,7 +179,7 @@ def serve(
 
     Without keys (`dropoff keys`) everything is accepted, from this machine only.
     """
-    from console import say, waiting
+    from console.terminal import say, waiting
     from serving.access import KEYLESS
     from serving.configuration import Configuration
     from serving.keyed import has_keys
@@ -208,7 +213,8 @@ def replay(
     Shows the stage, the risk, the top blocker and the recommendation after each event. Where the service has keys,
     DROPOFF_KEY in the environment is one that may write and read.
     """
-    from console import progress, show_replay
+    from console.shown import show_replay
+    from console.terminal import progress
     from features.plan import compile_plan
     from features.read_sessions import read_sessions
     from journeys.load import load_journey

@@ -32,7 +32,7 @@ def doctor(
     names that the journey does not declare, with the events that they may mean. Nothing is changed. Exit status: 0
     well, 1 broken, 3 something to do.
     """
-    from console import say, write_json
+    from console.terminal import say, write_json
     from features.output import require_writable
     from journeys.load import load_journey
     from serving.configuration import Configuration
@@ -64,7 +64,7 @@ def doctor(
 
 
 def _show(checkup: "Checkup", names: "UnknownNames") -> None:
-    from console import out, say
+    from console.terminal import out, say
     from journeys.tables import FittedTable
     from serving.findings import State
     from serving.times import show_time

@@ -30,7 +30,8 @@ def effects(
     """
     import msgspec
 
-    from console import decisions_of, out, say, write_json
+    from console.databases import decisions_of
+    from console.terminal import out, say, write_json
     from features.output import require_writable
     from insights.effects.effects import measure_effects
     from insights.effects.period import period_of

@@ -67,7 +67,7 @@ def size(
     looks a hundred times at a plain test finds a change in 37 of 100 experiments that have none. People are counted,
     not sessions; more arms share the error between them.
     """
-    from console import out, say, write_json
+    from console.terminal import out, say, write_json
     from features.output import require_writable
     from insights.experiments.say_size import change_table, say_size, size_table
     from insights.experiments.sizing import read_kind
@@ -186,7 +186,7 @@ def analyse(
     Everything that was not used is counted.
     """
     from commands.experiment_results import analyse_kept, tell_analysis
-    from console import write_json
+    from console.terminal import write_json
     from features.output import require_writable
     from insights.experiments.analyse import analyse as analyse_tables
     from insights.experiments.ask import Asked, from_options

@@ -82,7 +82,8 @@ def new(
     """
     from dataclasses import replace
 
-    from console import open_service, say, write_json
+    from console.databases import open_service
+    from console.terminal import say, write_json
     from decisions.experiments import ExperimentPlan, Population, StoppingRule, to_json
     from decisions.experiments import explanation_trial as built_in
     from features.output import require_writable
@@ -160,7 +161,9 @@ def start(
     planned duration; and one whose layer's people are taken. The traffic is that of the service's ledger, else of
     --log or --facts, else of the service's figures. Every worker of the service follows within seconds.
     """
-    from console import facts_of, open_service, say, write_json
+    from console.databases import open_service
+    from console.logs import facts_of
+    from console.terminal import say, write_json
     from decisions.experiments import PlanError
     from features.output import require_writable
     from insights.current import current_facts
@@ -230,7 +233,8 @@ def stop(
     of the result; analyse completes it later. The result of an explanation trial also goes to MLflow.
     """
     from commands.experiment_results import tell_live
-    from console import open_service, say
+    from console.databases import open_service
+    from console.terminal import say
     from features.output import require_writable
     from journeys.load import load_journey
     from serving.runtime import now_us
@@ -252,7 +256,8 @@ def stop(
 @app.command("list", epilog="Example: dropoff experiment list ecommerce --json experiments.json")
 def list_experiments(journey: JourneyArgument, json_path: JsonOption = None) -> None:
     """List experiments: status, days, people and verdict so far."""
-    from console import open_service, out, say, write_json
+    from console.databases import open_service
+    from console.terminal import out, say, write_json
     from features.output import require_writable
     from insights.experiments.life import standings
     from insights.experiments.say_life import list_table

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def tell_analysis(found: "Analysis", out_path: Path | None) -> None:
     """Tell an analysis in words and tables, and draw it where that is wanted."""
-    from console import out, say
+    from console.terminal import out, say
     from insights.experiments.show import analysis_tables, say_counts, say_verdict
 
     for sentence in say_verdict(found):
@@ -32,7 +32,7 @@ def tell_analysis(found: "Analysis", out_path: Path | None) -> None:
 
 def analyse_kept(journey: str, name: str, json_path: Path | None, out_path: Path | None) -> None:
     """Analyse an experiment of the service, and tell and keep the result."""
-    from console import open_service
+    from console.databases import open_service
     from journeys.load import load_journey
 
     declared = load_journey(journey)
@@ -53,7 +53,7 @@ def tell_live(
 
     With ``or_say`` it is only said where there is nobody to compare yet, else that is an error.
     """
-    from console import say, write_json
+    from console.terminal import say, write_json
     from insights.experiments.live import analyse_live, keep_result
     from insights.experiments.question import AnalysisError
     from insights.experiments.say_life import say_live

@@ -85,7 +85,8 @@ def funnel(
     shares with 95 % intervals, the time from step to step, a breakdown and the days; docs/insights/funnels.md defines
     each of them.
     """
-    from console import out, progress, quarantine_path, say, tell, write_json
+    from console.logs import quarantine_path
+    from console.terminal import out, progress, say, tell, write_json
     from features.output import require_writable
     from insights.funnel.declare import declare
     from insights.funnel.measure import measure_funnel
@@ -148,7 +149,8 @@ def channels(
     First, last, linear, position-based, time-decay, Markov removal and Shapley credit side by side; each adds up to
     the conversions exactly. What was reached without any touch is credited to none.
     """
-    from console import out, progress, quarantine_path, say, tell, write_json
+    from console.logs import quarantine_path
+    from console.terminal import out, progress, say, tell, write_json
     from features.output import require_writable
     from insights.channels.contribution import CAVEAT, measure_contribution
     from insights.channels.credit import STANDARD, read_settings
@@ -209,7 +211,8 @@ def cohorts(
     Each against all others, or any two with --compare, with 95 % intervals. Groups of fewer than 20 visitors are
     hidden; DROPOFF_MIN_CELL in the environment says another number.
     """
-    from console import facts_of, out, say, write_json
+    from console.logs import facts_of
+    from console.terminal import out, say, write_json
     from features.output import require_writable
     from insights.cohort_report import report_cohorts
     from journeys.load import load_journey
@@ -249,7 +252,8 @@ def pacing(
     The pace of each stage, the moments of hesitation with how often people left afterwards, and the silence from which
     on somebody is probably leaving: the best moment for a nudge.
     """
-    from console import facts_of, out, write_json
+    from console.logs import facts_of
+    from console.terminal import out, write_json
     from features.output import require_writable
     from insights.pacing.measure import measure_pacing
     from insights.pacing.tables import pacing_tables

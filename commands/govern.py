@@ -25,7 +25,8 @@ def quality(
     Volume, lateness, clocks, duplicates, unknown events, missing fields, refused rows and silences of one day, each
     against yesterday and against what is usual. Exits with status 3 where one is an alarm; with 0 where none is.
     """
-    from console import day_of, progress, quarantine_path, say, tell, write_json
+    from console.logs import quarantine_path
+    from console.terminal import day_of, progress, say, tell, write_json
     from features.output import require_writable
     from insights.measure_quality import quality_of_log
     from journeys.load import load_journey
@@ -65,7 +66,8 @@ def alarms(
     Compares each stage's exit rate, and each cohort's, with its own history: weekday, hour and trend. New alarms are
     kept and sent once. Exits with status 3 where one is open; with 0 where none is.
     """
-    from console import facts_of, progress, say, write_json
+    from console.logs import facts_of
+    from console.terminal import progress, say, write_json
     from features.output import require_writable
     from insights.alarms import require_facts, to_json, watch
     from insights.say_alarms import say_all
@@ -112,7 +114,7 @@ def annotate(
 
     Pages mark it in their charts, and an alarm names what was noted down near its time.
     """
-    from console import moment_us, say
+    from console.terminal import moment_us, say
     from insights.annotate import list_annotations, write_annotation
     from journeys.load import load_journey
     from serving.configuration import Configuration
@@ -160,7 +162,8 @@ def agenda(
     """
     from contextlib import nullcontext
 
-    from console import day_of, facts_of, say
+    from console.logs import facts_of
+    from console.terminal import day_of, say
     from features.output import require_writable
     from insights.agenda import write_agenda
     from insights.current import current_facts
@@ -217,7 +220,7 @@ def milestone(
     Lists the milestones, adds one, moves one, or says that one is done. The agenda names what is due.
     """
     import insights.milestones as plan
-    from console import day_of, say
+    from console.terminal import day_of, say
     from journeys.load import load_journey
     from serving.configuration import Configuration
     from serving.runtime import now_us
@@ -258,7 +261,7 @@ def audit(
 
     Annotations, alarms, statuses, milestones, reviews, champions and erasures, the oldest first.
     """
-    from console import say, write_json
+    from console.terminal import say, write_json
     from features.output import require_writable
     from insights.audit_words import erasures_of, say_entry, to_json
     from journeys.load import load_journey
@@ -294,7 +297,7 @@ def follow_ups(
     Those on their way and those given up, the oldest first, each with what its last attempt ended with. What is sent
     again keeps its id, so that a receiver can tell it.
     """
-    from console import say, write_json
+    from console.terminal import say, write_json
     from features.output import require_writable
     from journeys.load import load_journey
     from serving.configuration import Configuration

@@ -44,7 +44,7 @@ def keys(
     A new key is shown once, and kept as a hash. From the first one on, the service answers nobody without a key;
     it notices changes within seconds, without a restart. rotate makes a key that opens the same as the one named.
     """
-    from console import say, write_json
+    from console.terminal import say, write_json
     from features.duration import parse_duration
     from features.events import US_PER_SECOND
     from features.output import require_writable

@@ -44,7 +44,10 @@ def train(
     features that give the end away are refused: they would not be known in time. On a cluster, which reads and scores
     the log, the model is the same.
     """
-    from console import engine_at, figures, out, progress, quarantine_path, registry_home, say, telling, write_json
+    from console.databases import registry_home
+    from console.logs import engine_at, quarantine_path
+    from console.shown import figures
+    from console.terminal import out, progress, say, telling, write_json
     from features.output import require_writable
     from journeys.load import load_journey
     from training.pipeline import train as run
@@ -102,7 +105,9 @@ def retrain(
     Sessions that it has treated are left out, and those that it spared stand for them. The model becomes the champion
     if it beats the one there is.
     """
-    from console import figures, out, progress, registry_home, say, write_json
+    from console.databases import registry_home
+    from console.shown import figures
+    from console.terminal import out, progress, say, write_json
     from features.output import require_writable
     from journeys.load import load_journey
     from serving.configuration import Configuration
@@ -159,18 +164,11 @@ def recalibrate(
     result as a version, unless that gains no more than chance. The latest quarter of the sessions judges whether it
     becomes the champion.
     """
-    from console import (
-        figures,
-        load_model,
-        moment_us,
-        out,
-        progress,
-        quarantine_path,
-        registry_home,
-        say,
-        telling,
-        write_json,
-    )
+    from console.databases import registry_home
+    from console.logs import quarantine_path
+    from console.models import load_model
+    from console.shown import figures
+    from console.terminal import moment_us, out, progress, say, telling, write_json
     from features.output import require_writable
     from journeys.load import load_journey
     from training.recalibrate import recalibrate as run

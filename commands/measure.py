@@ -45,7 +45,10 @@ def evaluate(
     With the truth about its sessions, the named blockers are measured too. A picture of that, diagnosis.png, is written
     beside the JSON file and into the folder of the pictures.
     """
-    from console import engine_at, figures, load_model, out, progress, quarantine_path, say, tell, write_json
+    from console.logs import engine_at, quarantine_path
+    from console.models import load_model
+    from console.shown import figures
+    from console.terminal import out, progress, say, tell, write_json
     from features.log_files import LogError
     from features.output import require_folder, require_writable
     from features.store_path import without_password
@@ -117,7 +120,9 @@ def score(
 
     Each session is scored as it stands at its latest event; one that has ended, at the last event before its end.
     """
-    from console import engine_at, load_model, progress, quarantine_path, say, tell
+    from console.logs import engine_at, quarantine_path
+    from console.models import load_model
+    from console.terminal import progress, say, tell
     from features.output import require_writable
     from journeys.load import load_journey
     from training.score import score_log
@@ -154,7 +159,9 @@ def drift(
     Compares a log with the one that the model was trained on: features, events, outcomes, calibration. Exits with
     status 3 where something moved, beyond the threshold and beyond what chance would do; with 0 where nothing did.
     """
-    from console import load_model, progress, quarantine_path, say, tell, write_json
+    from console.logs import quarantine_path
+    from console.models import load_model
+    from console.terminal import progress, say, tell, write_json
     from decisions.drift import Thresholds
     from features.output import require_writable
     from journeys.load import load_journey
@@ -194,7 +201,9 @@ def compare(
     Both are measured on the ended sessions of a log, which is best a later one than they were trained on. Differences
     are B minus A, with 95 % intervals over visitors.
     """
-    from console import load_model, out, progress, quarantine_path, say, tell, write_json
+    from console.logs import quarantine_path
+    from console.models import load_model
+    from console.terminal import out, progress, say, tell, write_json
     from features.output import require_writable
     from journeys.load import load_journey
     from training.compare import compare_models

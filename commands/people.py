@@ -26,7 +26,8 @@ def forget(
     Events, sessions, decisions, identity links and whatever else the database holds, on all the person's devices; a
     running service forgets within a second. Models keep no rows: the receipt lists those that learnt from them.
     """
-    from console import open_service, say, write_json
+    from console.databases import open_service
+    from console.terminal import say, write_json
     from features.output import require_writable
     from insights.forget import forget_person
     from serving.configuration import Configuration
@@ -71,7 +72,8 @@ def identity(
     `show` tells the person's visitors, users and sessions, and each link and refusal with its number, time and reason.
     `undo` appends that a link no longer holds: from then on, and whatever events go on to say; past scores stay.
     """
-    from console import open_service, say, write_json
+    from console.databases import open_service
+    from console.terminal import say, write_json
     from features.output import require_writable
     from insights.who_is import undo_link, who_is
     from serving.configuration import Configuration

@@ -35,7 +35,9 @@ def playbook(
     A tactic is an intervention against a blocker; a randomised experiment proves it, and its evidence ages. What is
     proven comes first, with the tests that are due. dropoff tactic adds and changes them.
     """
-    from console import facts_of, open_service, out, progress, say, write_json
+    from console.databases import open_service
+    from console.logs import facts_of
+    from console.terminal import out, progress, say, write_json
     from features.output import require_writable
     from insights.alarms import require_facts
     from insights.find_alarms import with_alarms
@@ -103,7 +105,8 @@ def tactic(
     Its status with the reason, its owner, or what was learnt. Proven takes an experiment whose verdict is ship; what is
     retired has to be proposed again before it is tested.
     """
-    from console import open_service, say
+    from console.databases import open_service
+    from console.terminal import say
     from insights.playbook.change import keep_tactic
     from journeys.load import load_journey
 

@@ -43,7 +43,8 @@ def evaluate(
     "stage": "checkout", "intervention": "NAME"}]}: the first rule that fits decides, else nothing is done. Exits with
     status 4 where the log cannot tell.
     """
-    from console import out, progress, registry_home, say, weighable_decisions, write_json
+    from console.databases import registry_home, weighable_decisions
+    from console.terminal import out, progress, say, write_json
     from decisions.off_policy.evaluate import evaluate as weigh
     from decisions.off_policy.say import HEADERS, NUMBERS, overlap_lines, rows, verdict
     from features.output import require_writable

@@ -28,7 +28,8 @@ def list_policies(journey: JourneyArgument, json_path: JsonOption = None) -> Non
     """
     from dataclasses import asdict
 
-    from console import out, registry_home, say, service_database, write_json
+    from console.databases import registry_home, service_database
+    from console.terminal import out, say, write_json
     from features.output import require_writable
     from journeys.load import load_journey
     from journeys.policy_list import list_policies as run
@@ -86,7 +87,8 @@ def show(
     """
     from dataclasses import asdict
 
-    from console import out, registry_home, say, service_database, write_json
+    from console.databases import registry_home, service_database
+    from console.terminal import out, say, write_json
     from decisions.bayes_policy import BayesPolicy
     from decisions.beliefs import believed_effects
     from features.output import require_writable
@@ -140,7 +142,7 @@ def pause(journey: JourneyArgument, version: VersionArgument = None) -> None:
 
     It goes on deciding with what it knows. What becomes known meanwhile is learnt when it is resumed.
     """
-    from console import registry_home, service_database
+    from console.databases import registry_home, service_database
     from journeys.load import load_journey
     from journeys.policy_list import chosen_version, pause_learning
 
@@ -163,7 +165,7 @@ def resume(
 
     With --revision, what was learnt since is forgotten for good: for when what was recorded was wrong.
     """
-    from console import registry_home, service_database
+    from console.databases import registry_home, service_database
     from journeys.load import load_journey
     from journeys.policy_list import chosen_version, resume_learning
 

@@ -38,7 +38,8 @@ def promote(
     from dataclasses import replace
     from functools import partial
 
-    from console import out, progress, rollout_ground, say, weighable_decisions, write_json
+    from console.databases import rollout_ground, weighable_decisions
+    from console.terminal import out, progress, say, write_json
     from decisions.off_policy.evaluate import Evaluation, evaluate
     from decisions.rollout import DEFAULT_GATES
     from features.output import require_writable
@@ -95,7 +96,8 @@ def rollback(
     From the shadow or an experiment it decides about nobody any more; where it is live, the version before it decides
     again. A running service notices by itself.
     """
-    from console import rollout_ground, say
+    from console.databases import rollout_ground
+    from console.terminal import say
     from insights.rollouts.take_back import take_back as run
     from insights.rollouts.take_back import version_to_take_back
 
@@ -108,7 +110,8 @@ def rollback(
 @app.command(epilog="Example: dropoff policy status ecommerce")
 def status(journey: JourneyArgument, json_path: JsonOption = None) -> None:
     """Show which version decides, and how far each other one has come."""
-    from console import out, rollout_ground, say, write_json
+    from console.databases import rollout_ground
+    from console.terminal import out, say, write_json
     from decisions.rollout import shadow_gate
     from features.output import require_writable
     from insights.rollouts.say import FIGURE_HEADERS, HEADERS, figure_rows, rollout_rows, to_json

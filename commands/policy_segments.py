@@ -25,7 +25,8 @@ def segments(
     sleeping dogs are driven away by all that may be shown. What is learnt from the decisions says who is who, and each
     count has a 95 % interval for what is not known yet.
     """
-    from console import decisions_of, out, progress, say, write_json
+    from console.databases import decisions_of
+    from console.terminal import out, progress, say, write_json
     from decisions.segments import MEANINGS, count_segments
     from features.output import require_writable
     from journeys.load import load_journey

@@ -22,7 +22,8 @@ def train(
     go live by that. With few decisions it is the Bayesian policy alone. By default the service's ledger is learnt from,
     and its log is replayed.
     """
-    from console import decisions_of, log_of_decisions, out, progress, registry_home, say, write_json
+    from console.databases import decisions_of, log_of_decisions, registry_home
+    from console.terminal import out, progress, say, write_json
     from features.output import require_writable
     from journeys.load import load_journey
     from journeys.tables import FittedTable

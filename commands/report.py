@@ -38,7 +38,9 @@ def insights(
     The same as a running service shows at /: where people stop, why, for whom, what changed and what to do. The file
     needs no server and loads nothing from elsewhere. Without a model it says nothing of risk and blockers.
     """
-    from console import decisions_of, facts_of, noted_down, progress, say, write_json
+    from console.databases import decisions_of, noted_down
+    from console.logs import facts_of
+    from console.terminal import progress, say, write_json
     from features.output import require_writable
     from insights.effects.kept import keep_effects
     from insights.filters import Filters
@@ -79,7 +81,9 @@ def story(
     """
     import os
 
-    from console import facts_of, noted_down, say
+    from console.databases import noted_down
+    from console.logs import facts_of
+    from console.terminal import say
     from features.output import require_writable
     from insights.find_alarms import with_alarms
     from insights.story.compose import tell_week
@@ -111,7 +115,10 @@ def opportunities(
     to bring, its owner, its status, and the experiment that would tell. Values are per week; gains are priors until an
     experiment has measured them.
     """
-    from console import decisions_of, load_model, noted_down, out, progress, quarantine_path, tell, write_json
+    from console.databases import decisions_of, noted_down
+    from console.logs import quarantine_path
+    from console.models import load_model
+    from console.terminal import out, progress, tell, write_json
     from features.output import require_writable
     from features.read_log import ReadSummary
     from insights.build_facts import facts_for_now
@@ -153,7 +160,8 @@ def decide(
 
     Of one that is done, the page compares the days before and after the change.
     """
-    from console import moment_us, open_service, say
+    from console.databases import open_service
+    from console.terminal import moment_us, say
     from insights.opportunity_status import keep_status
     from journeys.load import load_journey
 

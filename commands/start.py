@@ -39,7 +39,7 @@ def demo(
 @app.command(epilog="Example: dropoff journeys")
 def journeys() -> None:
     """List the journeys that ship."""
-    from console import out, say
+    from console.terminal import out, say
     from journeys.describe import describe_all
     from journeys.load import journey_names, load_journey
 
@@ -57,7 +57,7 @@ def describe(journey: JourneyArgument) -> None:
     Its stages, frictions, features, interventions, events and properties. A file of your own is checked by this.
     """
     import journeys.describe as tables
-    from console import out
+    from console.terminal import out
     from journeys.load import load_journey
 
     for table in tables.describe(load_journey(journey)):
@@ -84,7 +84,8 @@ def simulate(
     what came of it, beside the risk and the blockers that the model saw at that moment. Other commands read it by
     --decisions. These interventions do more than those of an ordinary simulated log.
     """
-    from console import load_model, progress, say
+    from console.models import load_model
+    from console.terminal import progress, say
     from features.output import require_folder
     from journeys.load import load_journey
     from training.simulator import simulate as run
@@ -136,7 +137,8 @@ def import_(
     docs/imports.md says for each source what becomes of its columns, and how to map your own. Touchpoints and CRM
     records go into the service's database instead: dropoff import crm deals.csv --mapping crm.toml --journey NAME.
     """
-    from console import progress, quarantine_path, say, tell
+    from console.logs import quarantine_path
+    from console.terminal import progress, say, tell
     from features.import_log import import_log
     from features.output import require_writable
     from features.sources.shipped import named
@@ -163,7 +165,7 @@ def import_(
 def _import_touchpoints(
     kind: str, path: Path, out: Path | None, journey: str | None, mapping: Path | None, refused: Path
 ) -> None:
-    from console import progress, say, tell
+    from console.terminal import progress, say, tell
     from features.sources.touchpoint_mapping import read_touchpoint_mapping
     from journeys.load import load_journey
     from serving.configuration import Configuration
@@ -196,7 +198,8 @@ def features(
     One .parquet file, or a folder of parts, which is written faster and read by the same programs. On a cluster the
     rows are the same; docs/cluster.md says what it needs.
     """
-    from console import engine_at, progress, quarantine_path, say, tell
+    from console.logs import engine_at, quarantine_path
+    from console.terminal import progress, say, tell
     from features.export import export_features, is_file
     from features.output import require_new_folder, require_writable
     from features.plan import compile_plan

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import cli
-import console
+from console import terminal
 from decisions.calibration import Calibrator
 from decisions.risk import RiskModel
 from features.build import build
@@ -46,7 +46,7 @@ def call(*arguments: object) -> Ran:
     out, err = io.StringIO(), io.StringIO()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     patch = pytest.MonkeyPatch()
-    patch.setattr(console.out, "width", 80)
+    patch.setattr(terminal.out, "width", 80)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
             cli.main([str(argument) for argument in arguments])

@@ -26,7 +26,7 @@ import typer
 from command_tree import leaves
 
 import cli
-import console
+from console import terminal
 from journeys.load import journey_names
 
 pytestmark = [pytest.mark.xdist_group("cli"), pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")]
@@ -71,7 +71,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("DROPOFF_HOME", str(tmp_path / "home"))
     # Commands that serve set these for the service; undone at the end of the test.
     monkeypatch.setenv("DROPOFF_JOURNEY", "")
-    monkeypatch.setattr(console.out, "width", 80)
+    monkeypatch.setattr(terminal.out, "width", 80)
     return call
 
 
@@ -137,7 +137,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     log = write_lines(folder / "log.jsonl", sign_ups())
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
         patch.setenv("DROPOFF_HOME", str(folder / "home"))
-        patch.setattr(console.out, "width", 80)
+        patch.setattr(terminal.out, "width", 80)
         ran = call("train", EXAMPLE, "--log", log, "--trials", 2, "--json", "out/figures.json")
     assert ran.status == 0, ran.err
     return Trained(folder, log, ran, json.loads((folder / "out" / "figures.json").read_text()))

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from console import say
+from console.terminal import say
 from demo import JOURNEY, DemoError, running_service
 from storage.models import champion_version, home_folder
 

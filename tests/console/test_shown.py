@@ -1,16 +1,14 @@
-"""What people see on a terminal: figures and replays that fit eighty columns, summaries, and where things are."""
+"""Figures and sessions as a terminal shows them: whole on eighty columns."""
 
 import io
-import json
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 from rich.text import Text
 
-import console
+from console import terminal
+from console.shown import figures, session_table, show_replay
 from features.events import Event
-from features.read_log import ReadSummary
 from features.read_sessions import RecordedSession
 from serving.messages import BlockerAnswer, EvidenceAnswer, RecommendAnswer, RecommendationAnswer
 from serving.replay import Step
@@ -39,13 +37,13 @@ EVALUATION = {
 
 @pytest.fixture(params=[80, 100, 160])
 def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """A screen of this width that is no terminal; what is printed is in ``console.out.file``."""
-    monkeypatch.setattr(console, "out", Console(file=io.StringIO(), width=request.param, highlight=False))
+    """A screen of this width that is no terminal; what is printed is in ``terminal.out.file``."""
+    monkeypatch.setattr(terminal, "out", Console(file=io.StringIO(), width=request.param, highlight=False))
     return int(request.param)
 
 
 def printed() -> str:
-    file = console.out.file
+    file = terminal.out.file
     assert isinstance(file, io.StringIO)
     return file.getvalue()
 
@@ -90,8 +88,8 @@ OTHER_PAYMENT = RecommendationAnswer("other_payment", "Pay another way", "Or by 
 
 
 def test_figures_fit_the_screen_with_every_number_whole(width: int) -> None:
-    for table in console.figures("Version 3 of shop", EVALUATION):
-        console.out.print(table)
+    for table in figures("Version 3 of shop", EVALUATION):
+        terminal.out.print(table)
     lines = printed().splitlines()
     assert max(map(len, lines)) <= width
     assert "…" not in printed()
@@ -112,7 +110,7 @@ def test_a_replay_shows_stage_risk_blocker_and_recommendation_after_each_event(w
         advice(0.3, blockers=payment("payment failed 3 times"), reason="low_risk"),
         None,
     )
-    console.show_replay(shown, {"s1": "bought in the end"})
+    show_replay(shown, {"s1": "bought in the end"})
     text = printed()
     lines = text.splitlines()
     assert max(map(len, lines)) <= width
@@ -134,7 +132,7 @@ def test_a_replay_shows_stage_risk_blocker_and_recommendation_after_each_event(w
 
 
 def test_a_blocker_without_evidence_is_shown_by_its_confidence_alone() -> None:
-    table = console.session_table("s", steps(advice(0.9, blockers=payment("")), name="view"))
+    table = session_table("s", steps(advice(0.9, blockers=payment("")), name="view"))
     assert table.rows[0][5] == "payment 75%"
 
 
@@ -150,76 +148,18 @@ def test_the_time_of_a_long_journey_is_in_hours_and_days() -> None:
     events = tuple(Event(f"e{at}", "view", START_US + at * 1_000_000, "v1", "s1") for at in moments)
     session = RecordedSession("s1", "v1", events, ())
     shown = [Step(session, place, event, None) for place, event in enumerate(events, start=1)]
-    assert [row[1] for row in console.session_table("s", shown).rows] == list(moments.values())
+    assert [row[1] for row in session_table("s", shown).rows] == list(moments.values())
 
 
 def test_only_the_latest_rows_are_left_where_a_screen_is_low() -> None:
     shown = steps(*(advice(0.9, blockers=payment("payment failed twice")) for _ in range(9)), name="view")
-    table = console.session_table("s", shown, latest=3)
+    table = session_table("s", shown, latest=3)
     assert [row[0] for row in table.rows] == ["7", "8", "9"]
     assert table.rows[0][5] == "payment 75%"
 
 
 def test_the_risk_bar_is_green_then_yellow_then_red() -> None:
-    table = console.session_table("s", steps(advice(0.3), advice(0.5), advice(0.9), name="view"))
+    table = session_table("s", steps(advice(0.3), advice(0.5), advice(0.9), name="view"))
     bars = [row[4] for row in table.rows]
     assert all(isinstance(bar, Text) for bar in bars)
     assert [bar.spans[0].style for bar in bars if isinstance(bar, Text)] == ["green", "yellow", "red"]
-
-
-def summary(quarantined: int = 0) -> ReadSummary:
-    reasons = {"the line is not JSON": quarantined} if quarantined else {}
-    return ReadSummary(5 + quarantined, 5, 0, quarantined, reasons, {}, 1, START_US, START_US)
-
-
-def test_the_quarantine_is_named_only_where_something_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
-    console.tell(summary(), Path("home/quarantine.jsonl"))
-    assert capsys.readouterr().out == "5 events read; 5 used\n"
-    console.tell(summary(2), Path("home/[quarantine].jsonl"))
-    assert capsys.readouterr().out == (
-        "7 events read; 5 used; 2 quarantined (2: the line is not JSON)\n"
-        "The quarantined rows are in home/[quarantine].jsonl, each with its reason.\n"
-    )
-
-
-def test_what_became_of_the_rows_is_told_also_where_the_work_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    def fail() -> None:
-        with console.telling(Path("bad.jsonl")) as on_read:
-            on_read(summary(1))
-            raise ValueError
-
-    with pytest.raises(ValueError, match=r"^$"):
-        fail()
-    assert capsys.readouterr().out.startswith("6 events read; 5 used; 1 quarantined")
-
-
-def test_progress_and_waiting_are_silent_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with console.progress() as report, console.waiting("warming up") as over:
-        report("reading", 0.0)
-        report("reading", 1.0)
-        over()
-    assert capsys.readouterr() == ("", "")
-
-
-def test_progress_shows_a_bar_for_each_phase_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = io.StringIO()
-    monkeypatch.setattr(console, "errors", Console(file=screen, width=80, force_terminal=True, color_system=None))
-    with console.progress() as report:
-        report("reading [x]", 0.0)
-        report("reading [x]", 0.5)
-        report("fitting", 0.0)
-    last = screen.getvalue().split("\x1b[2K")[-1]
-    assert "✓ fitting" in last
-    assert "✓ reading [x]" in screen.getvalue()
-
-
-def test_long_addresses_are_never_broken(capsys: pytest.CaptureFixture[str]) -> None:
-    address = "http://127.0.0.1:3000/" + "x" * 200 + "[1]"
-    console.say(address)
-    assert capsys.readouterr().out == address + "\n"
-
-
-def test_figures_are_written_as_json_into_a_new_folder(tmp_path: Path) -> None:
-    console.write_json(None, {"a": 1})
-    console.write_json(tmp_path / "new" / "figures.json", {"a": [1, None]})
-    assert json.loads((tmp_path / "new" / "figures.json").read_text()) == {"a": [1, None]}

@@ -1,0 +1,1 @@
+"""What commands show on a terminal, and the models, databases and logs that they work on."""
