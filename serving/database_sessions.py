@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
@@ -20,7 +20,6 @@ from serving.visitor import Visitor
 from serving.visitor_memory import VisitorMemory
 from storage.event_log import EventLog
 from storage.ledger import Ledger
-from storage.locks import take_turns
 from storage.visitor_log import Anchor, Tail, VisitorLog
 from storage.writer import Writer
 
@@ -29,6 +28,13 @@ _NO_HISTORY = (Reason.ENDED, Reason.LOW_RISK)
 """Reasons that are found before it is asked what was recommended before."""
 
 _T = TypeVar("_T")
+
+
+class Keep(NamedTuple):
+    """Events that a request brought, and what is written with them."""
+
+    events: Sequence[Event]
+    alongside: Alongside
 
 
 class DatabaseStore:
@@ -90,14 +96,7 @@ class DatabaseStore:
         All is committed, or nothing, when this returns or raises.
         """
 
-        def write(connection: Connection) -> Placements:
-            logged = LoggedVisitors.read(connection, self._known, events, self._limits)
-            placements = logged.place(events)
-            self._log.append(connection, [one.event for one in placements.placed if one.is_new])
-            alongside(connection, placements)
-            return placements
-
-        return await self._commit(write)
+        return await self._commit_together(self._write_keeps, Keep(events, alongside))
 
     async def advise(
         self, visitor_ids: Sequence[str], decide: Decide, write: Callable[[Connection, Decision], None]
@@ -138,7 +137,6 @@ class DatabaseStore:
 
         def write_or_tell(connection: Connection) -> list[PastIntervention] | None:
             if decision.reason not in _NO_HISTORY:
-                take_turns(connection, self._log.journey)
                 found = self._ledger.recommendations(visitor_ids, connection)
                 if list(map(astuple, history)) != found:
                     return [PastIntervention(*one) for one in found]
@@ -146,6 +144,22 @@ class DatabaseStore:
             return None
 
         return write_or_tell
+
+    def _write_keeps(self, connection: Connection, keeps: Sequence[Keep]) -> list[Placements]:
+        """Put the events of requests that wait together into their sessions and into the log, in this order."""
+        return self._place_all(connection, keeps)[0]
+
+    def _place_all(self, connection: Connection, keeps: Sequence[Keep]) -> tuple[list[Placements], dict[str, int]]:
+        """Do so, and return with it the place in the log of each visitor's latest event before that."""
+        logged = LoggedVisitors.read(
+            connection, self._known, [one for keep in keeps for one in keep.events], self._limits
+        )
+        before = logged.positions
+        every = [logged.place(keep.events) for keep in keeps]
+        self._log.append(connection, [one.event for placements in every for one in placements.placed if one.is_new])
+        for keep, placements in zip(keeps, every, strict=True):
+            keep.alongside(connection, placements)
+        return every, before
 
     def _read_tail(self, visitor_id: str, anchor: Anchor | None) -> tuple[Tail, Visitor | None]:
         """Return what has come since the anchor, and the visitor where that is all; for a reader's thread."""
@@ -180,3 +194,7 @@ class DatabaseStore:
     async def _commit(self, write: Callable[[Connection], _T]) -> _T:
         # Whoever asked may give up, but what is queued will be written.
         return await asyncio.shield(asyncio.wrap_future(self._writer.submit(write)))
+
+    async def _commit_together(self, write: Callable[[Connection, Sequence[Keep]], Sequence[_T]], keep: Keep) -> _T:
+        done = self._writer.submit_to(write, keep, max(1, len(keep.events)))
+        return await asyncio.shield(asyncio.wrap_future(done))

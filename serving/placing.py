@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 from features.events import Event
 from serving.session_store import Limits, Placements
 from serving.visitor import Placed, in_session_beside, session_for
-from storage.locks import take_turns
 from storage.visitor_log import Known, Span, VisitorLog
 
 
@@ -26,7 +25,6 @@ class LoggedVisitors:
         """Return what the log knows of the events' visitors, whom no other process can write before the commit."""
         visitor_ids = {event.visitor_id for event in events}
         named = {event.session_id for event in events if event.session_id is not None}
-        take_turns(connection, log.journey)
         spans = log.spans(connection, visitor_ids)
         own = {session_id: visitor_id for visitor_id, sessions in spans.items() for session_id in sessions}
         owners = own | log.owners(connection, named - own.keys())
@@ -41,7 +39,10 @@ class LoggedVisitors:
         }
 
     def place(self, events: Sequence[Event]) -> Placements:
-        """Return the events in their sessions, in this order; those that the log has stay where they are."""
+        """Return the events in their sessions, in this order; those that the log has stay where they are.
+
+        What is placed is known to whoever is placed afterwards.
+        """
         placed, full = [], []
         for event in events:
             there = self.known.get(event.event_id)
@@ -62,6 +63,7 @@ class LoggedVisitors:
         first_us, last_us, count, position = sessions.get(session_id, Span(at_us, at_us, 0, 0))
         sessions[session_id] = Span(min(first_us, at_us), max(last_us, at_us), count + 1, position)
         self.owners.setdefault(session_id, event.visitor_id)
+        self.known[event.event_id] = Known(session_id, event.visitor_id)
         return Placed(event.in_session(session_id), is_new=True)
 
     def _session(self, event: Event) -> str:

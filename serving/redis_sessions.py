@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from features.events import Event
 from features.packing import PackedElsewhere, Packing
 from features.plan import Plan
-from serving.database_sessions import DatabaseStore
+from serving.database_sessions import DatabaseStore, Keep
 from serving.errors import ClientError
-from serving.placing import LoggedVisitors
 from serving.redis_visitors import Appended, Found, Lease, RedisAway, RedisVisitors
 from serving.session_store import Alongside, Limits, Placements
 from serving.visitor import Visitor
@@ -23,6 +23,14 @@ from storage.writer import Writer
 
 _MOST_BYTES_AT_ONCE = 64_000
 """Unpacking more would hold up everybody else for more than some milliseconds."""
+
+
+class _Committed(NamedTuple):
+    """What became of a request's events: where each visitor's latest stood ``before``, and where the new ones end."""
+
+    placements: Placements
+    before: Mapping[str, int]
+    ends: Mapping[str, Anchor]
 
 
 class RedisStore(DatabaseStore):
@@ -90,35 +98,40 @@ class RedisStore(DatabaseStore):
         await super().close()
 
     async def _keep(self, events: Sequence[Event], alongside: Alongside) -> Placements:
-        def write(connection: Connection) -> tuple[Placements, dict[str, int], Mapping[str, Anchor]]:
-            logged = LoggedVisitors.read(connection, self._known, events, self._limits)
-            before = logged.positions
-            placements = logged.place(events)
-            new = [one.event for one in placements.placed if one.is_new]
-            self._log.append(connection, new)
-            alongside(connection, placements)
-            return placements, before, self._known.anchors(connection, [event.event_id for event in new])
-
-        placements, before, anchors = await self._commit(write)
+        committed = await self._commit_together(self._write_and_place, Keep(events, alongside))
         try:
-            await self._shared.append(self._appended(placements, before, anchors))
+            await self._shared.append(self._appended(committed))
         except RedisAway as error:
             # It is in the log and will be counted once. Sending it again makes sure that all processes know of it.
             raise ClientError(503, "redis_unavailable", "Redis cannot be reached: send it again.") from error
-        return placements
+        return committed.placements
 
-    def _appended(
-        self, placements: Placements, before: Mapping[str, int], anchors: Mapping[str, Anchor]
-    ) -> dict[str, Appended]:
+    def _write_and_place(self, connection: Connection, keeps: Sequence[Keep]) -> list[_Committed]:
+        """Write requests that wait together, and say of each what Redis has to be told, in this order."""
+        every, latest = self._place_all(connection, keeps)
+        new = [[one.event for one in placements.placed if one.is_new] for placements in every]
+        anchors = self._known.anchors(connection, [event.event_id for of_one in new for event in of_one])
+        committed = []
+        for keep, placements, of_one in zip(keeps, every, new, strict=True):
+            before = {event.visitor_id: latest[event.visitor_id] for event in keep.events}
+            ends: dict[str, Anchor] = {}
+            for event in of_one:
+                anchor = anchors[event.event_id]
+                ends[event.visitor_id] = max(anchor, ends.get(event.visitor_id, anchor))
+            latest.update((visitor_id, anchor.position) for visitor_id, anchor in ends.items())
+            committed.append(_Committed(placements, before, ends))
+        return committed
+
+    def _appended(self, committed: _Committed) -> dict[str, Appended]:
         """Return what is new of each visitor, packed; what was known before may not have been told yet."""
-        new: dict[str, list[Event]] = {visitor_id: [] for visitor_id in before}
-        for one in placements.placed:
+        new: dict[str, list[Event]] = {visitor_id: [] for visitor_id in committed.before}
+        for one in committed.placements.placed:
             if one.is_new:
                 new[one.event.visitor_id].append(one.event)
         return {
             visitor_id: Appended(
-                before[visitor_id],
-                with_anchor(anchors[visitor_id], self._packed(visitor_id, events)) if events else b"",
+                committed.before[visitor_id],
+                with_anchor(committed.ends[visitor_id], self._packed(visitor_id, events)) if events else b"",
             )
             for visitor_id, events in new.items()
         }

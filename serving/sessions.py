@@ -191,16 +191,9 @@ class AloneStore:
                 self.memory.make_room()
 
     async def _commit(self, placements: Placements, alongside: Alongside) -> Placements:
-        def write(connection: Connection) -> Placements:
-            present = self._log.append(connection, [one.event for one in placements.placed])
-            # The log knows whether an event was there, memory only whether its visitor and session have it.
-            found = [Placed(one.event, one.event.event_id not in present) for one in placements.placed]
-            told = Placements(found, placements.full)
-            alongside(connection, told)
-            return told
-
         try:
-            kept = await asyncio.wrap_future(self._writer.submit(write, len(placements.placed)))
+            write = self._writer.submit_to(self._write_keeps, (placements, alongside), len(placements.placed))
+            kept = await asyncio.wrap_future(write)
         except BaseException:
             self.settle(placements.placed, doubtful=True)
             raise
@@ -210,6 +203,19 @@ class AloneStore:
                 self._doubtful.add(one.event.visitor_id)
         self.settle(placements.placed)
         return kept
+
+    def _write_keeps(self, connection: Connection, keeps: Sequence[tuple[Placements, Alongside]]) -> list[Placements]:
+        """Write the events of requests that wait together, in this order, with what goes alongside each."""
+        present = {*self._log.append(connection, [one.event for keep, _ in keeps for one in keep.placed])}
+        written = []
+        for placements, alongside in keeps:
+            # The log knows whether an event was there, memory only whether its visitor and session have it.
+            found = [Placed(one.event, one.event.event_id not in present) for one in placements.placed]
+            present.update(one.event.event_id for one in placements.placed)
+            told = Placements(found, placements.full)
+            alongside(connection, told)
+            written.append(told)
+        return written
 
     async def _fetch(self, events: Sequence[Event]) -> frozenset[str]:
         """Read at once what placing these events needs; what has been read holds until the loop's next turn.

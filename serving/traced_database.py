@@ -1,19 +1,18 @@
 """The steps of a traced request that the database takes: its statements, and its turn with the thread that writes."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 
-from serving.spans import Kind, Span, Value, here, standing
+from serving.spans import Kind, Place, Span, Value, here, standing
 from serving.trace_context import new_span_id
-from storage.writer import Writer
+from storage.writer import Job, Writer
 
-_T = TypeVar("_T")
 _BEGAN = "dropoff_began_ns"
 _LONGEST_STATEMENT = 2_000
 # What begins a transaction takes no time worth a span of its own.
@@ -22,41 +21,63 @@ _LEFT_OUT = "BEGIN"
 _TABLE = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+"?([a-z_]+)', re.IGNORECASE)
 
 
-class TracedWriter(Writer):
-    """A writer that records of each traced write how long it waited, what it did and how long the commit took."""
+class _Followed:
+    """A traced write on its way into the database."""
 
-    def submit(self, write: Callable[[Connection], _T], size: int = 1) -> "Future[_T]":
-        """Queue a write and return its future; see :class:`Writer`."""
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._handed_in_ns = place.trace.now_ns()
+        self._begins_ns = self._written_ns = 0
+        self._span_id = 0
+
+    def begin(self) -> Place:
+        """Say that it is being written from now on, and return where its statements belong."""
+        self._begins_ns, self._span_id = self._place.trace.now_ns(), new_span_id()
+        if not self._written_ns:
+            # A transaction that holds somebody else's mistake is repeated.
+            self._add("writer queue", self._handed_in_ns, self._begins_ns, new_span_id())
+        return Place(self._place.trace, self._span_id)
+
+    def end(self) -> None:
+        """Say that it stands in the transaction, or that it could not be written."""
+        self._written_ns = self._place.trace.now_ns()
+        self._add("write", self._begins_ns, self._written_ns, self._span_id)
+
+    def committed(self, _: "Future[Any]") -> None:
+        """Say that whoever waits for it is told what came of it."""
+        if self._written_ns:
+            self._add("commit", self._written_ns, self._place.trace.now_ns(), new_span_id())
+
+    def _add(self, name: str, start_ns: int, end_ns: int, span_id: int) -> None:
+        self._place.trace.add(Span(name, span_id, self._place.span_id, start_ns, end_ns))
+
+
+class TracedWriter(Writer):
+    """A writer that records of each traced write how long it waited, what it did and how long the commit took.
+
+    Of writes that are made together the first that is traced has the statements, the others have the times.
+    """
+
+    def _mark(self, done: "Future[Any]") -> _Followed | None:
         place = here()
         if place is None or not place.trace.recorded:
-            return super().submit(write, size)
-        trace, handed_in_ns = place.trace, place.trace.now_ns()
-        written_ns = 0
-
-        def add(name: str, start_ns: int, end_ns: int, span_id: int) -> None:
-            trace.add(Span(name, span_id, place.span_id, start_ns, end_ns))
-
-        def writing(connection: Connection) -> _T:
-            nonlocal written_ns
-            begins_ns, span_id = trace.now_ns(), new_span_id()
-            if not written_ns:
-                # A transaction that holds somebody else's mistake is repeated.
-                add("writer queue", handed_in_ns, begins_ns, new_span_id())
-            try:
-                with standing(type(place)(trace, span_id)):
-                    return write(connection)
-            finally:
-                written_ns = trace.now_ns()
-                add("write", begins_ns, written_ns, span_id)
-
-        def committed(_: "Future[_T]") -> None:
-            if written_ns:
-                add("commit", written_ns, trace.now_ns(), new_span_id())
-
-        done = super().submit(writing, size)
+            return None
+        followed = _Followed(place)
         # Before anybody who waits for it, so that the trace has not ended.
-        done.add_done_callback(committed)
-        return done
+        done.add_done_callback(followed.committed)
+        return followed
+
+    def _write(self, connection: Connection, jobs: Sequence[Job]) -> Sequence[Any]:
+        followed = [job.mark for job in jobs if isinstance(job.mark, _Followed)]
+        if not followed:
+            return super()._write(connection, jobs)
+        places = [one.begin() for one in followed]
+        try:
+            with standing(places[0]):
+                return super()._write(connection, jobs)
+        finally:
+            for one in followed:
+                one.end()
 
 
 def trace_statements(engine: Engine) -> None:

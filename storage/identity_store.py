@@ -7,7 +7,7 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, or_, select
 
 from features.claims import IdentityError, Limits, claim_of, hear, undo
 from features.events import Event
@@ -18,8 +18,6 @@ _IDS_PER_QUERY = 500
 _NEWEST = 2**62
 _LONGEST_UNTOLD_SECONDS = 1.0
 _LONGEST_REMEMBERED_SECONDS = 60.0
-_LOCK = 0x1D3217
-"""What PostgreSQL's writers of links wait for, so that links are numbered in the order in which they are committed."""
 
 _COLUMNS = (
     identity_links.c.position,
@@ -127,17 +125,12 @@ class IdentityStore:
         draft.fetch_visitors({claim.visitor_id for claim in claims})
         for claim in claims:
             hear(draft, claim, self.limits)
-        if draft.added and _take_turns(connection):
-            draft = _Draft(connection, self.journey)
-            for claim in claims:
-                hear(draft, claim, self.limits)
         if draft.added:
             connection.execute(insert(identity_links), [_row(self.journey, link) for link in draft.added])
         return draft.added
 
     def undo(self, connection: Connection, number: int, now_us: int) -> Link:
         """Insert the row that undoes a link; raises :class:`features.claims.IdentityError`."""
-        _take_turns(connection)
         link = self.link(connection, number)
         if link is None:
             raise IdentityError(f"there is no link {number}: `dropoff identity show ID` tells the numbers")
@@ -278,14 +271,6 @@ def _read(connection: Connection, journey: str, condition: ColumnElement[bool]) 
 
 def _number(link: Link) -> int:
     return link.number
-
-
-def _take_turns(connection: Connection) -> bool:
-    """Let one transaction at a time write links; return whether others may have written before that was so."""
-    if connection.dialect.name != "postgresql":
-        return False
-    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    return True
 
 
 def _newest(connection: Connection) -> int:

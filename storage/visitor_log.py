@@ -122,14 +122,13 @@ class VisitorLog:
         return found
 
     def anchors(self, connection: Connection, event_ids: Collection[str]) -> Mapping[str, Anchor]:
-        """Return, by visitor, the latest to arrive of these events."""
+        """Return where these events stand, by their ids."""
         found: dict[str, Anchor] = {}
         for wanted in _portions(event_ids):
-            query: Select[Any] = select(
-                events.c.visitor_id, events.c.position, events.c.event_id, events.c.received_at_us
-            ).where(events.c.journey == self.journey, events.c.event_id.in_(wanted))
-            for row in connection.execute(query):
-                found[row.visitor_id] = max(_anchor(row), found.get(row.visitor_id, _anchor(row)))
+            query: Select[Any] = select(events.c.position, events.c.event_id, events.c.received_at_us).where(
+                events.c.journey == self.journey, events.c.event_id.in_(wanted)
+            )
+            found.update((row.event_id, _anchor(row)) for row in connection.execute(query))
         return found
 
 

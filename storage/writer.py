@@ -3,7 +3,7 @@
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,6 +15,7 @@ from storage.failures import is_lost, is_unavailable
 _MOST_WRITES_PER_COMMIT = 256
 _MOST_WAITING = 100_000
 
+_Item = TypeVar("_Item")
 _T = TypeVar("_T")
 
 
@@ -38,11 +39,19 @@ class Written(NamedTuple):
     seconds: float
 
 
-class _Job(NamedTuple):
-    write: Callable[[Connection], Any]
+class Job(NamedTuple):
+    """What was handed in: what writes it, by itself or ``together`` with its like, and what it was marked with."""
+
+    together: Callable[[Connection, Sequence[Any]], Sequence[Any]]
+    item: Any
     size: int
     done: "Future[Any]"
     submitted: float
+    mark: object
+
+
+def _alone(connection: Connection, writes: Sequence[Callable[[Connection], _T]]) -> list[_T]:
+    return [write(connection) for write in writes]
 
 
 def _ignore(_written: Written) -> None:
@@ -50,7 +59,7 @@ def _ignore(_written: Written) -> None:
 
 
 class Writer:
-    """Runs writes in the order of their arrival, as many as are waiting in one transaction.
+    """Runs writes in the order of their arrival, as many as are waiting in one transaction, and some in one go.
 
     A write's future is done only after the commit that holds it. A write that fails takes no other with it: the
     transaction is then repeated write by write. Where the database can serve nobody all of them fail at once, and the
@@ -65,7 +74,7 @@ class Writer:
         self._most_waiting = most_waiting
         self._waiting = 0
         self._oldest: float | None = None
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closed = False
         self._guard = threading.Lock()
         self._connection: Connection | None = None
@@ -78,6 +87,16 @@ class Writer:
         Raises :class:`WriterClosed` after :meth:`close`, and :class:`WriterFull` where too much is waiting; a write
         of whatever size is taken where nothing is.
         """
+        return self.submit_to(_alone, write, size)
+
+    def submit_to(
+        self, together: Callable[[Connection, Sequence[_Item]], Sequence[_T]], item: _Item, size: int = 1
+    ) -> "Future[_T]":
+        """Queue what is written ``together`` with all that waits for the same, at the turn of the first of them.
+
+        The items are handed over in the order of their arrival, and what is returned has to be in that order. Raises
+        what :meth:`submit` does.
+        """
         done: Future[_T] = Future()
         # Whoever waits may give up, but what is queued will be written: a running future cannot be cancelled.
         done.set_running_or_notify_cancel()
@@ -87,7 +106,7 @@ class Writer:
             if self._waiting and self._waiting + size > self._most_waiting:
                 raise WriterFull(f"{self._waiting:,} events and other writes wait for the database already")
             self._waiting += size
-            self._jobs.put(_Job(write, size, done, time.monotonic()))
+            self._jobs.put(Job(together, item, size, done, time.monotonic(), self._mark(done)))
         return done
 
     @property
@@ -123,7 +142,7 @@ class Writer:
             self.told(Written(len(jobs), failed, began - first.submitted, time.monotonic() - began))
         self._disconnect()
 
-    def _together(self, first: _Job) -> tuple[list[_Job], bool]:
+    def _together(self, first: Job) -> tuple[list[Job], bool]:
         jobs = [first]
         while len(jobs) < _MOST_WRITES_PER_COMMIT:
             try:
@@ -135,7 +154,7 @@ class Writer:
             jobs.append(job)
         return jobs, False
 
-    def _commit(self, jobs: list[_Job]) -> None:
+    def _commit(self, jobs: list[Job]) -> None:
         try:
             results = self._transact(jobs)
         except Exception as error:  # noqa: BLE001 (whatever a write raises belongs to its caller's future)
@@ -149,11 +168,11 @@ class Writer:
         for job, result in zip(jobs, results, strict=True):
             job.done.set_result(result)
 
-    def _transact(self, jobs: list[_Job]) -> list[Any]:
+    def _transact(self, jobs: list[Job]) -> list[Any]:
         written = False
         try:
             with self._connected().begin():
-                results = [job.write(self._connected()) for job in jobs]
+                results = self._write_all(jobs)
                 written = True
             return results
         except Exception as error:
@@ -164,7 +183,24 @@ class Writer:
             if written or not is_lost(error):
                 raise
         with self._connected().begin():
-            return [job.write(self._connected()) for job in jobs]
+            return self._write_all(jobs)
+
+    def _write_all(self, jobs: list[Job]) -> list[Any]:
+        """Return what came of each job, of which those that are written together are so at the turn of the first."""
+        results: list[Any] = [None] * len(jobs)
+        for places in _groups(jobs):
+            written = self._write(self._connected(), [jobs[place] for place in places])
+            for place, result in zip(places, written, strict=True):
+                results[place] = result
+        return results
+
+    def _write(self, connection: Connection, jobs: Sequence[Job]) -> Sequence[Any]:
+        """Write jobs that go together; whoever watches what is written overrides this."""
+        return jobs[0].together(connection, [job.item for job in jobs])
+
+    def _mark(self, done: "Future[Any]") -> object:  # noqa: ARG002 (those who override it ask for it)
+        """Return what a job is marked with when it is handed in; for whoever overrides :meth:`_write`."""
+        return None
 
     def _connected(self) -> Connection:
         if self._connection is None:
@@ -176,3 +212,11 @@ class Writer:
             self._connection.invalidate()
             self._connection.close()
             self._connection = None
+
+
+def _groups(jobs: Sequence[Job]) -> Iterable[list[int]]:
+    """Return the places of jobs by what writes them, each write of its own apart, in the order of the first."""
+    groups: dict[object, list[int]] = {}
+    for place, job in enumerate(jobs):
+        groups.setdefault(place if job.together is _alone else job.together, []).append(place)
+    return groups.values()

@@ -1,6 +1,7 @@
 """Stores of several processes on one log: together they know what one alone would know."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from itertools import count as count_up
 from typing import Any
@@ -275,6 +276,67 @@ def test_what_one_process_has_kept_the_other_knows_at_once(both: list[Process], 
             assert visitor.session_ids == (f"v~{START_US}",)
 
     runner.run(alternate())
+
+
+def test_requests_that_wait_together_are_placed_one_after_the_other_and_the_others_told_in_that_order(
+    both: list[Process], runner: asyncio.Runner
+) -> None:
+    one, other = both
+
+    async def together() -> None:
+        await one.keep(_at(0, "a"))
+        await other.store.visitor("v")
+        misses = other.store.counts.misses
+        entered, release = threading.Event(), threading.Event()
+        blocked = one.writer.submit(lambda _: (entered.set(), release.wait(5)))
+        entered.wait(5)
+        waiting = [
+            asyncio.ensure_future(one.keep(*events))
+            for events in (
+                [_at(1, "b"), _at(2, "c")],
+                [_at(2, "c"), _at(3, "d", visitor_id="w", session_id="s")],
+                [_at(4, "e", session_id="s"), _at(5, "f", visitor_id="w")],
+            )
+        ]
+        while one.writer.waiting < 7:
+            await asyncio.sleep(0.001)
+        release.set()
+        assert blocked.result(5)
+        first, second, third = [await answer for answer in waiting]
+        assert [placed.is_new for placed in (*first, *second, *third)] == [True, True, False, True, True, True]
+        # The second request has made the session its visitor's own.
+        assert [placed.event.session_id for placed in third] == ["s~v", "s"]
+        logged = [row["event_id"] for batch in one.log.batches() for row in batch.to_pylist()]
+        assert logged == ["a", "b", "c", "d", "e", "f"]
+        visitor = await other.store.visitor("v")
+        assert {*visitor.session_ids} == {f"v~{START_US}", "s~v"}
+        assert visitor.event_count == 4
+        # Redis was told in that order: where it had not been, the list would have been dropped.
+        assert other.store.counts.misses == misses
+
+    runner.run(together())
+
+
+def test_an_event_that_two_requests_bring_at_once_is_new_to_one_of_them(
+    processes: list[Process], runner: asyncio.Runner
+) -> None:
+    one = processes[0]
+    one.open("alone", "twice at once")
+
+    async def twice() -> None:
+        entered, release = threading.Event(), threading.Event()
+        blocked = one.writer.submit(lambda _: (entered.set(), release.wait(5)))
+        entered.wait(5)
+        # Memory knows an event by its visitor and session: only the log knows that these are the same.
+        waiting = [asyncio.ensure_future(one.keep(_at(1, "a", visitor_id=name), _at(2, name))) for name in ("v", "w")]
+        while one.writer.waiting < 5:
+            await asyncio.sleep(0.001)
+        release.set()
+        assert blocked.result(5)
+        assert [[placed.is_new for placed in await answer] for answer in waiting] == [[True, True], [False, True]]
+        await one.store.close()
+
+    runner.run(twice())
 
 
 def test_a_visitor_who_was_erased_by_one_process_is_unknown_to_the_other(

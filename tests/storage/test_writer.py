@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -194,3 +194,38 @@ def test_what_waits_is_seen_while_a_write_hangs_and_told_of_once_it_is_done(writ
     # The first held the others up for a tenth of a second, and waited for nothing itself.
     assert first.seconds >= 0.1 > first.waited_seconds
     assert second.waited_seconds >= 0.1
+
+
+def test_what_waits_for_the_same_is_written_in_one_go_each_told_of_its_own_and_a_failure_spoils_nothing(
+    engine: Engine, writer: Writer
+) -> None:
+    entered, release, handed = threading.Event(), threading.Event(), list[list[int]]()
+
+    def together(connection: Connection, numbers: Sequence[int]) -> list[int]:
+        handed.append([*numbers])
+        for number in numbers:
+            connection.execute(insert(quarantine), _row(number) if number else {"journey": "only"})
+        return [10 * number for number in numbers]
+
+    blocked = writer.submit(lambda _: (entered.set(), release.wait(5)))
+    entered.wait(5)
+    first = [writer.submit_to(together, number) for number in (1, 2)]
+    alone = writer.submit(_insert(9))
+    later = writer.submit_to(together, 3)
+    release.set()
+    assert blocked.result(5)
+    assert [one.result(5) for one in (*first, alone, later)] == [10, 20, 1, 30]
+    assert handed == [[1, 2, 3]]
+
+    handed.clear()
+    entered.clear()
+    release.clear()
+    blocked = writer.submit(lambda _: (entered.set(), release.wait(5)))
+    entered.wait(5)
+    good, bad, other = (writer.submit_to(together, number) for number in (4, 0, 5))
+    release.set()
+    assert blocked.result(5)
+    assert (good.result(5), other.result(5)) == (40, 50)
+    assert isinstance(bad.exception(5), IntegrityError)
+    assert handed == [[4, 0, 5], [4], [0], [5]]
+    assert _count(engine) == 6
