@@ -1,8 +1,7 @@
 """Write a log's features as Parquet, session by session, in bounded memory: one file, or a folder of parts."""
 
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,11 +13,12 @@ import pyarrow.parquet as pq
 from features.build import build, every_event
 from features.engine import HERE, Engine
 from features.events import Cutoffs, EncodedLog, FloatArray
+from features.finished import finished
 from features.plan import Plan
 from features.read_log import LogRead, ReadSummary, read_log
 from features.source import CANONICAL, Source
 from features.staging import Progress
-from features.store_path import StorePath, remove_folder
+from features.store_path import StorePath
 
 FILE_ENDING = ".parquet"
 _BATCH_EVENTS = 500_000
@@ -47,10 +47,9 @@ def export_features(
     """
     if every < 1:
         raise ValueError(f"every {every} events: give 1 or more")
-    out.parent.mkdir(parents=True, exist_ok=True)
     rows_of = _Rows(plan, every)
     with (
-        _finished(out) as unfinished,
+        finished(out) as unfinished,
         read_log(
             log,
             plan,
@@ -123,25 +122,6 @@ def _write_parts(engine: Engine, read: LogRead, rows_of: _Rows, folder: Path) ->
     for lost in folder.glob(".*"):
         lost.unlink()
     return count
-
-
-@contextmanager
-def _finished(out: Path) -> Iterator[Path]:
-    """Yield where to write; what was written is ``out`` once the block has ended, unless it raises."""
-    unfinished = out.with_name(f".{out.name}.unfinished")
-    _remove(unfinished)
-    try:
-        yield unfinished
-        unfinished.replace(out)
-    finally:
-        _remove(unfinished)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        remove_folder(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _schema(plan: Plan) -> pa.Schema:

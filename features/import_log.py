@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from features.canonical_view import create_canonical, create_checked
+from features.finished import finished
 from features.keeping import Keeping, create_kept, kept_content_sql
 from features.log_files import LogError, first_line
 from features.raw_log import REJECTED, open_raw, require_closed_quotes
@@ -33,32 +34,30 @@ def import_log(
     service, without which names, ids and properties stay as they are. ``out`` appears only when it is complete.
     Raises :class:`LogError`.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(f".{out.name}.unfinished")
-    with tempfile.TemporaryDirectory(prefix="dropoff-") as folder:
-        try:
-            with duckdb.connect(
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="dropoff-") as folder,
+            finished(out) as unfinished,
+            duckdb.connect(
                 config={"threads": threads, "memory_limit": f"{memory_gb}GB", "temp_directory": folder}
-            ) as connection:
-                connection.execute("SET TimeZone = 'UTC'")
-                progress("opening", 0.0)
-                raw = open_raw(connection, path, source)
-                create_canonical(connection, raw, source, names=None if keeping is None else keeping.names)
-                progress("checking", 0.0)
-                create_checked(connection, now or datetime.now(UTC))
-                create_kept(connection, keeping)
-                _stage(connection, Path(folder) / "kept.parquet")
-                _refuse(connection, keeping, is_text=raw.is_text)
-                progress("writing", 0.0)
-                _write(connection, unfinished)
-                if quarantine is not None:
-                    keep_refused(connection, quarantine)
-                summary = _summarise(connection, unfinished, path, quarantine)
-            unfinished.replace(out)
-        except duckdb.Error as error:
-            raise LogError(f"{path} cannot be imported: {first_line(error)}") from error
-        finally:
-            unfinished.unlink(missing_ok=True)
+            ) as connection,
+        ):
+            connection.execute("SET TimeZone = 'UTC'")
+            progress("opening", 0.0)
+            raw = open_raw(connection, path, source)
+            create_canonical(connection, raw, source, names=None if keeping is None else keeping.names)
+            progress("checking", 0.0)
+            create_checked(connection, now or datetime.now(UTC))
+            create_kept(connection, keeping)
+            _stage(connection, Path(folder) / "kept.parquet")
+            _refuse(connection, keeping, is_text=raw.is_text)
+            progress("writing", 0.0)
+            _write(connection, unfinished)
+            if quarantine is not None:
+                keep_refused(connection, quarantine)
+            summary = _summarise(connection, unfinished, path, quarantine)
+    except duckdb.Error as error:
+        raise LogError(f"{path} cannot be imported: {first_line(error)}") from error
     return summary
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from decisions.risk import RiskModel
 from features.events import IntArray
+from features.finished import finished
 from features.plan import Plan, compile_plan
 from features.read_log import LogRead, ReadSummary, read_log
 from features.source import CANONICAL, Source
@@ -60,10 +61,8 @@ def build_facts(
     Raises ``LogError`` for a log that cannot be read. The folder appears under its name only when it is whole.
     """
     plan = revenue_plan(journey, compile_plan(journey.table))
-    unfinished = out.with_name(f".{out.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    try:
+    with finished(out) as unfinished:
+        unfinished.mkdir()
         with read_log(
             path,
             plan,
@@ -85,9 +84,6 @@ def build_facts(
             write_arrivals(log, journey, unfinished)
         write_touches(path, journey, unfinished, source=source, progress=progress)
         shutil.rmtree(out, ignore_errors=True)
-        unfinished.rename(out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return open_facts(out)
 
 

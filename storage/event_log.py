@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, select
 
 from features.events import Event
+from features.finished import finished
 from features.undoings import pack_undoings
 from storage.event_rows import events_of, insert_rows
 from storage.identity_store import read_undoings
@@ -200,19 +201,14 @@ class EventLog:
         What people have undone about who is who goes along, as no event tells of it.
         The file appears under its name only when it is whole.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.unfinished")
         count = 0
-        try:
+        with finished(path) as unfinished:
             with self.engine.connect() as connection:
                 schema = CANONICAL_SCHEMA.with_metadata(pack_undoings(read_undoings(connection, self.journey)))
             with pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:
                 for batch in self.batches():
                     writer.write_batch(batch)
                     count += batch.num_rows
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
         return count
 
     def _events(self, query: Select[Any]) -> list[Event]:

@@ -17,6 +17,7 @@ from decisions.scorer import Scorer
 from features.build import build
 from features.engine import HERE, Engine
 from features.events import Cutoffs, EncodedLog
+from features.finished import finished
 from features.plan import compile_plan
 from features.read_log import ReadSummary, read_log
 from features.source import CANONICAL, Source
@@ -99,10 +100,9 @@ def score_log(
     """
     if out.suffix not in WRITERS:
         raise UnknownFormat(f"{out} should end in .parquet, .csv or .jsonl")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(f".{out.name}.unfinished")
-    try:
-        with read_log(
+    with (
+        finished(out) as unfinished,
+        read_log(
             path,
             compile_plan(journey.table),
             timeout_seconds=journey.session_timeout_seconds,
@@ -110,14 +110,12 @@ def score_log(
             quarantine=quarantine,
             engine=engine,
             progress=progress,
-        ) as log:
-            with WRITERS[out.suffix](unfinished) as write:
-                for table in log.map(ScoreSessions(journey, model, log.summary.last_at_us)):
-                    write(table)
-            unfinished.replace(out)
-            return log.summary
-    finally:
-        unfinished.unlink(missing_ok=True)
+        ) as log,
+    ):
+        with WRITERS[out.suffix](unfinished) as write:
+            for table in log.map(ScoreSessions(journey, model, log.summary.last_at_us)):
+                write(table)
+        return log.summary
 
 
 def _lines(decisions: Iterator[Decision]) -> Iterator[dict[str, object]]:

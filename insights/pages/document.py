@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from features.finished import finished
 from insights.pages.figure import Page
 from insights.pages.links import ReportLinks
 from insights.pages.render import STATIC, NavEntry, ShownFigure, in_blocks, render_template, show_figures
@@ -43,13 +44,8 @@ def write_pages(
         icon=base64.b64encode((STATIC / "icon.svg").read_bytes()).decode(),
         foot=foot,
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(f".{out.name}.unfinished")
-    try:
+    with finished(out) as unfinished:
         unfinished.write_text(html, encoding="utf-8")
-        unfinished.replace(out)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _read(name: str) -> Markup:
