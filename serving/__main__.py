@@ -6,7 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from serving.configuration import PACKAGED_FOLDER, Configuration, ConfigurationError
+from serving.configuration import PACKAGED_FOLDER, Configuration
+from serving.environment import ConfigurationError
 from serving.errors import StartError
 from serving.logs import telling
 from serving.run import serve

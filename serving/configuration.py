@@ -1,16 +1,14 @@
 """What the environment configures; ``docs/service.md`` has the same table."""
 
-import math
 import os
-import re
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from insights.suppression import MIN_CELL
 from serving.clients import Network, parse_networks
+from serving.environment import PREFIX, ConfigurationError, file_variable_of, read, show, variable_of
 from storage.database import Durability, database_url
 
 PACKAGED_FOLDER = Path(__file__).parents[1] / "packaged"
@@ -19,20 +17,12 @@ PACKAGED_FOLDER = Path(__file__).parents[1] / "packaged"
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable that prometheus-client reads when it is imported."""
 
-_PREFIX = "DROPOFF_"
-_FILE = "_FILE"
-_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
-
 
 class LogFormat(StrEnum):
     """How logs are written: ``TEXT`` for people, what goes wrong only; ``JSON`` for programs, and every request too."""
 
     TEXT = "text"
     JSON = "json"
-
-
-class ConfigurationError(ValueError):
-    """An environment variable has a value that cannot be used; the text says which and what to write."""
 
 
 @dataclass(frozen=True)
@@ -297,19 +287,8 @@ class Configuration:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Configuration":
         """Return the settings; raises :class:`ConfigurationError` for a value of a wrong type."""
-        told = {setting: _told(setting, environment) for setting in fields(cls)}
-        given = {
-            setting.name: _parse(
-                setting.name,
-                text,
-                setting.default,
-                setting.metadata.get("least", setting.metadata.get("shortest", 0)),
-                setting.metadata.get("most", math.inf),
-                setting.metadata.get("each", ".*"),
-            )
-            for setting, text in told.items()
-            if text
-        }
+        told = {setting.name: read(setting, environment) for setting in fields(cls)}
+        given = {name: value for name, value in told.items() if value is not None}
         # Workers that did not know of each other's events would answer without them.
         return cls(**given | ({"shared": True} if given.get("workers", 1) > 1 else {}))
 
@@ -326,7 +305,7 @@ class Configuration:
             return parse_networks(self.trusted_proxies)
         except ValueError as error:
             raise ConfigurationError(
-                f"{_PREFIX}TRUSTED_PROXIES={self.trusted_proxies!r} names no networks ({error}): write addresses such "
+                f"{PREFIX}TRUSTED_PROXIES={self.trusted_proxies!r} names no networks ({error}): write addresses such "
                 "as 10.0.0.7 or 10.0.0.0/24, with commas between"
             ) from error
 
@@ -336,78 +315,15 @@ class Configuration:
         return self.database_url or database_url(self.home)
 
 
-def _told(setting: "Field[Any]", environment: Mapping[str, str]) -> str:
-    """Return what the environment says of a setting, a secret's also through the file that ``..._FILE`` names."""
-    variable = _PREFIX + setting.name.upper()
-    text, path = environment.get(variable, ""), environment.get(variable + _FILE, "")
-    if not path:
-        return text
-    if setting.repr:
-        raise ConfigurationError(f"{variable}{_FILE} is none: only secrets are read from files; set {variable}")
-    if text:
-        raise ConfigurationError(f"{variable} and {variable}{_FILE} are both set: keep one of them")
-    try:
-        # Editors end a file with a line end, which is no part of a secret.
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{variable}{_FILE}={path!r} cannot be read: {error}") from error
-
-
 def secrets_in_files() -> tuple[str, ...]:
     """Return the settings that a file may hold, by their variables."""
-    return tuple(f"{_PREFIX}{setting.name.upper()}{_FILE}" for setting in fields(Configuration) if not setting.repr)
+    return tuple(file_variable_of(setting) for setting in fields(Configuration) if not setting.repr)
 
 
 def settings_table() -> str:
     """Return the settings as the Markdown table of the documentation."""
     lines = ["| variable | default | meaning |", "|---|---|---|"]
     for setting in fields(Configuration):
-        default = "" if setting.default == "" else f"`{_show(setting.default)}`"
-        lines.append(f"| `{_PREFIX}{setting.name.upper()}` | {default} | {setting.metadata['about']} |")
+        default = "" if setting.default == "" else f"`{show(setting.default)}`"
+        lines.append(f"| `{variable_of(setting)}` | {default} | {setting.metadata['about']} |")
     return "\n".join(lines)
-
-
-def _show(default: Any) -> str:
-    if isinstance(default, tuple):
-        return ",".join(default)
-    return str(default).lower() if isinstance(default, bool) else str(default)
-
-
-def _parse(name: str, text: str, default: Any, least: float, most: float, each: str) -> Any:
-    variable = _PREFIX + name.upper()
-    match default:
-        case bool():
-            if text.lower() not in (*_TRUE, *_FALSE):
-                raise ConfigurationError(f"{variable}={text!r} is neither true nor false: write 1 or 0")
-            return text.lower() in _TRUE
-        case StrEnum():
-            known = type(default)
-            if text not in tuple(known):
-                raise ConfigurationError(f"{variable}={text!r} is unknown: write {' or '.join(known)}")
-            return known(text)
-        case int() | float():
-            try:
-                number = type(default)(text)
-            except ValueError as error:
-                kind = "a whole number" if isinstance(default, int) else "a number"
-                raise ConfigurationError(f"{variable}={text!r} is not {kind}") from error
-            if not least <= number <= most or number == math.inf:
-                bounds = f"{least} or more" if most == math.inf else f"{least} to {most:g}"
-                raise ConfigurationError(f"{variable}={text!r} is out of range: write {bounds}")
-            return number
-        case tuple():
-            words = tuple(word.strip() for word in text.split(","))
-            for word in words:
-                if not re.fullmatch(each, word):
-                    raise ConfigurationError(
-                        f"{variable}={text!r} is wrong at {word!r}: write words like {_show(default)!r} or "
-                        "'https://shop.example,https://www.shop.example'"
-                    )
-            return words
-        case Path():
-            return Path(text).expanduser()
-        case _:
-            if len(text) < least:
-                # Its value is a secret.
-                raise ConfigurationError(f"{variable} is too short: write {least} characters or more")
-            return text

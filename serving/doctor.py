@@ -16,7 +16,8 @@ from features.events import US_PER_SECOND
 from insights.current import current_building, facts_home
 from insights.facts import FactsError
 from journeys.journey import Journey
-from serving.configuration import Configuration, ConfigurationError
+from serving.configuration import Configuration
+from serving.environment import ConfigurationError
 from serving.errors import StartError
 from serving.findings import Finding, State
 from serving.follow_ups import check_follow_ups

@@ -18,7 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from serving.configuration import ConfigurationError
+from serving.environment import ConfigurationError
 from serving.spans import Kind, span
 
 _LOG = logging.getLogger("dropoff.serving")

@@ -5,7 +5,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from serving.configuration import Configuration, ConfigurationError
+from serving.configuration import Configuration
+from serving.environment import ConfigurationError
 from serving.errors import StartError
 from serving.logs import write_logs
 from serving.supervise import supervise

@@ -18,7 +18,8 @@ from journeys.journey import Journey
 from journeys.load import JourneyInvalid, JourneyNotFound, load_journey
 from serving import advice
 from serving.budget import open_till
-from serving.configuration import PACKAGED_FOLDER, Configuration, ConfigurationError
+from serving.configuration import PACKAGED_FOLDER, Configuration
+from serving.environment import ConfigurationError
 from serving.errors import StartError
 from serving.export_spans import check_traces
 from serving.follow_ups import check_follow_ups

@@ -18,9 +18,10 @@ from types import FrameType
 
 import uvicorn
 
-from serving.configuration import Configuration, ConfigurationError
+from serving.configuration import Configuration
 from serving.connections import uvicorn_options
 from serving.drain import drain, is_draining
+from serving.environment import ConfigurationError
 from serving.errors import StartError
 from serving.export_spans import check_traces
 from serving.follow_ups import check_follow_ups

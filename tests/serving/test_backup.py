@@ -9,7 +9,7 @@ import redis
 from filled_database import kept, put
 from servers import RedisServer
 
-from serving.configuration import ConfigurationError
+from serving.environment import ConfigurationError
 from serving.errors import StartError
 from serving.redis_clearing import clear_redis
 from storage.database import database_url

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.configuration import Configuration, ConfigurationError, LogFormat, secrets_in_files, settings_table
+from serving.configuration import Configuration, LogFormat, secrets_in_files, settings_table
+from serving.environment import ConfigurationError
 from storage.database import Durability
 
 ROOT = Path(__file__).parents[2]

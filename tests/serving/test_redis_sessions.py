@@ -18,7 +18,7 @@ from features.packing import Packing
 from features.plan import Plan, compile_plan
 from features.scan import any_event, count, last, prop
 from features.table import Feature, FeatureTable, Stage
-from serving.configuration import ConfigurationError
+from serving.environment import ConfigurationError
 from serving.errors import ClientError
 from serving.redis_sessions import RedisStore
 from serving.redis_visitors import RedisVisitors
