@@ -36,8 +36,8 @@ class SharedClock:
 def serve_by(clock: SharedClock, journey: str, port: int) -> None:
     """Serve a journey until interrupted."""
     import serving.start
+    from serving.open_runtime import open_runtime
     from serving.run import serve
-    from serving.runtime import open_runtime
 
     # The service asks for the time in one place, and nothing else of it is touched.
     vars(serving.start)["open_runtime"] = partial(open_runtime, clock=clock)

@@ -34,7 +34,8 @@ from starlette.applications import Starlette
 from features.read_log import read_log
 from serving.app import attach, create_app
 from serving.configuration import Configuration
-from serving.runtime import Runtime, open_runtime
+from serving.open_runtime import open_runtime
+from serving.runtime import Runtime
 from serving.start import find_source, load_model
 
 AWKWARD: tuple[Any, ...] = (

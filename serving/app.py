@@ -19,10 +19,11 @@ from serving import advice, annotations, collect, metrics, openapi, records, tou
 from serving.access import Permission
 from serving.admission import actor_of, admit, key_of, permissions_of, read_admitted
 from serving.cors import Cors, SharedRoute
+from serving.decoding import decode
 from serving.drain import is_draining
 from serving.errors import ClientError
 from serving.login_pages import admit_reader, login_routes
-from serving.messages import AnnotationRequest, OutcomeRequest, RecommendRequest, ScoreRequest, decode
+from serving.messages import AnnotationRequest, OutcomeRequest, RecommendRequest, ScoreRequest
 from serving.once import note_attempt
 from serving.pages import page_routes
 from serving.request_metrics import Counted

@@ -12,12 +12,13 @@ from starlette.responses import Response
 from features.events import Event
 from serving.admission import read_admitted
 from serving.credentials import QUERY_NAMES
+from serving.decoding import decode
 from serving.errors import ClientError
 from serving.ga4 import Measurement, MeasurementReader, user_of, visitor_of
 from serving.ga4_validation import ValidationAnswer, validate
 from serving.ingest import Refused, arrival, keep_event
 from serving.keep_each import keep_each, require_few
-from serving.messages import BatchAnswer, decode
+from serving.messages import BatchAnswer
 from serving.runtime import Runtime
 from serving.segment import MessageType
 from serving.snowplow import PACKED_FIELDS, VISITOR_FIELDS, PayloadData, SnowplowReader, sent_at_us

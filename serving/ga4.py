@@ -14,8 +14,8 @@ from features.device import device_of_agent, device_of_type
 from features.events import Event
 from features.landing import path_of, read_landing
 from features.names import EventNames, PropertyNames
+from serving.decoding import decode
 from serving.errors import ClientError
-from serving.messages import decode
 from serving.nesting import require_shallow
 from serving.once import made_event_id
 from serving.segment import Arrival, Id, Moment

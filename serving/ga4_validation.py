@@ -2,9 +2,9 @@
 
 from msgspec import Struct
 
+from serving.decoding import decode
 from serving.errors import ClientError
 from serving.ga4 import Measurement, MeasurementReader
-from serving.messages import decode
 from serving.segment import Arrival
 
 _CODES = {

@@ -16,10 +16,10 @@ from serving.access import Permission
 from serving.admission import admit, read_admitted
 from serving.body import read_body
 from serving.clients import Network, require_local, see_through
+from serving.decoding import decode
 from serving.drain import is_draining, parting
 from serving.errors import ClientError
 from serving.headers import secured
-from serving.messages import decode
 from serving.nesting import DEEPEST, require_shallow
 from serving.route_names import REFUSED
 from serving.spans import tell

@@ -120,7 +120,7 @@ class SegmentReader:
         ``route`` is the type that the address names; None where each message says it itself. Raises
         :class:`ClientError`, which names the field at fault.
         """
-        from serving.messages import decode
+        from serving.decoding import decode
 
         size = memoryview(raw).nbytes
         if size > self._max_event_bytes:

@@ -25,13 +25,14 @@ from serving import advice  # noqa: E402
 from serving.access import KEYLESS  # noqa: E402
 from serving.app import answer, attach, create_app  # noqa: E402
 from serving.challenger import watch_challenger  # noqa: E402
+from serving.decoding import convert  # noqa: E402
 from serving.drain import is_draining  # noqa: E402
 from serving.duties import duties_of  # noqa: E402
 from serving.erasures import watch_erasures  # noqa: E402
 from serving.experiments import watch_experiments  # noqa: E402
 from serving.guard import Guard  # noqa: E402
 from serving.logs import write_logs  # noqa: E402
-from serving.messages import RecommendRequest, ScoreRequest, convert  # noqa: E402
+from serving.messages import RecommendRequest, ScoreRequest  # noqa: E402
 from serving.observe import BLIND, Observed, is_observed  # noqa: E402
 from serving.policies import watch_policy  # noqa: E402
 from serving.retention import keep_no_longer  # noqa: E402

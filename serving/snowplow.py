@@ -15,8 +15,8 @@ from features.device import device_of_agent
 from features.events import Event
 from features.landing import read_landing
 from features.names import EventNames, PropertyNames
+from serving.decoding import decode
 from serving.errors import ClientError
-from serving.messages import decode
 from serving.once import made_event_id
 from serving.segment import Arrival
 from serving.snowplow_json import Json, contexts_of, packed, self_describing

@@ -5,8 +5,8 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
+from serving.decoding import decode
 from serving.errors import ClientError
-from serving.messages import decode
 from serving.nesting import require_shallow
 from serving.usable import require_no_nul
 

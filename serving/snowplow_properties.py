@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from features.landing import path_of
+from serving.decoding import decode
 from serving.errors import ClientError
-from serving.messages import decode
 from serving.snowplow_json import Json
 
 _EVERY = {"url": "url", "page": "title", "refr": "referrer"}

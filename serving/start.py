@@ -25,8 +25,9 @@ from serving.export_spans import check_traces
 from serving.follow_ups import check_follow_ups
 from serving.id_key import require_same_key
 from serving.messages import CanonicalEvent, ScoreRequest
+from serving.open_runtime import open_runtime
 from serving.policies import PolicyUnusable, find_policy
-from serving.runtime import Runtime, open_runtime
+from serving.runtime import Runtime
 from serving.subject import find_subject
 from serving.times import show_time
 from storage.database import DatabaseError, open_database

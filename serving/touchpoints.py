@@ -6,9 +6,10 @@ import msgspec
 
 from features.events import Event
 from features.touchpoints import CLICK, TOUCHPOINT_PROPERTIES, Touchpoint, channel_of, touchpoint_name
+from serving.decoding import decode
 from serving.errors import ClientError
 from serving.ingest import arrival
-from serving.messages import TouchpointRequest, TouchpointsAnswer, decode
+from serving.messages import TouchpointRequest, TouchpointsAnswer
 from serving.nesting import require_shallow
 from serving.privacy import Privacy
 from serving.runtime import Runtime

@@ -5,10 +5,11 @@ from dataclasses import replace
 import msgspec
 
 from features.events import Event
+from serving.decoding import decode
 from serving.errors import ClientError
 from serving.ingest import Refused, arrival, keep_event
 from serving.keep_each import keep_each, require_few
-from serving.messages import BatchAnswer, TrackAnswer, decode
+from serving.messages import BatchAnswer, TrackAnswer
 from serving.runtime import Runtime
 from serving.segment import VISITOR_MEMBERS, Batch, MessageType
 from serving.spans import span

@@ -21,8 +21,9 @@ from cli import app
 from features.source import CANONICAL_COLUMNS
 from features.sources.touchpoint_mapping import MEMBERS
 from serving import openapi
+from serving.decoding import decode
 from serving.ga4 import Measurement
-from serving.messages import OutcomeRequest, RecommendRequest, TouchpointRequest, decode
+from serving.messages import OutcomeRequest, RecommendRequest, TouchpointRequest
 from serving.segment import Message
 from training.metrics import FIGURES, measure
 

@@ -21,7 +21,8 @@ from features.events import Event
 from journeys.journey import Journey
 from serving.app import attach, create_app
 from serving.configuration import Configuration
-from serving.runtime import Runtime, open_runtime
+from serving.open_runtime import open_runtime
+from serving.runtime import Runtime
 
 SHOTS = ROOT / "build" / "screenshots"
 SOON = 10.0

@@ -25,7 +25,8 @@ from journeys.journey import Journey
 from serving import advice
 from serving.configuration import Configuration
 from serving.messages import ScoreRequest
-from serving.runtime import Runtime, open_runtime
+from serving.open_runtime import open_runtime
+from serving.runtime import Runtime
 
 __all__ = ["model_home", "shop", "shop_model"]  # fixtures
 

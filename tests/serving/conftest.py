@@ -24,7 +24,8 @@ from journeys.journey import Journey
 from journeys.load import load_journey
 from serving.app import attach, create_app
 from serving.configuration import Configuration
-from serving.runtime import Runtime, open_runtime
+from serving.open_runtime import open_runtime
+from serving.runtime import Runtime
 from storage.models import point_champion, publish
 from training.blockers import fit_blockers
 

@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from features.events import Event
 from serving import advice
-from serving.messages import RecommendRequest, decode
+from serving.decoding import decode
+from serving.messages import RecommendRequest
 from serving.runtime import Runtime
 
 SECOND = 1_000_000

@@ -14,7 +14,8 @@ from serving import advice
 from serving.app import attach, create_app
 from serving.configuration import Configuration
 from serving.messages import RecommendRequest
-from serving.runtime import Runtime, open_runtime
+from serving.open_runtime import open_runtime
+from serving.runtime import Runtime
 
 
 @pytest.fixture

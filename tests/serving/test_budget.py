@@ -28,8 +28,9 @@ from journeys.policies import ground_of
 from serving.budget import BudgetUsedUp, Taking, Till, charge, open_till, replan_once
 from serving.configuration import Configuration
 from serving.duty import Duty
+from serving.open_runtime import open_runtime
 from serving.policies import find_policy, renew_policy
-from serving.runtime import Runtime, open_runtime
+from serving.runtime import Runtime
 from storage.ledger import LedgerEntry
 from storage.policies import point_live, publish_policy
 from training.uplift.bag import BagSettings

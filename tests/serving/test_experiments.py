@@ -18,7 +18,8 @@ from journeys.journey import Journey
 from serving.app import attach, create_app
 from serving.configuration import Configuration
 from serving.experiments import renew_experiments, watch_experiments
-from serving.runtime import Runtime, open_runtime
+from serving.open_runtime import open_runtime
+from serving.runtime import Runtime
 from serving.times import show_time
 from storage.crossovers import count_crossovers
 from storage.database import database_url, writing

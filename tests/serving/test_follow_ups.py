@@ -30,7 +30,8 @@ from serving.deliver import Result, deliver_once
 from serving.duty import Duty
 from serving.errors import StartError
 from serving.follow_ups import AddressError, backoff_seconds, check_follow_ups, propose, read_addresses
-from serving.runtime import Runtime, open_runtime
+from serving.open_runtime import open_runtime
+from serving.runtime import Runtime
 from serving.sweep import sweep_once
 from serving.trace_context import parse_traceparent
 from storage.follow_ups import FollowUpState

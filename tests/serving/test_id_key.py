@@ -8,7 +8,7 @@ import pytest
 from serving.configuration import Configuration
 from serving.errors import StartError
 from serving.id_key import require_same_key
-from serving.runtime import open_runtime
+from serving.open_runtime import open_runtime
 
 
 @pytest.fixture

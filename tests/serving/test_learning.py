@@ -20,8 +20,9 @@ from journeys.policies import declared_policy, ground_of
 from serving.configuration import Configuration
 from serving.duty import Duty
 from serving.learning import learn_once
+from serving.open_runtime import open_runtime
 from serving.policies import PolicyUnusable, find_policy, renew_policy, watch_policy
-from serving.runtime import Runtime, open_runtime
+from serving.runtime import Runtime
 from storage.ledger import LedgerEntry
 from storage.matured import MaturedDecision
 from storage.policies import point_live, policy_folder, publish_policy

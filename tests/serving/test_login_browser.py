@@ -15,7 +15,8 @@ from serving.app import attach, create_app
 from serving.configuration import Configuration
 from serving.connections import uvicorn_options
 from serving.guard import Guard
-from serving.runtime import Runtime, open_runtime
+from serving.open_runtime import open_runtime
+from serving.runtime import Runtime
 from storage.key_store import Grant
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]

@@ -15,7 +15,8 @@ from journeys.journey import Journey
 from serving.app import attach, create_app
 from serving.configuration import Configuration
 from serving.messages import ScoreRequest
-from serving.runtime import Runtime, open_runtime
+from serving.open_runtime import open_runtime
+from serving.runtime import Runtime
 from serving.subject import find_subject
 from serving.times import show_time
 from storage.holdout import count_holdout

@@ -34,9 +34,10 @@ from journeys.weigh import standing_policy
 from serving.app import attach, create_app
 from serving.configuration import Configuration
 from serving.experiments import renew_experiments
+from serving.open_runtime import open_runtime
 from serving.policies import renew_policy
 from serving.rollout import end_shadow, keep_shadow, look_once, renew_shadow
-from serving.runtime import Runtime, open_runtime
+from serving.runtime import Runtime
 from storage.audit import read_audit
 from storage.database import writing
 from storage.experiment_store import ExperimentStore, Status

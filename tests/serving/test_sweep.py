@@ -18,7 +18,8 @@ from journeys.journey import Ends, Journey
 from serving.app import attach, create_app
 from serving.configuration import Configuration
 from serving.duty import Duty
-from serving.runtime import Runtime, open_runtime
+from serving.open_runtime import open_runtime
+from serving.runtime import Runtime
 from serving.sweep import Turn, sweep_once
 from serving.times import show_time
 from storage.leases import LeaseLost
