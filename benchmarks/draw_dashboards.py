@@ -179,7 +179,7 @@ def say(value: float, unit: str) -> str:
         case "percentunit":
             return f"{value:.2%}" if 0 < abs(value) < 0.01 else f"{value:.0%}"
         case "s":
-            return _scaled(value, (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)))
+            return _scaled(value, (("h", 3_600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3), ("us", 1e-6)))
         case "bytes":
             return _scaled(value, (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0)))
         case "reqps":

@@ -36,7 +36,15 @@ def draw_timeline(seen: Seen, marks: Sequence[Mark], path: Path) -> None:
         for place, mark in enumerate(marks):
             axes.axvline(mark.at - since, color=ORANGE, linewidth=1.2, linestyle="--")
             height = high * (7.5, 3.6, 1.8)[place % 3]
-            axes.annotate(mark.what, (mark.at - since, height), (4, 0), textcoords="offset points", color=ORANGE)
+            axes.annotate(
+                mark.what,
+                (mark.at - since, height),
+                (4, 0),
+                textcoords="offset points",
+                color=ORANGE,
+                # The lines of later marks go behind it.
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+            )
         failed = len(seen.failed)
         entitle(
             figure,
