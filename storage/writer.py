@@ -13,6 +13,8 @@ from storage.database import connect_writer
 from storage.failures import is_lost, is_unavailable
 
 _MOST_WRITES_PER_COMMIT = 256
+_MUCH_PER_COMMIT = 5_000
+"""A commit that holds so much takes in no more: other processes wait for their turn meanwhile."""
 _MOST_WAITING = 100_000
 
 _Item = TypeVar("_Item")
@@ -143,8 +145,8 @@ class Writer:
         self._disconnect()
 
     def _together(self, first: Job) -> tuple[list[Job], bool]:
-        jobs = [first]
-        while len(jobs) < _MOST_WRITES_PER_COMMIT:
+        jobs, size = [first], first.size
+        while len(jobs) < _MOST_WRITES_PER_COMMIT and size < _MUCH_PER_COMMIT:
             try:
                 job = self._jobs.get_nowait()
             except queue.Empty:
@@ -152,6 +154,7 @@ class Writer:
             if job is None:
                 return jobs, True
             jobs.append(job)
+            size += job.size
         return jobs, False
 
     def _commit(self, jobs: list[Job]) -> None:

@@ -229,3 +229,17 @@ def test_what_waits_for_the_same_is_written_in_one_go_each_told_of_its_own_and_a
     assert isinstance(bad.exception(5), IntegrityError)
     assert handed == [[4, 0, 5], [4], [0], [5]]
     assert _count(engine) == 6
+
+
+def test_what_is_much_already_takes_in_no_more(engine: Engine, writer: Writer) -> None:
+    entered, release, told = threading.Event(), threading.Event(), list[int]()
+    writer.told = lambda written: told.append(written.writes)
+    blocked = writer.submit(lambda _: (entered.set(), release.wait(5)))
+    entered.wait(5)
+    waiting = [writer.submit(_insert(number), size=2_000) for number in range(7)]
+    release.set()
+    assert blocked.result(5)
+    assert [one.result(5) for one in waiting] == [1] * 7
+    writer.close()
+    # Three of 2,000 are more than 5,000.
+    assert told == [1, 3, 3, 1]
