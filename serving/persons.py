@@ -11,6 +11,7 @@ from features.live import LiveSession
 from serving.runtime import Runtime
 from serving.visitor import Visitor
 from storage.assignments import Assignment
+from storage.identity_store import NotRemembered
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -36,7 +37,8 @@ async def kin_of(runtime: Runtime, session: LiveSession, at_us: int) -> Sequence
 
 async def latest_session(runtime: Runtime, user_id: str) -> tuple[Visitor, LiveSession] | None:
     """Return the latest session of a user's person, on whichever device, or None for an unknown user."""
-    known = await _reading(runtime, known_at, runtime, runtime.now_us())
+    await _look_at_links(runtime)
+    known = Known(runtime.identity, runtime.now_us())
     users = await _reading(runtime, known.users, user_id)
     found: list[tuple[Visitor, LiveSession]] = []
     for visitor_id in await _reading(runtime, known.visitors, users):
@@ -96,11 +98,21 @@ def _joins_both_sides(runtime: Runtime, link: Link) -> bool:
 
 
 async def _person(runtime: Runtime, session: LiveSession, at_us: int) -> tuple[Known, Person]:
-    def reading() -> tuple[Known, Person]:
-        known = known_at(runtime, at_us)
-        return known, person_of(known, session)
+    await _look_at_links(runtime)
+    known = Known(runtime.identity, at_us)
+    try:
+        # Of who has been asked about before nothing has to be read.
+        return known, person_of(Known(runtime.identity.remembered, at_us), session)
+    except NotRemembered:
+        return known, await _reading(runtime, person_of, known, session)
 
-    return await _reading(runtime, reading)
+
+async def _look_at_links(runtime: Runtime) -> None:
+    """Have memory know of the links that others have committed by now."""
+    if runtime.configuration.shared:
+        await runtime.look_at_links()
+    else:
+        runtime.identity.catch_up()
 
 
 async def _reading(runtime: Runtime, read: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:

@@ -33,6 +33,7 @@ from serving.segment import SegmentReader
 from serving.session_store import SessionStore
 from serving.shadow import Shadow
 from serving.shared_drift import counts_of_others, publish_counts
+from serving.shared_look import SharedLook
 from serving.spans import record
 from storage.assignments import Assignments
 from storage.due_decisions import DueDecisions
@@ -124,11 +125,13 @@ class Runtime:
     metrics: Metrics = field(init=False)
     spans: "SpanExport | None" = field(init=False, default=None)
     observer: Observer = field(init=False)
+    look_at_links: SharedLook = field(init=False)
     drift: DriftWindow | None = field(init=False)
     goals: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.goals = frozenset(self.journey.ends.goal)
+        self.look_at_links = SharedLook(self.identity.catch_up)
         self.metrics = Metrics(self.journey, self.configuration.metrics_folder)
         self.metrics.session_store.labels(self.sessions.kind).set(1)
         self.sessions.counts.told = lambda found: self.metrics.session_reads.labels(found).inc()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, delete, select
 
-from storage.database import insert_if_absent
+from storage.database import insert_if_absent, reading
 from storage.identity_tables import assignments
 
 _REMEMBERED = 100_000
@@ -50,7 +50,7 @@ class Assignments:
             found = {visitor_id: self._kept[visitor_id] for visitor_id in wanted if visitor_id in self._kept}
         missing = sorted(wanted - found.keys())
         if missing:
-            with self._engine.connect() as connection:
+            with reading(self._engine) as connection:
                 read = {one.visitor_id: one for one in self._read(connection, missing)}
             for one in read.values():
                 self.learn(one)

@@ -1,7 +1,8 @@
 """Open the database that the event log and the ledger live in, and bring its tables up to date."""
 
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from enum import StrEnum
 from importlib.resources import as_file, files
@@ -13,7 +14,8 @@ from alembic.config import Config
 from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.failures import advise
 from storage.schema import metadata
@@ -24,6 +26,8 @@ _BUSY_TIMEOUT_SECONDS = 10.0
 _CHECKPOINT_PAGES = 16_384
 _WRITER_CACHE_KILOBYTES = 65_536
 _WRITERS_LOCK = 0x64726F70
+_TRUSTED_SECONDS = 1.0
+_USED_AT = "dropoff_used_at"
 # Nobody waits for ever for a server that is gone, nor for a process that holds a lock and does nothing.
 _POSTGRESQL_OPTIONS = {
     "connect_timeout": 3,
@@ -111,6 +115,17 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection of which each statement stands alone: for what is asked often, and in one statement.
+
+    PostgreSQL is then asked once for each, instead of for a beginning and an end of a transaction as well.
+    """
+    with engine.connect() as connection:
+        alone = engine.dialect.name == "postgresql"
+        yield connection.execution_options(isolation_level="AUTOCOMMIT") if alone else connection
+
+
 def connect_writer(engine: Engine) -> Connection:
     """Return a connection for one who writes often: each of its transactions may write, and it has a large cache."""
     connection = engine.connect().execution_options(immediate=True)
@@ -173,10 +188,31 @@ def _engine(address: URL, durability: Durability) -> Engine:
 
 def _postgresql(address: URL) -> Engine:
     options = {name: value for name, value in _POSTGRESQL_OPTIONS.items() if name not in address.query}
-    # A connection from the pool is tried before it is used: the server may have been restarted since.
-    engine = create_engine(address, hide_parameters=True, connect_args=options, pool_pre_ping=True)
+    engine = create_engine(address, hide_parameters=True, connect_args=options)
     event.listen(engine, "begin", _take_turns)
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _try_unused(engine))
     return engine
+
+
+def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info[_USED_AT] = time.monotonic()
+
+
+def _try_unused(engine: Engine) -> Callable[[Any, ConnectionPoolEntry, object], None]:
+    """Return what tries a connection that nobody has used for a while: the server may have been restarted since."""
+
+    def check(connection: Any, record: ConnectionPoolEntry, _checkout: object) -> None:
+        used_at = record.info.get(_USED_AT)
+        if used_at is None or time.monotonic() - used_at < _TRUSTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            # The pool then connects anew, and trusts none of the others of before.
+            raise InvalidatePoolError from error
+
+    return check
 
 
 def _take_turns(connection: Connection) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, se
 from features.events import Event
 from features.finished import finished
 from features.undoings import pack_undoings
+from storage.database import reading
 from storage.event_rows import events_of, insert_rows
 from storage.identity_store import read_undoings
 from storage.key_text import without_keys
@@ -112,7 +113,7 @@ class EventLog:
         """
         found: dict[str, list[Event]] = {}
         left = most
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             for ids in _parts(visitor_ids):
                 read = events_of(connection, self.journey, ids, left + 1)
                 left -= len(read)
@@ -125,7 +126,7 @@ class EventLog:
     def visitors_of_sessions(self, session_ids: Collection[str]) -> dict[str, str]:
         """Return whose sessions they are; unknown ones are left out."""
         found: dict[str, str] = {}
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             for ids in _parts(session_ids):
                 query = select(events.c.session_id, events.c.visitor_id).distinct()
                 query = query.where(events.c.journey == self.journey, events.c.session_id.in_(ids))
@@ -135,19 +136,19 @@ class EventLog:
     def visitor_of_session(self, session_id: str) -> str | None:
         """Return whose session it is, or None for an unknown one."""
         query = select(events.c.visitor_id).where(events.c.journey == self.journey, events.c.session_id == session_id)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return connection.execute(query.limit(1)).scalar()
 
     def last_position(self) -> int | None:
         """Return the place of the latest arrival in the database; None for a journey without events."""
         query = select(events.c.position).where(events.c.journey == self.journey).order_by(events.c.position.desc())
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return connection.execute(query.limit(1)).scalar()
 
     def last_received_us(self) -> int | None:
         """Return when the latest arrival was received; None for a journey without events."""
         query = select(events.c.received_at_us).where(events.c.journey == self.journey)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return connection.execute(query.order_by(events.c.position.desc()).limit(1)).scalar()
 
     def latest_session_of_user(self, user_id: str) -> tuple[str, str] | None:
@@ -157,14 +158,14 @@ class EventLog:
             .where(events.c.journey == self.journey, events.c.user_id == user_id)
             .order_by(events.c.occurred_at_us.desc(), events.c.position.desc())
         )
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             row = connection.execute(query.limit(1)).first()
         return None if row is None else (row.visitor_id, row.session_id)
 
     def sessions_of(self, text: str, most: int = 20) -> list[str]:
         """Return the sessions with events of this session, visitor or user id, the latest to arrive first."""
         found: dict[str, int] = {}
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             # One query for each index: an OR over the three would read the whole table.
             for column in (events.c.session_id, events.c.visitor_id, events.c.user_id):
                 query = (
@@ -213,7 +214,7 @@ class EventLog:
 
     def _events(self, query: Select[Any]) -> list[Event]:
         whole = query.where(events.c.journey == self.journey).order_by(events.c.position)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return [event_of(row) for row in connection.execute(whole)]
 
     def _row(self, event: Event) -> tuple[object, ...]:

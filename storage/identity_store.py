@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, 
 from features.claims import IdentityError, Limits, claim_of, hear, undo
 from features.events import Event
 from features.identity import Kind, Link, users_of
+from storage.database import reading
 from storage.identity_tables import identity_links
 
 _IDS_PER_QUERY = 500
@@ -32,6 +33,10 @@ _COLUMNS = (
     identity_links.c.reason,
 )
 _Key = tuple[str, str]
+
+
+class NotRemembered(LookupError):
+    """What is asked for is not in memory."""
 
 
 class IdentityStore:
@@ -74,6 +79,19 @@ class IdentityStore:
         """Return the links to a user, and all rows of aliases that name it on either side."""
         return self._remembered(("user", user_id))
 
+    @property
+    def remembered(self) -> "Remembered":
+        """What is in memory of the links, as a ``LinkBook`` that never asks the database."""
+        return Remembered(self)
+
+    def recall(self, key: _Key) -> tuple[Link, ...] | None:
+        """Return what is in memory about a visitor or a user; None where nothing is."""
+        with self._guard:
+            known = self._known.get(key)
+            if known is not None:
+                self._known.move_to_end(key)
+            return known
+
     def catch_up(self) -> None:
         """Forget what is no longer all there is; to be called before an answer is made of what is known."""
         now = monotonic()
@@ -83,7 +101,7 @@ class IdentityStore:
         if not self._shared and now - self._told_at < _LONGEST_UNTOLD_SECONDS:
             return
         self._told_at = now
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             newest = _newest(connection)
             if newest == self._position:
                 return
@@ -149,7 +167,7 @@ class IdentityStore:
     def rows_about(self, identity: str) -> list[Link]:
         """Return all rows that name an id, as a visitor, a user or an earlier id; the oldest first."""
         columns = (identity_links.c.visitor_id, identity_links.c.user_id, identity_links.c.previous_id)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             found = {
                 row.position: _link(row)
                 for column in columns
@@ -167,12 +185,11 @@ class IdentityStore:
 
     def _remembered(self, key: _Key) -> tuple[Link, ...]:
         with self._guard:
-            known = self._known.get(key)
-            if known is not None:
-                self._known.move_to_end(key)
-                return known
             changes = self._changes
-        with self._engine.connect() as connection:
+        known = self.recall(key)
+        if known is not None:
+            return known
+        with reading(self._engine) as connection:
             found = tuple(_fetch(connection, self.journey, key))
         with self._guard:
             # What has changed meanwhile may not be in it.
@@ -189,6 +206,27 @@ class IdentityStore:
             self._weight -= 1 + len(known)
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The links that are in memory; raises :class:`NotRemembered` for those that are not."""
+
+    store: IdentityStore
+
+    def of_visitor(self, visitor_id: str) -> Sequence[Link]:
+        """Return the rows about a visitor, as the store does."""
+        return self._recalled(("visitor", visitor_id))
+
+    def of_user(self, user_id: str) -> Sequence[Link]:
+        """Return the rows about a user, as the store does."""
+        return self._recalled(("user", user_id))
+
+    def _recalled(self, key: _Key) -> Sequence[Link]:
+        found = self.store.recall(key)
+        if found is None:
+            raise NotRemembered(key[1])
+        return found
+
+
 def read_undoings(connection: Connection, journey: str) -> list[Link]:
     """Return the rows that no event made, the oldest first."""
     return _read(connection, journey, identity_links.c.event_id.is_(None))
@@ -196,7 +234,7 @@ def read_undoings(connection: Connection, journey: str) -> list[Link]:
 
 def journey_of_link(engine: Engine, number: int) -> str | None:
     """Return the journey whose row has a number, or None where none has."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return connection.execute(
             select(identity_links.c.journey).where(identity_links.c.position == number)
         ).scalar_one_or_none()

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Engine, Row, and_, bindparam, delete, insert, select
 
-from storage.database import insert_if_absent
+from storage.database import insert_if_absent, reading
 from storage.running_tables import follow_ups
 from storage.tables import decisions, outcomes
 
@@ -169,8 +169,8 @@ class Ledger:
         With each comes whether it is a message that may still arrive, and when a message was delivered. With a
         connection, all that its transaction knows.
         """
-        with nullcontext(connection) if connection is not None else self._engine.connect() as reading:
-            rows = reading.execute(self._recommended, {"visitor_ids": list(visitor_ids)})
+        with nullcontext(connection) if connection is not None else reading(self._engine) as found:
+            rows = found.execute(self._recommended, {"visitor_ids": list(visitor_ids)})
             return [
                 (row[0], row[1], row[2], row[3] is not None and row[4] is None and row[5] is None, row[4])
                 for row in rows

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Connection, Engine, Row, Select, func, select
 
 from features.events import Event
+from storage.database import reading
 from storage.event_log import EVENT_COLUMNS, event_of
 from storage.tables import events
 
@@ -70,7 +71,7 @@ class VisitorLog:
         """
         mine = (events.c.journey == self.journey, events.c.visitor_id == visitor_id)
         query: Select[Any] = select(*EVENT_COLUMNS, events.c.position).where(*mine).order_by(events.c.position)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             if anchor is not None:
                 rows = connection.execute(query.where(events.c.position >= anchor.position)).all()
                 if rows and _anchor(rows[0]) == anchor:
