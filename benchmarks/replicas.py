@@ -36,7 +36,7 @@ from training.pipeline import train
 from training.simulator import simulate
 
 _VISITORS, _BODIES = 200, 400
-_CALM_SECONDS, _AFTER_SECONDS = 6.0, 8.0
+_CALM_SECONDS, _AFTER_SECONDS, _HANGING_SECONDS = 6.0, 8.0, 14.0
 _USUAL_SECONDS = _CALM_SECONDS - 1.0
 
 
@@ -123,7 +123,7 @@ def _faults(running: ReplicaSet) -> list[Mark]:
     time.sleep(_CALM_SECONDS)
     mark("the other hangs")
     second.send(signal.SIGSTOP)
-    time.sleep(_AFTER_SECONDS)
+    time.sleep(_HANGING_SECONDS)
     mark("wakes")
     second.send(signal.SIGCONT)
     time.sleep(_CALM_SECONDS)
