@@ -23,7 +23,7 @@ import httpx
 import numpy as np
 from rich.console import Console
 
-from benchmarks.replica_set import Replica
+from benchmarks.replica_set import SECRET, Replica
 from benchmarks.report import Figure, Report, as_table
 from benchmarks.service import ROOT
 from benchmarks.swap_load import Answered, SwapLoad, make_bodies, mixed, switch_seconds, versions_of
@@ -155,6 +155,7 @@ def _replicas(stack: ExitStack, folder: Path, address: str) -> list[Replica]:
             "database_url": address,
             "shared": 1,
             "home": folder / f"home-{number}",
+            "id_secret": SECRET,
             "insights_refresh": 0,
             "sweep_seconds": 0,
         }
