@@ -174,7 +174,11 @@ def _move(operator: Path, address: str, journey: str, first: str, number: int) -
     if number % 3 == 2:
         _command(operator, address, "rollback", JOURNEY, "--wait")
     else:
-        _command(operator, address, "promote", JOURNEY, f"{first}.{1 + number % (_VERSIONS - 1)}", "--wait")
+        # Another than the one that answers now, or nothing would change.
+        others = [
+            f"{first}.{one}" for one in range(1, _VERSIONS) if f"{first}.{one}" != champion_version(operator, journey)
+        ]
+        _command(operator, address, "promote", JOURNEY, others[number % len(others)], "--wait")
     version = champion_version(operator, journey)
     moved = (operator / "models" / journey / "champion").stat().st_mtime
     return Move(moved, version or "", time.time() - started)

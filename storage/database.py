@@ -26,6 +26,8 @@ _BUSY_TIMEOUT_SECONDS = 10.0
 _CHECKPOINT_PAGES = 16_384
 _WRITER_CACHE_KILOBYTES = 65_536
 _WRITERS_LOCK = 0x64726F70
+# A process that is stopped in the midst of a write has the turn of all others; its statements follow at once otherwise.
+_LONGEST_PAUSE_MS = 2_000
 _TRUSTED_SECONDS = 1.0
 _USED_AT = "dropoff_used_at"
 # Nobody waits for ever for a server that is gone, nor for a process that holds a lock and does nothing.
@@ -128,11 +130,13 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 def connect_writer(engine: Engine) -> Connection:
     """Return a connection for one who writes often: each of its transactions may write, and it has a large cache."""
-    connection = engine.connect().execution_options(immediate=True)
+    connection = engine.connect()
     if engine.dialect.name == "sqlite":
         connection.exec_driver_sql(f"PRAGMA cache_size = -{_WRITER_CACHE_KILOBYTES}")
-        connection.rollback()
-    return connection
+    else:
+        connection.exec_driver_sql(f"SET idle_in_transaction_session_timeout = {_LONGEST_PAUSE_MS}")
+    connection.commit()
+    return connection.execution_options(immediate=True)
 
 
 def insert_if_absent(engine: Engine, table: Table) -> Insert:

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, select
 
 from features.events import Event
 from storage.database import open_database, writing
 from storage.event_log import EventLog
+from storage.failures import is_unavailable
 from storage.tables import events
 from storage.writer import Writer
 
@@ -145,3 +146,27 @@ def test_positions_of_erased_events_are_not_given_again(running: list[Replica]) 
     assert erased["events"] == 3
     other.append([4])
     assert (other.log.last_position() or 0) > (before or 0)
+
+
+def test_a_replica_that_stops_in_the_midst_of_a_write_holds_the_others_up_for_seconds_only(
+    running: list[Replica],
+) -> None:
+    stopped, other, _ = running
+    if stopped.engine.dialect.name == "sqlite":
+        pytest.skip("the kernel, not the database, takes SQLite's lock from a process, when it ends")
+    entered, wakes = threading.Event(), threading.Event()
+
+    def stop(connection: Connection) -> None:
+        stopped.log.append(connection, [EVENT])
+        entered.set()
+        wakes.wait(20)
+
+    held = stopped.writer.submit(stop)
+    assert entered.wait(5)
+    # Less than the ten seconds after which a write that waits for its turn gives up.
+    assert other.append([1]) == frozenset()
+    wakes.set()
+    # Its own write is undone, and it is told so.
+    assert is_unavailable(held.exception(5))
+    assert stopped.append([2]) == frozenset()
+    assert [event.event_id for event in other.log.visitor_events("v")] == ["1", "2"]
