@@ -23,7 +23,10 @@ import duckdb
 import pyarrow.parquet as pq
 
 from benchmarks.report import Figure, Report, as_table
+from training.pictures.canvas import BLUE, ORANGE, entitle, panels, save, style
 from training.simulator import simulate
+
+PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "scale.png"
 
 SIZES = (1_000_000, 3_000_000, 10_000_000, 30_000_000, 100_000_000)
 COMPARED = 10_000_000
@@ -54,8 +57,10 @@ class Measured:
     training: Taken | None
 
 
-def run(log: Path | None = None, sizes: Sequence[int] = SIZES, *, train: bool = True) -> Report:
-    """Measure every size."""
+def run(
+    log: Path | None = None, sizes: Sequence[int] = SIZES, *, train: bool = True, picture: Path = PICTURE
+) -> Report:
+    """Measure every size, and draw what was measured."""
     with tempfile.TemporaryDirectory(prefix="dropoff-scale-") as name:
         folder = Path(name)
         if log is None:
@@ -65,7 +70,9 @@ def run(log: Path | None = None, sizes: Sequence[int] = SIZES, *, train: bool = 
         for size in sizes:
             measured.append(_measure(log, size, folder / f"{size}", train=train))
             print(measured[-1], file=sys.stderr, flush=True)
-    return report(sorted(measured, key=lambda one: one.events))
+    measured.sort(key=lambda one: one.events)
+    draw(measured, picture)
+    return report(measured)
 
 
 def report(measured: Sequence[Measured]) -> Report:
@@ -99,6 +106,34 @@ def report(measured: Sequence[Measured]) -> Report:
             ]
         figures.append(Figure(f"{what}: feature table, a row every fifth event", f"{one.table_bytes / _GB:.2f} GB"))
     return Report("From a log to features and a model, by the size of the log", "python -m benchmarks scale", figures)
+
+
+def draw(measured: Sequence[Measured], path: Path) -> None:
+    """Write a PNG of time and memory against the size of the log; on logarithmic axes, even growth is a line."""
+    millions = [one.events / 1e6 for one in measured]
+    jobs = [("features", BLUE, [one.features for one in measured])]
+    if trainings := [one.training for one in measured if one.training is not None]:
+        jobs.append(("model", ORANGE, trainings))
+    with style():
+        figure, (time_taken, memory) = panels(2, 4.6)
+        for name, color, taken in jobs:
+            time_taken.plot(millions, [one.seconds / 60 for one in taken], color=color, marker="o", label=name)
+            memory.plot(millions, [one.memory_bytes / _GB for one in taken], color=color, marker="o", label=name)
+        time_taken.set(title="Time", ylabel="minutes", yscale="log")
+        time_taken.legend()
+        memory.set(title="Memory", ylabel="GB at the peak", ylim=(0, None))
+        for panel in (time_taken, memory):
+            panel.set_xscale("log")
+            panel.set_xticks(millions, [f"{one:,.1f} M" if one < 10 else f"{one:,.0f} M" for one in millions])
+            panel.minorticks_off()
+            panel.set_xlabel("events in the log")
+        time_taken.set_yticks([0.1, 1, 10], ["6 s", "1 min", "10 min"])
+        entitle(
+            figure,
+            "From a log to a table of features, and to a model",
+            "One machine, two cores. A model learns from a sample, and is evaluated on all sessions held out.",
+        )
+        save(figure, path)
 
 
 def _measure(log: Path, size: int, folder: Path, *, train: bool) -> Measured:
@@ -175,5 +210,7 @@ if __name__ == "__main__":
     parser.add_argument("--log", type=Path, help="a folder of Parquet files of the journey ecommerce")
     parser.add_argument("--events", type=float, nargs="+", default=SIZES, help="about how many events each time")
     parser.add_argument("--no-train", action="store_true", help="make features only")
+    parser.add_argument("--picture", type=Path, default=PICTURE)
     given = parser.parse_args()
-    Console().print(as_table(run(given.log, [int(size) for size in given.events], train=not given.no_train)))
+    sizes = [int(size) for size in given.events]
+    Console().print(as_table(run(given.log, sizes, train=not given.no_train, picture=given.picture)))
