@@ -26,6 +26,9 @@ from storage.database import database_url, open_database, writing
 from storage.record_store import RecordStore
 from storage.records import AlarmStatus, AnnotationKind
 
+# Making the facts takes half a minute: one process makes them.
+pytestmark = pytest.mark.xdist_group("alarms")
+
 NOW_US = int(LAST.timestamp()) * US_PER_SECOND
 CHANGE_US = int(CHANGE.timestamp()) * US_PER_SECOND
 HOUR_US = 3_600 * US_PER_SECOND

@@ -19,6 +19,9 @@ from insights.pages.alerts import alarm_of, page
 from insights.pages.figure import Figure, Lines, Page, View
 from storage.records import Alarm, AlarmStatus, Annotation, AnnotationKind, Records
 
+# Making the facts takes half a minute: one process makes them.
+pytestmark = pytest.mark.xdist_group("alerts")
+
 NOTED_US = int(CHANGE.timestamp()) * 1_000_000 - 3_600_000_000
 
 
