@@ -40,4 +40,8 @@ class _Line:
             await asyncio.wait([earlier])
         # From here on it is too late to be answered by this one.
         self._going_on, self._next = self._next, None
-        await asyncio.to_thread(self._look)
+        try:
+            await asyncio.to_thread(self._look)
+        finally:
+            # A task keeps its loop, which would never be forgotten.
+            self._going_on = None

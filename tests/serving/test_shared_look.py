@@ -1,7 +1,9 @@
 """One look for many: never an older one than who asked, and never more than are needed."""
 
 import asyncio
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -93,3 +95,15 @@ def test_another_loop_waits_for_nobody_in_the_first() -> None:
     release.set()
     first.join(5)
     assert looks == [0, 1, 2]
+
+
+def test_a_loop_that_has_ended_is_forgotten() -> None:
+    shared = SharedLook(lambda: None)
+
+    async def ask() -> "weakref.ref[asyncio.AbstractEventLoop]":
+        await shared()
+        return weakref.ref(asyncio.get_running_loop())
+
+    loop = asyncio.run(ask())
+    gc.collect()
+    assert loop() is None
