@@ -175,9 +175,8 @@ def _move(operator: Path, address: str, journey: str, first: str, number: int) -
         _command(operator, address, "rollback", JOURNEY, "--wait")
     else:
         # Another than the one that answers now, or nothing would change.
-        others = [
-            f"{first}.{one}" for one in range(1, _VERSIONS) if f"{first}.{one}" != champion_version(operator, journey)
-        ]
+        now = champion_version(operator, journey)
+        others = [other for one in range(1, _VERSIONS) if (other := f"{first}.{one}") != now]
         _command(operator, address, "promote", JOURNEY, others[number % len(others)], "--wait")
     version = champion_version(operator, journey)
     moved = (operator / "models" / journey / "champion").stat().st_mtime
